@@ -1,0 +1,249 @@
+//! Function identifiers: which function of FF-A w0 names, in which form.
+
+use crate::smccc::SVE_HINT;
+use num_enum::{IntoPrimitive, TryFromPrimitive};
+
+/// Bit 30 of a function identifier: the SMC64/HVC64 form.
+pub const WIDE_BIT: u32 = 1 << 30;
+const BASE_32: u32 = 0x8400_0000;
+
+/// The functions of FF-A 1.0 to 1.3, by the low byte of their identifier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, TryFromPrimitive, IntoPrimitive)]
+#[repr(u8)]
+#[allow(missing_docs)] // The names are the interfaces'.
+pub enum Function {
+    Error = 0x60,
+    Success = 0x61,
+    Interrupt = 0x62,
+    Version = 0x63,
+    Features = 0x64,
+    RxRelease = 0x65,
+    RxtxMap = 0x66,
+    RxtxUnmap = 0x67,
+    PartitionInfoGet = 0x68,
+    IdGet = 0x69,
+    MsgPoll = 0x6a,
+    MsgWait = 0x6b,
+    Yield = 0x6c,
+    Run = 0x6d,
+    MsgSend = 0x6e,
+    MsgSendDirectReq = 0x6f,
+    MsgSendDirectResp = 0x70,
+    MemDonate = 0x71,
+    MemLend = 0x72,
+    MemShare = 0x73,
+    MemRetrieveReq = 0x74,
+    MemRetrieveResp = 0x75,
+    MemRelinquish = 0x76,
+    MemReclaim = 0x77,
+    MemOpPause = 0x78,
+    MemOpResume = 0x79,
+    MemFragRx = 0x7a,
+    MemFragTx = 0x7b,
+    NormalWorldResume = 0x7c,
+    NotificationBitmapCreate = 0x7d,
+    NotificationBitmapDestroy = 0x7e,
+    NotificationBind = 0x7f,
+    NotificationUnbind = 0x80,
+    NotificationSet = 0x81,
+    NotificationGet = 0x82,
+    NotificationInfoGet = 0x83,
+    RxAcquire = 0x84,
+    SpmIdGet = 0x85,
+    MsgSend2 = 0x86,
+    SecondaryEpRegister = 0x87,
+    MemPermGet = 0x88,
+    MemPermSet = 0x89,
+    ConsoleLog = 0x8a,
+    PartitionInfoGetRegs = 0x8b,
+    El3IntrHandle = 0x8c,
+    MsgSendDirectReq2 = 0x8d,
+    MsgSendDirectResp2 = 0x8e,
+    NsResInfoGet = 0x8f,
+    Abort = 0x90,
+    NotificationBind2 = 0x94,
+    NotificationUnbind2 = 0x95,
+    NotificationSet2 = 0x96,
+    NotificationGet2 = 0x97,
+}
+
+/// Which forms of a function exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Forms {
+    Only32,
+    Only64,
+    Both,
+}
+
+impl Function {
+    const fn forms(self) -> Forms {
+        use Function::*;
+        match self {
+            Error | Success | Interrupt | RxtxMap | MsgWait | Yield | Run | MsgSendDirectReq
+            | MsgSendDirectResp | MemDonate | MemLend | MemShare | MemRetrieveReq
+            | NormalWorldResume | NotificationInfoGet | SecondaryEpRegister | MemPermGet
+            | MemPermSet | ConsoleLog | Abort => Forms::Both,
+            PartitionInfoGetRegs | MsgSendDirectReq2 | MsgSendDirectResp2 | NsResInfoGet
+            | NotificationBind2 | NotificationUnbind2 | NotificationSet2 | NotificationGet2 => {
+                Forms::Only64
+            }
+            _ => Forms::Only32,
+        }
+    }
+
+    /// The 32-bit identifier's raw value (whether or not that form exists).
+    pub const fn raw32(self) -> u32 {
+        BASE_32 | self as u32
+    }
+
+    /// The 64-bit identifier's raw value (whether or not that form exists).
+    pub const fn raw64(self) -> u32 {
+        BASE_32 | WIDE_BIT | self as u32
+    }
+}
+
+/// A function in one of its forms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Fid {
+    /// The function.
+    pub function: Function,
+    /// Whether this is the 64-bit form.
+    pub wide: bool,
+}
+
+/// What w0 names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FidKind {
+    /// A function of FF-A, in a form that exists.
+    Ffa(Fid),
+    /// In the range of FF-A, but no function of 1.0 to 1.3, or not in this form.
+    UnknownFfa,
+    /// Outside of the range of FF-A. The value is w0 without the SVE hint.
+    Other(u32),
+}
+
+impl Fid {
+    /// The 32-bit form of `function`.
+    pub const fn narrow(function: Function) -> Self {
+        Self {
+            function,
+            wide: false,
+        }
+    }
+
+    /// The 64-bit form of `function`.
+    pub const fn wide(function: Function) -> Self {
+        Self {
+            function,
+            wide: true,
+        }
+    }
+
+    /// The value of w0.
+    pub const fn raw(self) -> u32 {
+        if self.wide {
+            self.function.raw64()
+        } else {
+            self.function.raw32()
+        }
+    }
+
+    /// Reads x0. The upper half is ignored (SMCCC: the identifier is w0) and the SVE hint masked.
+    ///
+    /// The range of FF-A is 0x84000060 to 0x840000ef and the same with bit 30 (DEN0028).
+    pub fn decode(x0: u64) -> FidKind {
+        let raw = x0 as u32 & !SVE_HINT;
+        let in_range = raw & !(WIDE_BIT | 0xff) == BASE_32 && matches!(raw & 0xff, 0x60..=0xef);
+        if !in_range {
+            return FidKind::Other(raw);
+        }
+        let wide = raw & WIDE_BIT != 0;
+        match Function::try_from(raw as u8) {
+            Ok(function) => match (function.forms(), wide) {
+                (Forms::Only32, true) | (Forms::Only64, false) => FidKind::UnknownFfa,
+                _ => FidKind::Ffa(Fid { function, wide }),
+            },
+            Err(_) => FidKind::UnknownFfa,
+        }
+    }
+}
+
+/// Raw identifiers of the calls whose path is compared before anything is decoded.
+#[allow(missing_docs)] // The names are the interfaces'.
+pub mod raw {
+    use super::Function;
+
+    pub const ERROR: u32 = Function::Error.raw32();
+    pub const SUCCESS_32: u32 = Function::Success.raw32();
+    pub const SUCCESS_64: u32 = Function::Success.raw64();
+    pub const INTERRUPT: u32 = Function::Interrupt.raw32();
+    pub const VERSION: u32 = Function::Version.raw32();
+    pub const FEATURES: u32 = Function::Features.raw32();
+    pub const ID_GET: u32 = Function::IdGet.raw32();
+    pub const SPM_ID_GET: u32 = Function::SpmIdGet.raw32();
+    pub const MSG_WAIT: u32 = Function::MsgWait.raw32();
+    pub const MSG_WAIT_64: u32 = Function::MsgWait.raw64();
+    pub const YIELD: u32 = Function::Yield.raw32();
+    pub const RUN: u32 = Function::Run.raw32();
+    pub const DIRECT_REQ_32: u32 = Function::MsgSendDirectReq.raw32();
+    pub const DIRECT_REQ_64: u32 = Function::MsgSendDirectReq.raw64();
+    pub const DIRECT_RESP_32: u32 = Function::MsgSendDirectResp.raw32();
+    pub const DIRECT_RESP_64: u32 = Function::MsgSendDirectResp.raw64();
+    pub const DIRECT_REQ2: u32 = Function::MsgSendDirectReq2.raw64();
+    pub const DIRECT_RESP2: u32 = Function::MsgSendDirectResp2.raw64();
+    pub const CONSOLE_LOG_64: u32 = Function::ConsoleLog.raw64();
+    pub const PARTITION_INFO_GET_REGS: u32 = Function::PartitionInfoGetRegs.raw64();
+    pub const NORMAL_WORLD_RESUME: u32 = Function::NormalWorldResume.raw32();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn every_function_round_trips_in_the_forms_it_has() {
+        for low in 0..=0xffu8 {
+            for wide in [false, true] {
+                let raw = BASE_32 | u32::from(low) | if wide { WIDE_BIT } else { 0 };
+                match Fid::decode(raw.into()) {
+                    FidKind::Ffa(fid) => assert_eq!(fid.raw(), raw),
+                    FidKind::UnknownFfa => assert!((0x60..=0xef).contains(&low)),
+                    FidKind::Other(other) => {
+                        assert_eq!(other, raw);
+                        assert!(!(0x60..=0xef).contains(&low));
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn forms_that_do_not_exist_are_unknown() {
+        for raw in [
+            0xc400_0063,
+            0xc400_0064,
+            0x8400_008d,
+            0x8400_008e,
+            0x8400_008b,
+            0x8400_0091,
+        ] {
+            assert_eq!(Fid::decode(raw), FidKind::UnknownFfa, "{raw:#x}");
+        }
+    }
+
+    #[test]
+    fn the_sve_hint_is_masked() {
+        assert_eq!(
+            Fid::decode(u64::from(raw::DIRECT_REQ2 | SVE_HINT)),
+            FidKind::Ffa(Fid::wide(Function::MsgSendDirectReq2))
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn only_w0_counts(x0: u64) {
+            prop_assert_eq!(Fid::decode(x0), Fid::decode(x0 & 0xffff_ffff));
+        }
+    }
+}

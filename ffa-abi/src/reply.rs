@@ -1,0 +1,173 @@
+//! Encoding of completions. A reply knows its [layout](crate::contract::Layout), so that the
+//! register contract can be applied to it.
+
+use crate::{contract::Layout, error::FfaError, fid::raw, id::TargetInfo, smccc, version::Version};
+
+/// The completion of a call that the framework itself answers. Messages are relayed from the
+/// sender's registers and are no `Reply`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Reply {
+    /// An interface of FF-A with its x0-x7; registers it does not define are zero.
+    Ffa([u64; 8]),
+    /// `FFA_VERSION`'s answer: the callee's version, or -1 (`None`).
+    Version(Option<Version>),
+    /// A function that is not FF-A and not known: x0 = -1, nothing else is touched.
+    Unknown,
+    /// A function outside of FF-A with its own definition: x0-x3.
+    Smccc([u64; 4]),
+}
+
+impl Reply {
+    /// `FFA_ERROR` with `code`.
+    pub const fn error(code: FfaError) -> Self {
+        Self::Ffa([raw::ERROR as u64, 0, code.register(), 0, 0, 0, 0, 0])
+    }
+
+    /// `FFA_SUCCESS_32` with w2.
+    pub const fn success(w2: u32) -> Self {
+        Self::Ffa([raw::SUCCESS_32 as u64, 0, w2 as u64, 0, 0, 0, 0, 0])
+    }
+
+    /// `FFA_SUCCESS_32` with w2 and w3.
+    pub const fn success2(w2: u32, w3: u32) -> Self {
+        Self::Ffa([raw::SUCCESS_32 as u64, 0, w2 as u64, w3 as u64, 0, 0, 0, 0])
+    }
+
+    /// `FFA_MSG_WAIT` as the completion of `FFA_RUN`.
+    pub const fn msg_wait() -> Self {
+        Self::Ffa([raw::MSG_WAIT as u64, 0, 0, 0, 0, 0, 0, 0])
+    }
+
+    /// `FFA_RUN` as the completion of `FFA_MSG_WAIT`: w1 names who runs.
+    pub const fn run(target: TargetInfo) -> Self {
+        Self::Ffa([raw::RUN as u64, target.register(), 0, 0, 0, 0, 0, 0])
+    }
+
+    /// `FFA_YIELD` relayed to the scheduler: who yielded, and the timeout hint.
+    pub const fn yielded(from: TargetInfo, timeout: u64) -> Self {
+        Self::Ffa([
+            raw::YIELD as u64,
+            from.register(),
+            timeout & 0xffff_ffff,
+            timeout >> 32,
+            0,
+            0,
+            0,
+            0,
+        ])
+    }
+
+    /// `FFA_INTERRUPT`: who was interrupted, and the virtual interrupt id (0 where none is told).
+    pub const fn interrupt(preempted: TargetInfo, intid: u32) -> Self {
+        Self::Ffa([
+            raw::INTERRUPT as u64,
+            preempted.register(),
+            intid as u64,
+            0,
+            0,
+            0,
+            0,
+            0,
+        ])
+    }
+
+    /// An answer in x0 alone, x1-x3 zero.
+    pub const fn smccc(x0: u64) -> Self {
+        Self::Smccc([x0, 0, 0, 0])
+    }
+
+    /// The layout by which this reply is written.
+    pub const fn layout(&self) -> Layout {
+        match self {
+            Self::Ffa(_) | Self::Version(_) => Layout::Eight,
+            Self::Unknown => Layout::One,
+            Self::Smccc(_) => Layout::Four,
+        }
+    }
+
+    /// The values of x0-x7; only as many as the layout says are to be written.
+    pub const fn values(&self) -> [u64; 8] {
+        match *self {
+            Self::Ffa(x) => x,
+            Self::Version(Some(version)) => [version.raw() as u64, 0, 0, 0, 0, 0, 0, 0],
+            Self::Version(None) => [FfaError::NotSupported.register(), 0, 0, 0, 0, 0, 0, 0],
+            Self::Unknown => [smccc::UNKNOWN, 0, 0, 0, 0, 0, 0, 0],
+            Self::Smccc([a, b, c, d]) => [a, b, c, d, 0, 0, 0, 0],
+        }
+    }
+
+    /// Writes the reply into the caller's registers and touches no other.
+    ///
+    /// `regs` are x0 upwards, at least eight of them.
+    pub fn write<const N: usize>(&self, regs: &mut [u64; N]) {
+        const { assert!(N >= 8) };
+        let values = self.values();
+        let count = self.layout().registers();
+        for (register, value) in regs.iter_mut().zip(values).take(count) {
+            *register = value;
+        }
+    }
+
+    /// The error code, if this is `FFA_ERROR`.
+    pub fn error_code(&self) -> Option<FfaError> {
+        match self {
+            Self::Ffa(x) if x[0] == raw::ERROR as u64 => FfaError::from_register(x[2]),
+            _ => None,
+        }
+    }
+}
+
+impl From<FfaError> for Reply {
+    fn from(code: FfaError) -> Self {
+        Self::error(code)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::EndpointId;
+
+    #[test]
+    fn each_reply_touches_exactly_its_registers() {
+        let mark = |n: usize| 0xa5a5_0000_0000_0000 | n as u64;
+        let target = TargetInfo {
+            endpoint: EndpointId(0x8001),
+            context: 2,
+        };
+        for (reply, count) in [
+            (Reply::error(FfaError::Denied), 8),
+            (Reply::success(7), 8),
+            (Reply::run(target), 8),
+            (Reply::interrupt(target, 9), 8),
+            (Reply::yielded(target, 1 << 40), 8),
+            (Reply::msg_wait(), 8),
+            (Reply::Version(Some(Version::V1_3)), 8),
+            (Reply::Version(None), 8),
+            (Reply::Unknown, 1),
+            (Reply::smccc(5), 4),
+        ] {
+            let mut regs: [u64; 31] = core::array::from_fn(mark);
+            reply.write(&mut regs);
+            for (n, value) in regs.iter().enumerate() {
+                if n < count {
+                    assert_eq!(*value, reply.values()[n], "{reply:?} x{n}");
+                    let full = matches!(reply, Reply::Unknown | Reply::Smccc(_));
+                    assert!(full || value >> 32 == 0, "{reply:?}: upper half of x{n}");
+                } else {
+                    assert_eq!(*value, mark(n), "{reply:?} x{n}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_error_is_read_back() {
+        assert_eq!(
+            Reply::error(FfaError::Busy).error_code(),
+            Some(FfaError::Busy)
+        );
+        assert_eq!(Reply::success(0).error_code(), None);
+    }
+}

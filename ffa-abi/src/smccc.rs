@@ -1,0 +1,59 @@
+//! The parts of the SMC Calling Convention (DEN0028) and of PSCI (DEN0022) that surround FF-A.
+
+/// Bit 16 of a function identifier: the caller has no live SVE state. A hint about vector
+/// registers, not part of the function: masked before decoding, never shown to a receiver.
+pub const SVE_HINT: u32 = 1 << 16;
+
+/// What an unknown function returns in x0: all 64 bits set.
+pub const UNKNOWN: u64 = u64::MAX;
+
+/// `SMCCC_VERSION`.
+pub const SMCCC_VERSION: u32 = 0x8000_0000;
+/// `SMCCC_ARCH_FEATURES`.
+pub const SMCCC_ARCH_FEATURES: u32 = 0x8000_0001;
+/// SMCCC 1.2, as `SMCCC_VERSION` returns it.
+pub const SMCCC_1_2: u64 = 0x1_0002;
+
+/// PSCI functions and return codes.
+pub mod psci {
+    /// `PSCI_VERSION`.
+    pub const VERSION: u32 = 0x8400_0000;
+    /// `CPU_SUSPEND`, 32-bit.
+    pub const CPU_SUSPEND_32: u32 = 0x8400_0001;
+    /// `CPU_OFF`.
+    pub const CPU_OFF: u32 = 0x8400_0002;
+    /// `CPU_ON`, 32-bit.
+    pub const CPU_ON_32: u32 = 0x8400_0003;
+    /// `CPU_ON`, 64-bit.
+    pub const CPU_ON_64: u32 = 0xc400_0003;
+    /// `AFFINITY_INFO`, 32-bit.
+    pub const AFFINITY_INFO_32: u32 = 0x8400_0004;
+    /// `AFFINITY_INFO`, 64-bit.
+    pub const AFFINITY_INFO_64: u32 = 0xc400_0004;
+    /// `MIGRATE_INFO_TYPE`.
+    pub const MIGRATE_INFO_TYPE: u32 = 0x8400_0006;
+    /// `SYSTEM_OFF`.
+    pub const SYSTEM_OFF: u32 = 0x8400_0008;
+    /// `SYSTEM_RESET`.
+    pub const SYSTEM_RESET: u32 = 0x8400_0009;
+    /// `PSCI_FEATURES`.
+    pub const FEATURES: u32 = 0x8400_000a;
+    /// PSCI 1.1, as `PSCI_VERSION` returns it.
+    pub const V1_1: u64 = 0x1_0001;
+
+    /// Success.
+    pub const SUCCESS: i32 = 0;
+    /// The function is not implemented.
+    pub const NOT_SUPPORTED: i32 = -1;
+    /// A parameter is wrong.
+    pub const INVALID_PARAMETERS: i32 = -2;
+    /// The call is not allowed.
+    pub const DENIED: i32 = -3;
+    /// The core is already on.
+    pub const ALREADY_ON: i32 = -4;
+}
+
+/// Whether `fid` lies in the standard secure service range of PSCI (function numbers 0 to 0x1f).
+pub const fn is_psci(fid: u32) -> bool {
+    matches!(fid & 0xffff_ffe0, 0x8400_0000 | 0xc400_0000)
+}

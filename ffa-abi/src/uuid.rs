@@ -1,0 +1,75 @@
+//! Service UUIDs in the byte orders that FF-A uses.
+
+use core::fmt;
+
+/// A UUID as sixteen bytes in the order of its text form.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Uuid(pub [u8; 16]);
+
+impl Uuid {
+    /// The nil UUID: "any service".
+    pub const NIL: Self = Self([0; 16]);
+
+    /// From two registers, as in x2 and x3 of `FFA_MSG_SEND_DIRECT_REQ2`: x2 holds bytes 0 to 7,
+    /// little-endian.
+    pub const fn from_registers(low: u64, high: u64) -> Self {
+        let bits = low as u128 | (high as u128) << 64;
+        Self(bits.to_le_bytes())
+    }
+
+    /// The two registers.
+    pub const fn registers(self) -> (u64, u64) {
+        let bits = u128::from_le_bytes(self.0);
+        (bits as u64, (bits >> 64) as u64)
+    }
+
+    /// From four words, as in w1 to w4 of `FFA_PARTITION_INFO_GET` and in a partition's manifest:
+    /// word `i` holds bytes `4i` to `4i + 3`, little-endian.
+    pub const fn from_words(w: [u32; 4]) -> Self {
+        Self::from_registers(
+            w[0] as u64 | (w[1] as u64) << 32,
+            w[2] as u64 | (w[3] as u64) << 32,
+        )
+    }
+
+    /// Whether this is the nil UUID.
+    pub fn is_nil(self) -> bool {
+        u128::from_le_bytes(self.0) == 0
+    }
+}
+
+impl fmt::Display for Uuid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, byte) in self.0.iter().enumerate() {
+            if matches!(index, 4 | 6 | 8 | 10) {
+                f.write_str("-")?;
+            }
+            write!(f, "{byte:02x}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Uuid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_and_registers_are_the_same_bytes() {
+        let words = [0x0302_0100, 0x0706_0504, 0x0b0a_0908, 0x0f0e_0d0c];
+        let uuid = Uuid::from_words(words);
+        let expected: [u8; 16] = core::array::from_fn(|i| i as u8);
+        assert_eq!(uuid.0, expected);
+        let (low, high) = uuid.registers();
+        assert_eq!(Uuid::from_registers(low, high), uuid);
+        assert_eq!(low, 0x0706_0504_0302_0100);
+        assert_eq!(uuid.to_string(), "00010203-0405-0607-0809-0a0b0c0d0e0f");
+        assert!(Uuid::NIL.is_nil() && !uuid.is_nil());
+    }
+}

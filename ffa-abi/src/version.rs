@@ -1,0 +1,88 @@
+//! FF-A versions and their negotiation (DEN0077A, `FFA_VERSION`).
+
+use core::fmt;
+
+/// A version word: bit 31 zero, major in bits 30:16, minor in bits 15:0.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct Version(u32);
+
+impl Version {
+    /// FF-A 1.0.
+    pub const V1_0: Self = Self(0x1_0000);
+    /// FF-A 1.1.
+    pub const V1_1: Self = Self(0x1_0001);
+    /// FF-A 1.2.
+    pub const V1_2: Self = Self(0x1_0002);
+    /// FF-A 1.3.
+    pub const V1_3: Self = Self(0x1_0003);
+    /// What this project speaks.
+    pub const OWN: Self = Self::V1_3;
+
+    /// A version from its two numbers.
+    pub const fn new(major: u16, minor: u16) -> Self {
+        Self(((major & 0x7fff) as u32) << 16 | minor as u32)
+    }
+
+    /// Reads a version word; `None` if bit 31 is set.
+    pub const fn from_raw(raw: u32) -> Option<Self> {
+        if raw & 0x8000_0000 == 0 {
+            Some(Self(raw))
+        } else {
+            None
+        }
+    }
+
+    /// The word.
+    pub const fn raw(self) -> u32 {
+        self.0
+    }
+
+    /// The major number.
+    pub const fn major(self) -> u16 {
+        (self.0 >> 16) as u16
+    }
+
+    /// The minor number.
+    pub const fn minor(self) -> u16 {
+        self.0 as u16
+    }
+
+    /// Whether a callee of this version can serve a caller that asks for `requested`: the same
+    /// major number and a minor number that is not higher than the callee's.
+    pub const fn serves(self, requested: Self) -> bool {
+        self.major() == requested.major() && requested.minor() <= self.minor()
+    }
+
+    /// Whether x8-x17 take part in 64-bit messages: from FF-A 1.2.
+    pub const fn has_extended_registers(self) -> bool {
+        self.0 >= Self::V1_2.0
+    }
+}
+
+impl fmt::Debug for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.major(), self.minor())
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.major(), self.minor())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_same_major_and_no_higher_minor_is_served() {
+        assert!(Version::OWN.serves(Version::V1_0));
+        assert!(Version::OWN.serves(Version::V1_3));
+        assert!(!Version::OWN.serves(Version::new(1, 4)));
+        assert!(!Version::OWN.serves(Version::new(2, 0)));
+        assert!(!Version::OWN.serves(Version::new(0, 9)));
+        assert_eq!(Version::from_raw(0x8001_0000), None);
+    }
+}
