@@ -1,0 +1,188 @@
+//! From a scenario to a boot image: builds the firmware, compiles the manifests, packs it all.
+
+use crate::{
+    fip::{self, Package, Payloads, TfA},
+    firmware::{Binary, Firmware, Options, PROXY, SPMC, compile_dts},
+    paths,
+    scenario::{BOARD, Bl33, Manifest, Partition, Scenario},
+    spkg,
+};
+use anyhow::{Context, Result, bail};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+
+/// The proxy finds its VM's package this many bytes behind its own start: 2 MiB.
+const PROXY_ROOM: usize = 2 << 20;
+
+/// A boot image and the firmware in it.
+#[derive(Clone, Debug)]
+pub struct Boot {
+    /// The boot image.
+    pub flash: PathBuf,
+    /// What was built.
+    pub firmware: Firmware,
+    /// The folder of this boot's files.
+    pub folder: PathBuf,
+}
+
+/// The binaries that a scenario needs.
+pub fn binaries(scenario: &Scenario) -> BTreeSet<Binary> {
+    let mut binaries: BTreeSet<_> = scenario
+        .partitions
+        .iter()
+        .map(|partition| partition.binary)
+        .collect();
+    binaries.insert(SPMC);
+    match scenario.bl33 {
+        Bl33::Vm(client) => binaries.extend([PROXY, client]),
+        Bl33::Direct(client) => binaries.extend([client]),
+    }
+    binaries
+}
+
+/// Packs a scenario with firmware that is built already.
+///
+/// # Errors
+/// A manifest or image is wrong or too large, or a tool fails.
+pub fn boot(scenario: &Scenario, firmware: &Firmware, tf_a: &TfA) -> Result<Boot> {
+    let folder = paths::work().join("boot").join(scenario.name);
+    paths::make_dir(&folder)?;
+    let board = paths::board(BOARD);
+    let spmc_manifest = compile_dts("spmc", &manifest_text(&board, &scenario.spmc)?, &folder)?;
+    let partitions = scenario
+        .partitions
+        .iter()
+        .map(|partition| package(partition, &board, firmware, &folder))
+        .collect::<Result<_>>()?;
+    let bl33 = match scenario.bl33 {
+        Bl33::Direct(client) => firmware.flat(client)?,
+        Bl33::Vm(client) => {
+            let manifest = compile_dts("vm", &manifest_text(&board, &scenario.vm)?, &folder)?;
+            let package = spkg::pack(&manifest, &firmware.flat(client)?)?;
+            proxy_with_vm(firmware.flat(PROXY)?, &package)?
+        }
+    };
+    let payloads = Payloads {
+        spmc: firmware.flat(SPMC)?,
+        spmc_manifest,
+        bl33,
+        partitions,
+    };
+    let flash = fip::pack(tf_a, &payloads, &folder)?;
+    Ok(Boot {
+        flash,
+        firmware: firmware.clone(),
+        folder,
+    })
+}
+
+/// Builds what a scenario needs and packs it.
+///
+/// # Errors
+/// As [`boot`] and [`Firmware::build`].
+pub fn build_and_boot(scenario: &Scenario, options: &Options, tf_a: &TfA) -> Result<Boot> {
+    let firmware = Firmware::build(&binaries(scenario), options)?;
+    boot(scenario, &firmware, tf_a)
+}
+
+fn proxy_with_vm(mut proxy: Vec<u8>, package: &[u8]) -> Result<Vec<u8>> {
+    if proxy.len() > PROXY_ROOM {
+        bail!(
+            "the proxy's image has {} bytes, at most {PROXY_ROOM} fit in front of the VM's package",
+            proxy.len()
+        );
+    }
+    proxy.resize(PROXY_ROOM, 0);
+    proxy.extend(package);
+    Ok(proxy)
+}
+
+fn package(
+    partition: &Partition,
+    board: &Path,
+    firmware: &Firmware,
+    folder: &Path,
+) -> Result<Package> {
+    // Where BL2 puts the package is taken from the file itself, so that a changed manifest that is
+    // wrong still reaches the SPMC, which must be the one to refuse it.
+    let original = paths::read_text(&board.join(partition.manifest.file))?;
+    let place = |property: &str| {
+        cells(&original, property)
+            .with_context(|| format!("{} has no property {property}", partition.manifest.file))
+    };
+    let uuid = place("uuid")?
+        .try_into()
+        .ok()
+        .with_context(|| format!("{}: uuid must be four cells", partition.manifest.file))?;
+    let load_address = place("load-address")?.last().copied().unwrap_or_default();
+    let manifest = compile_dts(
+        partition.name,
+        &manifest_text(board, &partition.manifest)?,
+        folder,
+    )?;
+    let bytes = spkg::pack(&manifest, &firmware.flat(partition.binary)?)
+        .with_context(|| format!("partition {}", partition.name))?;
+    Ok(Package {
+        name: partition.name.to_owned(),
+        uuid,
+        load_address,
+        bytes,
+    })
+}
+
+/// The text of a manifest with its changes made.
+///
+/// # Errors
+/// The file cannot be read, or a change does not fit it exactly once.
+pub fn manifest_text(board: &Path, manifest: &Manifest) -> Result<String> {
+    let mut text = paths::read_text(&board.join(manifest.file))?;
+    for (from, to) in &manifest.edits {
+        let count = text.matches(from).count();
+        if count != 1 {
+            bail!(
+                "{} has {from:?} {count} times, wanted exactly once to change it",
+                manifest.file
+            );
+        }
+        text = text.replacen(from, to, 1);
+    }
+    Ok(text)
+}
+
+/// The cells of a property in a device tree's source, if it is there as `<…>`.
+fn cells(source: &str, property: &str) -> Option<Vec<u32>> {
+    source.lines().find_map(|line| {
+        let value = line.trim().strip_prefix(property)?.trim_start();
+        let value = value.strip_prefix('=')?.trim().strip_prefix('<')?;
+        let (value, _) = value.split_once('>')?;
+        value
+            .split_whitespace()
+            .map(|cell| match cell.strip_prefix("0x") {
+                Some(hex) => u32::from_str_radix(hex, 16).ok(),
+                None => cell.parse().ok(),
+            })
+            .collect()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_are_read_in_both_bases() {
+        let source = "/ {\n\tuuid = <0x1 0x2 3 0xff>;\n\tload-address-x = <1>;\n};";
+        assert_eq!(cells(source, "uuid"), Some(vec![1, 2, 3, 255]));
+        assert_eq!(cells(source, "load-address"), None);
+    }
+
+    #[test]
+    fn the_vm_starts_two_mebibytes_behind_the_proxy() {
+        let image = proxy_with_vm(vec![1; 100], b"SPKG").unwrap();
+        assert_eq!(image.len(), (2 << 20) + 4);
+        assert_eq!(&image[2 << 20..], b"SPKG");
+        assert!(proxy_with_vm(vec![0; (2 << 20) + 1], b"").is_err());
+    }
+}

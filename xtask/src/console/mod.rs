@@ -1,0 +1,220 @@
+//! What the two UARTs say, as lines that each have a time, an origin and perhaps a level.
+
+mod demux;
+mod print;
+
+pub use demux::{Demux, Piece};
+pub use print::{Level, Printer, plain};
+
+use defmt_decoder::Table;
+use serde::{Serialize, Serializer};
+use std::{fmt, sync::Arc};
+
+/// Which UART.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stream {
+    /// The normal world's UART: TF-A, then the proxy or the client at NS-EL2.
+    Normal,
+    /// The secure world's UART: the SPMC.
+    Secure,
+}
+
+impl fmt::Display for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Normal => "normal-world UART",
+            Self::Secure => "secure UART",
+        })
+    }
+}
+
+/// Who said a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// TF-A: BL1, BL2, BL31.
+    TfA,
+    /// The SPMC itself.
+    Spmc,
+    /// The proxy itself.
+    Proxy,
+    /// A client that runs at NS-EL2 without the proxy.
+    NsEl2,
+    /// A VM, by its id.
+    Vm(u16),
+    /// A secure partition, by its id.
+    Sp(u16),
+    /// QEMU's own messages.
+    Qemu,
+}
+
+impl Origin {
+    fn endpoint(id: u16) -> Self {
+        if id & 0x8000 == 0 {
+            Self::Vm(id)
+        } else {
+            Self::Sp(id)
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TfA => f.pad("TF-A"),
+            Self::Spmc => f.pad("SPMC"),
+            Self::Proxy => f.pad("PROXY"),
+            Self::NsEl2 => f.pad("NS-EL2"),
+            Self::Vm(id) => f.pad(&format!("VM {id:x}")),
+            Self::Sp(id) => f.pad(&format!("SP {id:04x}")),
+            Self::Qemu => f.pad("QEMU"),
+        }
+    }
+}
+
+impl Serialize for Origin {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// One line of the log.
+#[derive(Clone, Debug, Serialize)]
+pub struct Line {
+    /// Seconds since QEMU was started.
+    pub time: f64,
+    /// The UART it came by; `None` for QEMU's own messages.
+    pub stream: Option<Stream>,
+    /// Who said it.
+    pub origin: Origin,
+    /// Its level, if it is a log record.
+    pub level: Option<Level>,
+    /// What it says.
+    pub text: String,
+    /// Whether it came as plain text rather than in a frame.
+    #[serde(skip)]
+    pub raw: bool,
+}
+
+/// Turns one UART's bytes into lines.
+pub struct Decoder {
+    stream: Stream,
+    /// Whose plain text it is once TF-A's own lines are told apart.
+    owner: Origin,
+    table: Option<Arc<Table>>,
+    demux: Demux,
+}
+
+impl Decoder {
+    /// Makes the decoder of `stream`. `owner` is who writes plain text and log records there, and
+    /// `table` is the defmt table of its ELF.
+    pub fn new(stream: Stream, owner: Origin, table: Option<Arc<Table>>) -> Self {
+        Self {
+            stream,
+            owner,
+            table,
+            demux: Demux::default(),
+        }
+    }
+
+    /// Takes bytes that arrived `time` seconds after power-on and returns the lines they complete.
+    pub fn feed(&mut self, time: f64, bytes: &[u8]) -> Vec<Line> {
+        let pieces = self.demux.feed(bytes);
+        self.lines(time, pieces)
+    }
+
+    /// Returns what is left at the end of the stream.
+    pub fn finish(&mut self, time: f64) -> Vec<Line> {
+        let pieces = self.demux.finish();
+        self.lines(time, pieces)
+    }
+
+    fn lines(&self, time: f64, pieces: Vec<Piece>) -> Vec<Line> {
+        pieces
+            .into_iter()
+            .map(|piece| self.line(time, piece))
+            .collect()
+    }
+
+    fn line(&self, time: f64, piece: Piece) -> Line {
+        let (origin, level, text, raw) = match piece {
+            Piece::Console { endpoint, text } => (Origin::endpoint(endpoint), None, text, false),
+            Piece::Record(record) => {
+                let (level, text) = self.record(&record);
+                (self.owner, level, text, false)
+            }
+            Piece::Text(text) => {
+                let origin = if self.stream == Stream::Normal && is_tf_a(&text) {
+                    Origin::TfA
+                } else {
+                    self.owner
+                };
+                (origin, None, text, true)
+            }
+        };
+        Line {
+            time,
+            stream: Some(self.stream),
+            origin,
+            level,
+            text,
+            raw,
+        }
+    }
+
+    fn record(&self, record: &[u8]) -> (Option<Level>, String) {
+        let Some(table) = &self.table else {
+            return (
+                None,
+                format!("log record {record:02x?}, but the image's ELF has no log table"),
+            );
+        };
+        match table.decode(record) {
+            Ok((frame, _)) => (
+                frame.level().and_then(|level| Level::parse(level.as_str())),
+                frame.display_message().to_string(),
+            ),
+            Err(error) => (
+                Some(Level::Error),
+                format!("log record {record:02x?} cannot be decoded: {error:?}"),
+            ),
+        }
+    }
+}
+
+/// Whether a line is one of TF-A's: they start with a level in capitals.
+fn is_tf_a(text: &str) -> bool {
+    ["NOTICE: ", "INFO: ", "WARNING: ", "ERROR: ", "VERBOSE: "]
+        .iter()
+        .any(|level| text.starts_with(level))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins_follow_stream_and_frame() {
+        let mut normal = Decoder::new(Stream::Normal, Origin::Proxy, None);
+        let lines = normal.feed(
+            0.5,
+            b"NOTICE:  BL31: v2.12.1\nPANIC\n\xf5\x02\x01\x00@boot 1\xf6",
+        );
+        let seen: Vec<_> = lines
+            .iter()
+            .map(|line| (line.origin, line.text.as_str(), line.raw))
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                (Origin::TfA, "NOTICE:  BL31: v2.12.1", true),
+                (Origin::Proxy, "PANIC", true),
+                (Origin::Vm(1), "@boot 1", false)
+            ]
+        );
+        let mut secure = Decoder::new(Stream::Secure, Origin::Spmc, None);
+        let lines = secure.feed(1.0, b"\xf5\x02\x01\x80hi\xf6\xf5\x01\x05\xf6");
+        assert_eq!(lines[0].origin, Origin::Sp(0x8001));
+        assert!(lines[1].text.contains("no log table"));
+    }
+}

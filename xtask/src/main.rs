@@ -1,0 +1,48 @@
+//! The host side of Tantalum: sets the machine up, builds TF-A and the firmware, packs boot images,
+//! runs them in QEMU and reads what they report. `cargo xtask --help` lists the commands.
+
+#![forbid(unsafe_code)]
+
+mod assemble;
+mod cmd;
+mod console;
+mod fip;
+mod firmware;
+mod image;
+mod paths;
+mod process;
+mod qemu;
+mod results;
+mod scenario;
+mod session;
+mod setup;
+mod spkg;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Sets up, boots, tests and measures Tantalum.
+#[derive(Parser, Debug)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Cmd,
+}
+
+#[derive(Subcommand, Debug)]
+enum Cmd {
+    /// Boots one scenario and shows its whole log
+    Boot(cmd::boot::Boot),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = process::install_interrupt_handler().and_then(|()| match cli.command {
+        Cmd::Boot(arguments) => cmd::boot::run(&arguments),
+    });
+    result.unwrap_or_else(|error| {
+        // One line: the chain of causes reads as a sentence.
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}

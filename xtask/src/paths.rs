@@ -1,0 +1,93 @@
+//! Where things are: the workspace, the cache and the places for what a build makes.
+
+use anyhow::{Context, Result};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+/// The workspace's root folder.
+pub fn root() -> PathBuf {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest.parent().unwrap_or(manifest).to_path_buf()
+}
+
+/// The folder of manifests and layouts of a board.
+pub fn board(name: &str) -> PathBuf {
+    root().join("fvp-configs").join(name)
+}
+
+/// Cargo's target folder, as the environment has it.
+pub fn target() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(
+        || root().join("target"),
+        |dir| {
+            let dir = PathBuf::from(dir);
+            if dir.is_absolute() {
+                dir
+            } else {
+                root().join(dir)
+            }
+        },
+    )
+}
+
+/// The folder for what xtask makes of a build (images, logs): `target/xtask`.
+pub fn work() -> PathBuf {
+    target().join("xtask")
+}
+
+/// The cache: `TANTALUM_CACHE`, or `~/.cache/tantalum`.
+///
+/// # Errors
+/// Neither `TANTALUM_CACHE` nor `HOME` is set.
+pub fn cache() -> Result<PathBuf> {
+    if let Some(dir) = env::var_os("TANTALUM_CACHE").filter(|dir| !dir.is_empty()) {
+        return std::path::absolute(PathBuf::from(dir)).context("TANTALUM_CACHE is no usable path");
+    }
+    let home = env::var_os("HOME")
+        .context("no cache folder: neither TANTALUM_CACHE nor HOME is set; set TANTALUM_CACHE")?;
+    Ok(PathBuf::from(home).join(".cache/tantalum"))
+}
+
+/// Makes a folder and its parents.
+///
+/// # Errors
+/// The folder cannot be made; the error names it.
+pub fn make_dir(dir: &Path) -> Result<()> {
+    fs::create_dir_all(dir).with_context(|| format!("cannot make the folder {}", dir.display()))
+}
+
+/// Writes a file whole or not at all: to a temporary name first, then renamed.
+///
+/// # Errors
+/// The folder cannot be written to (no space, no right); the error names the file.
+pub fn write(file: &Path, bytes: impl AsRef<[u8]>) -> Result<()> {
+    if let Some(dir) = file.parent() {
+        make_dir(dir)?;
+    }
+    let mut temporary = file.as_os_str().to_owned();
+    temporary.push(format!(".{}.part", std::process::id()));
+    fs::write(&temporary, bytes)
+        .and_then(|()| fs::rename(&temporary, file))
+        .with_context(|| {
+            let _ = fs::remove_file(&temporary);
+            format!("cannot write {} (is the disk full?)", file.display())
+        })
+}
+
+/// Reads a file.
+///
+/// # Errors
+/// It cannot be read; the error names it.
+pub fn read(file: &Path) -> Result<Vec<u8>> {
+    fs::read(file).with_context(|| format!("cannot read {}", file.display()))
+}
+
+/// Reads a text file.
+///
+/// # Errors
+/// It cannot be read or is no UTF-8; the error names it.
+pub fn read_text(file: &Path) -> Result<String> {
+    fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))
+}

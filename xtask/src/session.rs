@@ -1,0 +1,235 @@
+//! Plays one scenario on a machine: shows and keeps its log, reads its reports and judges it.
+
+use crate::{
+    assemble::Boot,
+    console::{Decoder, Line, Origin, Printer, Stream, plain},
+    firmware::{Binary, PROXY, SPMC},
+    paths,
+    qemu::{self, End, Machine, Next},
+    results::Results,
+    scenario::{Bl33, Finish, Scenario, Text},
+};
+use anyhow::{Context, Result};
+use defmt_decoder::Table;
+use std::{
+    ffi::OsString,
+    fs::File,
+    io::{BufWriter, Write as _},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
+
+/// How a scenario is played.
+#[derive(Clone, Debug)]
+pub struct Play {
+    /// QEMU's binary.
+    pub qemu: PathBuf,
+    /// More arguments of QEMU.
+    pub arguments: Vec<OsString>,
+    /// Instead of the scenario's own.
+    pub timeout: Option<Duration>,
+    /// Where lines go.
+    pub printer: Printer,
+}
+
+/// What became of a scenario.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The client's reports.
+    pub results: Results,
+    /// Why the boot as a whole has failed; empty if it has not.
+    pub problems: Vec<String>,
+    /// The file with the whole log.
+    pub log: PathBuf,
+    /// The last lines of the log.
+    pub tail: Vec<String>,
+}
+
+impl Outcome {
+    /// Whether all went well.
+    pub fn passed(&self) -> bool {
+        self.problems.is_empty() && self.results.cases.iter().all(|case| case.passed)
+    }
+}
+
+/// How many lines of the log are shown after a failure.
+const TAIL: usize = 25;
+
+/// Plays a scenario.
+///
+/// # Errors
+/// QEMU cannot be started or the log cannot be written. A scenario that fails is no error: see
+/// [`Outcome::problems`].
+pub fn play(scenario: &Scenario, boot: &Boot, play: &Play) -> Result<Outcome> {
+    let log = paths::work()
+        .join("logs")
+        .join(scenario.name)
+        .join("console.log");
+    if let Some(folder) = log.parent() {
+        paths::make_dir(folder)?;
+    }
+    let file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
+    let mut file = BufWriter::new(file);
+    let machine = Machine {
+        qemu: play.qemu.clone(),
+        flash: boot.flash.clone(),
+        timeout: play.timeout.unwrap_or(scenario.timeout),
+        arguments: play.arguments.clone(),
+    };
+    let mut judge = Judge::new(scenario);
+    let mut tail = Vec::new();
+    let end = qemu::run(&machine, decoders(scenario, boot)?, |line| {
+        play.printer.print(&line);
+        let text = plain(&line);
+        // The log is flushed line by line, so that it is whole even if xtask is killed.
+        let _ = writeln!(file, "{text}").and_then(|()| file.flush());
+        if tail.len() == TAIL {
+            tail.remove(0);
+        }
+        tail.push(text);
+        judge.line(&line)
+    })?;
+    let (results, problems) = judge.verdict(end, machine.timeout);
+    Ok(Outcome {
+        results,
+        problems,
+        log,
+        tail,
+    })
+}
+
+fn decoders(scenario: &Scenario, boot: &Boot) -> Result<[Decoder; 2]> {
+    let (owner, binary) = match scenario.bl33 {
+        Bl33::Vm(_) => (Origin::Proxy, Some(PROXY)),
+        Bl33::Direct(_) => (Origin::NsEl2, None),
+    };
+    Ok([
+        Decoder::new(Stream::Normal, owner, table(boot, binary)?),
+        Decoder::new(Stream::Secure, Origin::Spmc, table(boot, Some(SPMC))?),
+    ])
+}
+
+fn table(boot: &Boot, binary: Option<Binary>) -> Result<Option<Arc<Table>>> {
+    let Some(binary) = binary else {
+        return Ok(None);
+    };
+    let elf = boot.firmware.elf(binary);
+    let table = Table::parse(&paths::read(&elf)?)
+        .map_err(|error| anyhow::anyhow!("{}: no usable log table: {error:#}", elf.display()))?;
+    Ok(table.map(Arc::new))
+}
+
+/// Collects what a scenario is judged by.
+struct Judge<'s> {
+    scenario: &'s Scenario,
+    results: Results,
+    missing: Vec<Text>,
+    problems: Vec<String>,
+}
+
+impl<'s> Judge<'s> {
+    fn new(scenario: &'s Scenario) -> Self {
+        Self {
+            scenario,
+            results: Results::default(),
+            missing: scenario.expect.clone(),
+            problems: Vec::new(),
+        }
+    }
+
+    fn line(&mut self, line: &Line) -> Next {
+        self.results.feed(line);
+        let Some(stream) = line.stream else {
+            return Next::Continue;
+        };
+        self.missing
+            .retain(|text| text.stream != stream || !line.text.contains(text.part));
+        let lower = line.text.to_ascii_lowercase();
+        for text in &self.scenario.forbid {
+            // Reports may name what they provoke.
+            if text.stream == stream && lower.contains(text.part) && !lower.starts_with('@') {
+                self.problems.push(format!(
+                    "the {stream} must not show {:?}, but it did: {}",
+                    text.part, line.text
+                ));
+            }
+        }
+        if self.scenario.finish == Finish::Expected && self.missing.is_empty() {
+            Next::Stop
+        } else {
+            Next::Continue
+        }
+    }
+
+    fn verdict(mut self, end: End, timeout: Duration) -> (Results, Vec<String>) {
+        for text in &self.missing {
+            self.problems
+                .push(format!("the {} did not show {:?}", text.stream, text.part));
+        }
+        if self.scenario.finish == Finish::EndAndPowerOff {
+            self.problems.extend(self.results.check_end());
+        }
+        match end {
+            End::TimedOut => self.problems.push(format!(
+                "the machine did not end within {} s",
+                timeout.as_secs()
+            )),
+            End::Exited(status) if !status.success() => {
+                self.problems.push(format!("QEMU died: {status}"));
+            }
+            End::Exited(_) | End::Stopped => {}
+        }
+        (self.results, self.problems)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario;
+    use std::os::unix::process::ExitStatusExt as _;
+    use std::process::ExitStatus;
+
+    fn judge(scenario: &Scenario, lines: &[&str], end: End) -> Vec<String> {
+        let mut judge = Judge::new(scenario);
+        for text in lines {
+            judge.line(&Line {
+                time: 0.0,
+                stream: Some(Stream::Normal),
+                origin: Origin::TfA,
+                level: None,
+                text: (*text).to_owned(),
+                raw: true,
+            });
+        }
+        judge.verdict(end, Duration::from_secs(1)).1
+    }
+
+    const GOOD: [&str; 3] = ["NOTICE:  BL31: v2.12.1", "@case a pass", "@end 1 0"];
+
+    #[test]
+    fn a_clean_boot_has_no_problem() {
+        let off = End::Exited(ExitStatus::from_raw(0));
+        assert!(judge(&scenario::run(), &GOOD, off).is_empty());
+    }
+
+    #[test]
+    fn time_out_death_and_missing_text_are_problems() {
+        let run = scenario::run();
+        assert_eq!(judge(&run, &GOOD, End::TimedOut).len(), 1);
+        let died = End::Exited(ExitStatus::from_raw(9));
+        assert_eq!(judge(&run, &GOOD, died).len(), 1);
+        let off = End::Exited(ExitStatus::from_raw(0));
+        assert_eq!(judge(&run, &GOOD[1..], off).len(), 1);
+        assert_eq!(judge(&run, &GOOD[..2], off).len(), 1);
+    }
+
+    #[test]
+    fn a_forbidden_text_is_a_problem_whatever_its_case() {
+        let mut lines = GOOD.to_vec();
+        lines.push("PANIC at EL2");
+        let off = End::Exited(ExitStatus::from_raw(0));
+        assert_eq!(judge(&scenario::run(), &lines, off).len(), 1);
+    }
+}
