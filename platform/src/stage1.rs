@@ -1,0 +1,523 @@
+//! The image's own address space: one EL2&0 stage 1 map with virtual equal to physical addresses.
+//!
+//! Owns the image's translation tables and the registers that switch them on. Called by start-up code, by secondary
+//! cores, and by code that opens a window on memory which is not the image's. Never maps a page both writable and
+//! executable, never changes a live entry into another one (a range is unmapped before it is mapped anew), never
+//! allocates: tables come from a [`Pool`] in the image, and running out is an error that leaves the map as it was.
+//!
+//! A guard page is a page that nobody mapped.
+//!
+//! `HCR_EL2.E2H` is 1, so EL2 translates by the EL2&0 regime: TCR_EL2 and the descriptors have EL1's layout. TGE is 0
+//! as well while a partition or VM exists, so TLB maintenance has to use the EL2 forms (`vae2is`, `alle2is`); the EL1
+//! ones would act on the guest. That is why the tables are handled without `aarch64-paging`'s own invalidation.
+
+use crate::{read_sysreg, write_sysreg};
+use aarch64_paging::descriptor::{El1Attributes, PhysicalAddress};
+use aarch64_paging::mair::{Mair, MairAttribute, NormalMemory};
+use aarch64_paging::paging::{
+    Constraints, El2And0, MemoryRegion, PAGE_SIZE, PageTable, RootTable, Translation, VaRange,
+};
+use core::arch::asm;
+use core::cell::{Cell, UnsafeCell};
+use core::ops::Range;
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicBool, Ordering};
+use spin::mutex::SpinMutex;
+
+/// Bits of virtual address: 512 GiB, one root table at level 1.
+const VA_BITS: u64 = 39;
+/// Level of the root table.
+const ROOT_LEVEL: usize = 1;
+/// Up to this many pages are invalidated one by one; beyond it the whole regime is.
+const MAX_PAGE_INVALIDATIONS: usize = 32;
+/// The most tables a [`Pool`] can hold.
+const MAX_TABLES: usize = 256;
+
+/// MAIR_EL2 index of Device-nGnRE.
+const DEVICE: El1Attributes = El1Attributes::ATTRIBUTE_INDEX_0;
+/// MAIR_EL2 index of normal write-back memory.
+const NORMAL: El1Attributes = El1Attributes::ATTRIBUTE_INDEX_1;
+/// MAIR_EL2.
+const MAIR: Mair = Mair::EMPTY
+    .with_attribute(0, MairAttribute::DEVICE_NGNRE)
+    .with_attribute(
+        1,
+        MairAttribute::normal(
+            NormalMemory::WriteBackNonTransientReadWriteAllocate,
+            NormalMemory::WriteBackNonTransientReadWriteAllocate,
+        ),
+    );
+
+/// TCR_EL2 (its EL1 layout, E2H = 1) without IPS: 39 bits through TTBR0, tables in shareable write-back memory, 4 KiB
+/// granule; TTBR1 walks disabled.
+const TCR: u64 = (64 - VA_BITS)     // T0SZ
+    | 0b01 << 8                     // IRGN0: write-back, write-allocate
+    | 0b01 << 10                    // ORGN0: the same
+    | 0b11 << 12                    // SH0: inner shareable
+    | (64 - VA_BITS) << 16          // T1SZ: a legal value, not used
+    | 1 << 23                       // EPD1: no walks through TTBR1
+    | 0b10 << 30; // TG1: 4 KiB, a legal value, not used
+/// Bit position of TCR_EL2.IPS (E2H = 1).
+const TCR_IPS_SHIFT: u64 = 32;
+/// The largest IPS without 52-bit descriptors: 48 bits.
+const IPS_48_BITS: u64 = 0b101;
+
+/// SCTLR_EL2 bits to set: M, C, SA, EOS, I, WXN, EIS.
+const SCTLR_SET: u64 = 1 | 1 << 2 | 1 << 3 | 1 << 11 | 1 << 12 | 1 << 19 | 1 << 22;
+/// SCTLR_EL2 bits to clear: A (alignment checks), EE (big endian).
+const SCTLR_CLEAR: u64 = 1 << 1 | 1 << 25;
+/// SCTLR_EL2.BT, which is BT1 (EL2's own) with E2H = 1.
+const SCTLR_BT: u64 = 1 << 36;
+/// SCTLR_EL2.M.
+const SCTLR_M: u64 = 1;
+
+/// What a range is for, and with that its memory type and permissions. Nothing is accessible to EL0.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Kind {
+    /// Code: normal memory, read-only, executable; indirect branches land on BTI instructions only, where the CPU has
+    /// BTI.
+    Code,
+    /// Constants: normal memory, read-only, never executable.
+    RoData,
+    /// Data: normal memory, read-write, never executable.
+    Data,
+    /// Non-secure memory seen from the secure world: as [`Kind::Data`], in the non-secure physical address space. From
+    /// the normal world the same as [`Kind::Data`].
+    DataNs,
+    /// Registers: Device-nGnRE, read-write, never executable.
+    Device,
+}
+
+impl Kind {
+    const fn attributes(self) -> El1Attributes {
+        let common = El1Attributes::VALID
+            .union(El1Attributes::ACCESSED)
+            .union(El1Attributes::INNER_SHAREABLE)
+            // Reserved for EL0, which must never run what EL2 mapped.
+            .union(El1Attributes::UXN);
+        let data = common.union(NORMAL).union(El1Attributes::PXN);
+        match self {
+            Self::Code => common
+                .union(NORMAL)
+                .union(El1Attributes::READ_ONLY)
+                .union(El1Attributes::GP),
+            Self::RoData => data.union(El1Attributes::READ_ONLY),
+            Self::Data => data,
+            Self::DataNs => data.union(El1Attributes::NS),
+            Self::Device => common.union(DEVICE).union(El1Attributes::PXN),
+        }
+    }
+}
+
+/// Why a range could not be mapped or unmapped. The map is as it was.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Stage1Error {
+    /// The range is empty or backwards, its ends are no multiples of 4096, or it ends beyond 512 GiB.
+    Range,
+    /// The page at this address is mapped already.
+    Mapped(usize),
+    /// The page at this address is not mapped.
+    NotMapped(usize),
+    /// The range cuts the block at this address in two. Unmap what was mapped, in the same pieces.
+    CutsBlock(usize),
+    /// The pool has too few tables left.
+    OutOfTables,
+    /// The pool belongs to another map already.
+    PoolTaken,
+}
+
+/// The memory that an image's stage 1 tables come from: `N` tables of 4 KiB, at most 256.
+pub struct Pool<const N: usize> {
+    tables: UnsafeCell<[PageTable<El1Attributes>; N]>,
+    taken: AtomicBool,
+}
+
+// SAFETY: the tables are handed out once, by `take`, as a pointer; the pool itself never looks at them again.
+unsafe impl<const N: usize> Sync for Pool<N> {}
+
+impl<const N: usize> Pool<N> {
+    /// A pool of empty tables, for a `static`.
+    #[must_use]
+    pub const fn new() -> Self {
+        const { assert!(N > 0 && N <= MAX_TABLES) };
+        Self {
+            tables: UnsafeCell::new([PageTable::EMPTY; N]),
+            taken: AtomicBool::new(false),
+        }
+    }
+
+    /// Gives the tables to their one user. The only core that runs calls this, perhaps with the MMU off, where no
+    /// atomic exchange works.
+    fn take(&'static self) -> Option<Tables> {
+        if self.taken.load(Ordering::Relaxed) {
+            return None;
+        }
+        self.taken.store(true, Ordering::Relaxed);
+        Some(Tables {
+            base: NonNull::new(self.tables.get())?.cast(),
+            count: N,
+            used: [const { Cell::new(0) }; MAX_TABLES / 64],
+            retired: [const { Cell::new(0) }; MAX_TABLES / 64],
+        })
+    }
+}
+
+impl<const N: usize> Default for Pool<N> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Who has which table of the pool.
+struct Tables {
+    base: NonNull<PageTable<El1Attributes>>,
+    count: usize,
+    /// One bit per table that is in the tree, or retired.
+    used: [Cell<u64>; MAX_TABLES / 64],
+    /// One bit per table that left the tree but may still be in a TLB.
+    retired: [Cell<u64>; MAX_TABLES / 64],
+}
+
+// SAFETY: the pointer is to a static array that only this value hands out.
+unsafe impl Send for Tables {}
+
+impl Tables {
+    fn free(&self) -> usize {
+        let used: u32 = self.used.iter().map(|word| word.get().count_ones()).sum();
+        self.count.saturating_sub(used as usize)
+    }
+
+    fn has_retired(&self) -> bool {
+        self.retired.iter().any(|word| word.get() != 0)
+    }
+
+    /// Takes back the retired tables. The TLBs must have forgotten them.
+    fn reclaim(&self) {
+        for (used, retired) in self.used.iter().zip(&self.retired) {
+            used.set(used.get() & !retired.take());
+        }
+    }
+}
+
+impl Translation<El1Attributes> for Tables {
+    fn allocate_table(&mut self) -> (NonNull<PageTable<El1Attributes>>, PhysicalAddress) {
+        for index in 0..self.count {
+            let bit = 1u64 << (index % 64);
+            if let Some(word) = self.used.get(index / 64)
+                && word.get() & bit == 0
+            {
+                word.set(word.get() | bit);
+                // SAFETY: `index` is below the number of tables in the array.
+                let table = unsafe { self.base.add(index) };
+                // SAFETY: the table lies in the pool, in no tree and in no TLB; zeroes are an empty table.
+                unsafe { table.write_bytes(0, 1) };
+                return (table, PhysicalAddress(table.as_ptr() as usize));
+            }
+        }
+        // The trait has no error; `tables_needed` was asked before anything changed.
+        panic!("stage 1 tables were counted wrongly");
+    }
+
+    unsafe fn deallocate_table(&mut self, table: NonNull<PageTable<El1Attributes>>) {
+        let offset = (table.as_ptr() as usize).wrapping_sub(self.base.as_ptr() as usize);
+        let index = offset / PAGE_SIZE;
+        if let Some(word) = self.retired.get(index / 64) {
+            word.set(word.get() | 1 << (index % 64));
+        }
+    }
+
+    fn physical_to_virtual(&self, address: PhysicalAddress) -> NonNull<PageTable<El1Attributes>> {
+        let offset = address.0.wrapping_sub(self.base.as_ptr() as usize);
+        // Tables are always the pool's, where virtual equals physical.
+        // SAFETY: the descriptor was made from an address inside the pool, so the offset is too.
+        unsafe { self.base.byte_add(offset) }
+    }
+}
+
+type Root = RootTable<El2And0, Tables>;
+
+/// A map that is being built. Not in use by any core yet.
+pub struct Stage1Builder {
+    root: Root,
+}
+
+impl Stage1Builder {
+    /// An empty map over the tables of `pool`.
+    ///
+    /// # Errors
+    /// [`Stage1Error::PoolTaken`] the second time for one pool.
+    pub fn new<const N: usize>(pool: &'static Pool<N>) -> Result<Self, Stage1Error> {
+        let tables = pool.take().ok_or(Stage1Error::PoolTaken)?;
+        let root = RootTable::with_va_range(tables, ROOT_LEVEL, El2And0, VaRange::Lower);
+        Ok(Self { root })
+    }
+
+    /// Maps a range, page aligned, that is not mapped yet.
+    ///
+    /// # Errors
+    /// See [`Stage1Error`]; nothing has changed then.
+    pub fn map(&mut self, range: Range<usize>, kind: Kind) -> Result<(), Stage1Error> {
+        map(&mut self.root, range, kind)
+    }
+
+    /// The registers that switch this map on, on any core of the same make.
+    #[must_use]
+    pub fn registers(&self) -> Registers {
+        Registers::for_root(self.root.to_physical().0 as u64)
+    }
+
+    /// Switches the map on for this core.
+    ///
+    /// # Safety
+    /// HCR_EL2.E2H is 1. The map covers all that the image uses from here on: code, constants, data, this stack, the
+    /// devices; and no range of it is anyone else's. No other core runs this image yet.
+    #[must_use]
+    pub unsafe fn activate(self) -> Stage1 {
+        let registers = self.registers();
+        let tables = self.root.translation();
+        if read_sysreg!("sctlr_el2") & SCTLR_M == 0 {
+            // The tables were written past the caches; what a cache may hold of them is older.
+            // SAFETY: with the MMU off no line of the pool holds anything newer than memory.
+            unsafe { invalidate_cache(tables.base.as_ptr() as usize, tables.count * PAGE_SIZE) };
+        }
+        // SAFETY: the caller promises that the image is covered.
+        unsafe { registers.load() };
+        Stage1 {
+            registers,
+            root: SpinMutex::new(self.root),
+        }
+    }
+}
+
+/// The map that the image runs on.
+pub struct Stage1 {
+    registers: Registers,
+    root: SpinMutex<Root>,
+}
+
+impl Stage1 {
+    /// The registers that switch this map on.
+    #[must_use]
+    pub const fn registers(&self) -> Registers {
+        self.registers
+    }
+
+    /// Maps a range, page aligned, that is not mapped yet, on all cores.
+    ///
+    /// # Errors
+    /// See [`Stage1Error`]; nothing has changed then.
+    ///
+    /// # Safety
+    /// The memory is there, and no Rust object of the image lies in it unless the caller accounts for it.
+    pub unsafe fn map(&self, range: Range<usize>, kind: Kind) -> Result<(), Stage1Error> {
+        let mut root = self.root.lock();
+        map(&mut root, range, kind)?;
+        // Entries were invalid before, and TLBs hold no invalid ones: the stores only have to arrive.
+        // SAFETY: barriers only order.
+        unsafe { asm!("dsb ishst", "isb", options(nostack, preserves_flags)) };
+        Ok(())
+    }
+
+    /// Unmaps a range, page aligned and all of it mapped, and has every core forget it before returning.
+    ///
+    /// # Errors
+    /// See [`Stage1Error`]; nothing has changed then.
+    ///
+    /// # Safety
+    /// Nothing on any core uses the range any more.
+    pub unsafe fn unmap(&self, range: Range<usize>) -> Result<(), Stage1Error> {
+        let mut root = self.root.lock();
+        let region = region(range)?;
+        check_unmap(&root, &region)?;
+        root.map_range(
+            &region,
+            PhysicalAddress(0),
+            El1Attributes::empty(),
+            Constraints::empty(),
+        )
+        .map_err(|_| Stage1Error::Range)?;
+        let pages = region.len() / PAGE_SIZE;
+        let all = pages > MAX_PAGE_INVALIDATIONS || root.translation().has_retired();
+        // SAFETY: invalidating makes the cores walk again, nothing else.
+        unsafe {
+            asm!("dsb ishst", options(nostack, preserves_flags));
+            if all {
+                asm!("tlbi alle2is", options(nostack, preserves_flags));
+            } else {
+                for page in 0..pages {
+                    let address = region.start().0.wrapping_add(page * PAGE_SIZE);
+                    // VA[55:12] in bits 43:0; the ASID is 0 and the entries are global.
+                    asm!("tlbi vae2is, {}", in(reg) address >> 12, options(nostack, preserves_flags));
+                }
+            }
+            asm!("dsb ish", "isb", options(nostack, preserves_flags));
+        }
+        root.translation().reclaim();
+        Ok(())
+    }
+
+    /// Tables left in the pool.
+    #[must_use]
+    pub fn free_tables(&self) -> usize {
+        self.root.lock().translation().free()
+    }
+}
+
+/// What a core must load to run on a map. Plain words, so that a secondary core's assembly can find them in memory.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(C)]
+pub struct Registers {
+    /// MAIR_EL2.
+    pub mair: u64,
+    /// TCR_EL2.
+    pub tcr: u64,
+    /// TTBR0_EL2.
+    pub ttbr0: u64,
+    /// Bits to set in SCTLR_EL2.
+    pub sctlr_set: u64,
+    /// Bits to clear in SCTLR_EL2.
+    pub sctlr_clear: u64,
+}
+
+impl Registers {
+    fn for_root(root: u64) -> Self {
+        // PARange and IPS share their encoding.
+        let ips = (read_sysreg!("id_aa64mmfr0_el1") & 0xf).min(IPS_48_BITS);
+        let has_bti = read_sysreg!("id_aa64pfr1_el1") & 0xf != 0;
+        Self {
+            mair: MAIR.0,
+            tcr: TCR | ips << TCR_IPS_SHIFT,
+            ttbr0: root,
+            sctlr_set: SCTLR_SET | if has_bti { SCTLR_BT } else { 0 },
+            sctlr_clear: SCTLR_CLEAR,
+        }
+    }
+
+    /// Switches this core's MMU and caches on, over this map. What else is in SCTLR_EL2 (pointer authentication)
+    /// stays.
+    ///
+    /// # Safety
+    /// As for [`Stage1Builder::activate`], for this core; the tables these registers name are still there.
+    pub unsafe fn load(&self) {
+        let sctlr = (read_sysreg!("sctlr_el2") | self.sctlr_set) & !self.sctlr_clear;
+        // SAFETY: the caller promises that the map covers what this code uses, at the same addresses.
+        unsafe {
+            write_sysreg!("mair_el2", self.mair);
+            write_sysreg!("tcr_el2", self.tcr);
+            write_sysreg!("ttbr0_el2", self.ttbr0);
+            asm!(
+                "dsb ish",
+                "isb",
+                // This core only: its TLB may hold entries of whatever ran before.
+                "tlbi alle2",
+                "ic iallu",
+                "dsb nsh",
+                "isb",
+                "msr sctlr_el2, {sctlr}",
+                "isb",
+                sctlr = in(reg) sctlr,
+                options(nostack, preserves_flags),
+            );
+        }
+    }
+}
+
+/// Drops a range from all caches down to the point of coherency, without writing it back.
+///
+/// For memory that was written with the MMU off, so that older cached lines cannot hide it.
+///
+/// # Safety
+/// No cache holds anything of these bytes that is newer than memory and still wanted; the range does not share a
+/// cache line with other data of which that is not true.
+pub unsafe fn invalidate_cache(start: usize, length: usize) {
+    // DminLine: log2 of the words in the smallest data cache line.
+    let line = 4usize << (read_sysreg!("ctr_el0") >> 16 & 0xf);
+    let end = start.saturating_add(length);
+    let mut address = start & !line.wrapping_sub(1);
+    while address < end {
+        // SAFETY: the caller promises that the cached copies are not wanted.
+        unsafe { asm!("dc ivac, {}", in(reg) address, options(nostack, preserves_flags)) };
+        let Some(next) = address.checked_add(line) else {
+            break;
+        };
+        address = next;
+    }
+    // SAFETY: barriers only order.
+    unsafe { asm!("dsb sy", "isb", options(nostack, preserves_flags)) };
+}
+
+/// Checks a range's form.
+fn region(range: Range<usize>) -> Result<MemoryRegion, Stage1Error> {
+    let aligned = (range.start | range.end).is_multiple_of(PAGE_SIZE);
+    if !aligned || range.is_empty() || range.end > 1 << VA_BITS {
+        return Err(Stage1Error::Range);
+    }
+    Ok(MemoryRegion::new(range.start, range.end))
+}
+
+/// Maps a range that is not mapped yet. No TLB can know it, so there is nothing to invalidate.
+fn map(root: &mut Root, range: Range<usize>, kind: Kind) -> Result<(), Stage1Error> {
+    let region = region(range)?;
+    if tables_needed(root, &region)? > root.translation().free() {
+        return Err(Stage1Error::OutOfTables);
+    }
+    let address = PhysicalAddress(region.start().0);
+    root.map_range(&region, address, kind.attributes(), Constraints::empty())
+        .map_err(|_| Stage1Error::Range)
+}
+
+/// How many tables mapping `region` takes. An error if a page of it is mapped.
+fn tables_needed(root: &Root, region: &MemoryRegion) -> Result<usize, Stage1Error> {
+    let mut needed = 0usize;
+    let mut mapped = None;
+    // The walk reports each entry that points to no table, with the part of the region it covers.
+    let walked = root.walk_range(region, &mut |part, entry, level| {
+        if entry.is_valid() {
+            mapped = Some(part.start().0);
+            return Err(());
+        }
+        let size = entry_size(level);
+        if level < 3 && part.len() < size {
+            needed = needed.saturating_add(1);
+            if level < 2 {
+                // The part begins and ends somewhere in the new table's range; an end that is not on a 2 MiB boundary
+                // needs a table below, and both ends may share it.
+                let below = entry_size(2);
+                let first = part.start().0 / below;
+                let last = (part.end().0 - 1) / below;
+                let cut_first = part.start().0 % below != 0 || part.end().0 < (first + 1) * below;
+                let cut_last = part.end().0 % below != 0;
+                needed = needed.saturating_add(usize::from(cut_first));
+                needed =
+                    needed.saturating_add(usize::from(cut_last && (last != first || !cut_first)));
+            }
+        }
+        Ok(())
+    });
+    match (walked, mapped) {
+        (Ok(()), _) => Ok(needed),
+        (Err(_), Some(address)) => Err(Stage1Error::Mapped(address)),
+        (Err(_), None) => Err(Stage1Error::Range),
+    }
+}
+
+/// Checks that every page of `region` is mapped and no block reaches out of it.
+fn check_unmap(root: &Root, region: &MemoryRegion) -> Result<(), Stage1Error> {
+    let mut found = Stage1Error::Range;
+    root.walk_range(region, &mut |part, entry, level| {
+        if !entry.is_valid() {
+            found = Stage1Error::NotMapped(part.start().0);
+        } else if part.len() < entry_size(level) {
+            found = Stage1Error::CutsBlock(part.start().0);
+        } else {
+            return Ok(());
+        }
+        Err(())
+    })
+    .map_err(|_| found)
+}
+
+/// Bytes that one entry of a table at `level` covers.
+const fn entry_size(level: usize) -> usize {
+    PAGE_SIZE << (9 * 3usize.saturating_sub(level))
+}
