@@ -1,1 +1,27 @@
-//! Stub.
+//! Secure partitions and normal-world clients that test the firmware, and the runtime they share.
+//!
+//! This crate owns the far ends of every conversation: the partitions `sp-echo` and `sp-relay`
+//! (S-EL1) and the clients `client-run`, `client-test` and `client-bench` (EL1 as a VM behind the
+//! proxy, or NS-EL2 directly under TF-A; the same image decides by `CurrentEL`). It never uses the
+//! firmware's own encoders: what a register must hold is stated here a second time, from the
+//! specifications (DEN0077A, DEN0028), so that a mistake in one place shows in the other.
+//!
+//! The modules of this level are pure and tested on the host; `rt`, `partition` and `client`
+//! exist for the firmware target only.
+#![cfg_attr(target_os = "none", no_std)]
+
+pub mod abi;
+pub mod boot_info;
+pub mod expect;
+pub mod line;
+pub mod protocol;
+pub mod random;
+pub mod sp_cases;
+pub mod transform;
+
+#[cfg(all(target_arch = "aarch64", target_os = "none"))]
+pub mod client;
+#[cfg(all(target_arch = "aarch64", target_os = "none"))]
+pub mod partition;
+#[cfg(all(target_arch = "aarch64", target_os = "none"))]
+pub mod rt;

@@ -1,0 +1,185 @@
+//! FF-A, SMCCC and PSCI numbers as these tests use them, stated independently of the firmware.
+//!
+//! Sources: DEN0077A (FF-A 1.0-1.3), DEN0028 (SMCCC), DEN0022 (PSCI).
+
+/// A full set of argument or result registers, x0-x17.
+pub type Regs = [u64; 18];
+
+/// FFA_ERROR.
+pub const ERROR: u32 = 0x8400_0060;
+/// FFA_SUCCESS, 32-bit form.
+pub const SUCCESS_32: u32 = 0x8400_0061;
+/// FFA_INTERRUPT.
+pub const INTERRUPT: u32 = 0x8400_0062;
+/// FFA_VERSION.
+pub const VERSION: u32 = 0x8400_0063;
+/// FFA_FEATURES.
+pub const FEATURES: u32 = 0x8400_0064;
+/// FFA_ID_GET.
+pub const ID_GET: u32 = 0x8400_0069;
+/// FFA_MSG_POLL, a call of FF-A 1.0 that nothing here implements.
+pub const MSG_POLL: u32 = 0x8400_006a;
+/// FFA_MSG_WAIT.
+pub const MSG_WAIT: u32 = 0x8400_006b;
+/// FFA_YIELD.
+pub const YIELD: u32 = 0x8400_006c;
+/// FFA_RUN.
+pub const RUN: u32 = 0x8400_006d;
+/// FFA_MSG_SEND_DIRECT_REQ, 32-bit form.
+pub const DIRECT_REQ_32: u32 = 0x8400_006f;
+/// FFA_MSG_SEND_DIRECT_REQ, 64-bit form.
+pub const DIRECT_REQ_64: u32 = 0xc400_006f;
+/// FFA_MSG_SEND_DIRECT_RESP, 32-bit form.
+pub const DIRECT_RESP_32: u32 = 0x8400_0070;
+/// FFA_MSG_SEND_DIRECT_RESP, 64-bit form.
+pub const DIRECT_RESP_64: u32 = 0xc400_0070;
+/// FFA_SPM_ID_GET.
+pub const SPM_ID_GET: u32 = 0x8400_0085;
+/// FFA_CONSOLE_LOG, 32-bit form.
+pub const CONSOLE_LOG_32: u32 = 0x8400_008a;
+/// FFA_CONSOLE_LOG, 64-bit form.
+pub const CONSOLE_LOG_64: u32 = 0xc400_008a;
+/// FFA_MSG_SEND_DIRECT_REQ2 (64-bit only).
+pub const DIRECT_REQ2: u32 = 0xc400_008d;
+/// FFA_MSG_SEND_DIRECT_RESP2 (64-bit only).
+pub const DIRECT_RESP2: u32 = 0xc400_008e;
+/// FFA_ABORT (FF-A 1.3), 32-bit form: for partitions only.
+pub const ABORT: u32 = 0x8400_0090;
+/// The last identifier of the FF-A range; no version defines it.
+pub const UNKNOWN_FFA_32: u32 = 0x8400_00ef;
+/// The same with bit 30.
+pub const UNKNOWN_FFA_64: u32 = 0xc400_00ef;
+
+/// PSCI_VERSION.
+pub const PSCI_VERSION: u32 = 0x8400_0000;
+/// PSCI CPU_ON, 64-bit form.
+pub const PSCI_CPU_ON_64: u32 = 0xc400_0003;
+/// PSCI SYSTEM_OFF.
+pub const PSCI_SYSTEM_OFF: u32 = 0x8400_0008;
+/// PSCI SYSTEM_RESET.
+pub const PSCI_SYSTEM_RESET: u32 = 0x8400_0009;
+/// PSCI_FEATURES.
+pub const PSCI_FEATURES: u32 = 0x8400_000a;
+/// SMCCC_VERSION.
+pub const SMCCC_VERSION: u32 = 0x8000_0000;
+/// SMCCC_ARCH_FEATURES.
+pub const SMCCC_ARCH_FEATURES: u32 = 0x8000_0001;
+/// A vendor-specific identifier that nothing answers, 32-bit form.
+pub const UNKNOWN_VENDOR_32: u32 = 0x8600_1234;
+/// The same, 64-bit form.
+pub const UNKNOWN_VENDOR_64: u32 = 0xc600_1234;
+
+/// FF-A 1.2, the version these images negotiate.
+pub const V1_2: u32 = 0x1_0002;
+
+/// NOT_SUPPORTED.
+pub const NOT_SUPPORTED: i32 = -1;
+/// INVALID_PARAMETERS.
+pub const INVALID_PARAMETERS: i32 = -2;
+/// BUSY.
+pub const BUSY: i32 = -4;
+/// DENIED.
+pub const DENIED: i32 = -6;
+/// ABORTED.
+pub const ABORTED: i32 = -8;
+
+/// PSCI: INVALID_PARAMETERS.
+pub const PSCI_INVALID_PARAMETERS: i32 = -2;
+/// PSCI: ALREADY_ON.
+pub const PSCI_ALREADY_ON: i32 = -4;
+
+/// The hypervisor of the normal world, or its OS when there is none.
+pub const HYPERVISOR: u16 = 0;
+/// The first VM behind the proxy.
+pub const VM1: u16 = 1;
+/// The SPMC.
+pub const SPMC: u16 = 0x8000;
+/// The partition `sp-echo`, first in the SPMC's manifest.
+pub const ECHO: u16 = 0x8001;
+/// The partition `sp-relay`, second in the SPMC's manifest.
+pub const RELAY: u16 = 0x8002;
+/// The SPMD at EL3.
+pub const SPMD: u16 = 0xffff;
+
+/// A service's UUID as the four words of `FFA_PARTITION_INFO_GET` (w1-w4), which are also the four
+/// cells of a partition manifest's `uuid` property.
+pub type UuidWords = [u32; 4];
+
+/// `sp-echo`'s service.
+pub const ECHO_UUID: UuidWords = [0x7a6e_01e1, 0x4c0d_9b52, 0xa35e_1f88, 0x5d20_c4e6];
+/// `sp-relay`'s service.
+pub const RELAY_UUID: UuidWords = [0x91b3_02e2, 0x4fd7_6a1c, 0x88c2_7e05, 0x3b94_d10f];
+/// Nobody's service.
+pub const UNKNOWN_UUID: UuidWords = [0x1111_2222, 0x3333_4444, 0x5555_6666, 0x7777_8888];
+
+/// A UUID in x2 and x3 of `FFA_MSG_SEND_DIRECT_REQ2`.
+pub const fn uuid_registers(words: UuidWords) -> [u64; 2] {
+    [
+        words[0] as u64 | (words[1] as u64) << 32,
+        words[2] as u64 | (words[3] as u64) << 32,
+    ]
+}
+
+/// Sender and receiver in x1 of a direct message.
+pub const fn ids(sender: u16, receiver: u16) -> u64 {
+    (sender as u64) << 16 | receiver as u64
+}
+
+/// An error code in x2 of FFA_ERROR: 32 bits, upper half zero.
+pub const fn code(code: i32) -> u64 {
+    code as u32 as u64
+}
+
+/// The interface's name, for reports.
+pub const fn name(x0: u64) -> &'static str {
+    match x0 as u32 {
+        ERROR => "FFA_ERROR",
+        SUCCESS_32 => "FFA_SUCCESS_32",
+        INTERRUPT => "FFA_INTERRUPT",
+        VERSION => "FFA_VERSION",
+        FEATURES => "FFA_FEATURES",
+        ID_GET => "FFA_ID_GET",
+        MSG_WAIT => "FFA_MSG_WAIT",
+        YIELD => "FFA_YIELD",
+        RUN => "FFA_RUN",
+        DIRECT_REQ_32 => "FFA_MSG_SEND_DIRECT_REQ_32",
+        DIRECT_REQ_64 => "FFA_MSG_SEND_DIRECT_REQ_64",
+        DIRECT_RESP_32 => "FFA_MSG_SEND_DIRECT_RESP_32",
+        DIRECT_RESP_64 => "FFA_MSG_SEND_DIRECT_RESP_64",
+        SPM_ID_GET => "FFA_SPM_ID_GET",
+        DIRECT_REQ2 => "FFA_MSG_SEND_DIRECT_REQ2",
+        DIRECT_RESP2 => "FFA_MSG_SEND_DIRECT_RESP2",
+        _ => "other",
+    }
+}
+
+/// An FF-A error code's name, for reports.
+pub const fn error_name(x2: u64) -> &'static str {
+    match x2 as u32 as i32 {
+        NOT_SUPPORTED => "NOT_SUPPORTED",
+        INVALID_PARAMETERS => "INVALID_PARAMETERS",
+        BUSY => "BUSY",
+        DENIED => "DENIED",
+        ABORTED => "ABORTED",
+        _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uuid_words_fill_x2_and_x3_from_their_lower_halves() {
+        assert_eq!(
+            uuid_registers([1, 2, 3, 4]),
+            [0x0000_0002_0000_0001, 0x0000_0004_0000_0003]
+        );
+    }
+
+    #[test]
+    fn ids_put_the_sender_in_the_upper_half() {
+        assert_eq!(ids(VM1, ECHO), 0x0001_8001);
+        assert_eq!(code(NOT_SUPPORTED), 0xffff_ffff);
+    }
+}

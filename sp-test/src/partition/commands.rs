@@ -1,0 +1,195 @@
+//! What a client may ask of a partition: see [`protocol`](crate::protocol) for each command's
+//! arguments and answer.
+
+use super::{Counters, Partition, respond};
+use crate::abi::{self, Regs, ids};
+use crate::expect::{self, Halves};
+use crate::protocol::*;
+use crate::rt::{
+    call::{self, Conduit},
+    fault::{self, Fault},
+    fp::Vectors,
+    regs,
+};
+use crate::sp_cases::{CASES, Who};
+
+/// x4-x17 of an answer.
+type Payload = [u64; 14];
+
+/// A payload of a status and details; the rest is zero.
+fn payload(status: u64, details: &[u64]) -> Payload {
+    let mut all = [0; 14];
+    all[0] = status;
+    for (slot, value) in all.iter_mut().skip(1).zip(details) {
+        *slot = *value;
+    }
+    all
+}
+
+fn faulted(result: Result<u64, Fault>) -> Payload {
+    match result {
+        Ok(value) => payload(OK, &[0, value, 0]),
+        Err(fault) => payload(OK, &[1, fault.esr, fault.far]),
+    }
+}
+
+impl Partition {
+    /// Runs `command` from `request` and builds the response.
+    pub(super) fn command(&mut self, command: u16, request: &Regs) -> Regs {
+        let answer = match command {
+            WHO => self.who(),
+            SET_CHECKED => {
+                self.checked = request[5] != 0;
+                self.counters = Counters::default();
+                payload(OK, &[])
+            }
+            GET_ERRORS => self.errors(),
+            USE_FP => self.use_fp(request[5]),
+            FP_EACH => {
+                self.fp_each = request[5] != 0;
+                payload(OK, &[])
+            }
+            CALL => self.call(request),
+            PROBE => probe(request[5], request[6]),
+            CASE => self.case(request),
+            MISBEHAVE => self.misbehave(request),
+            UNDEFINED => faulted(fault::probe_undefined().map(|()| 0)),
+            _ => payload(UNKNOWN, &[]),
+        };
+        let mut regs = respond(abi::DIRECT_RESP2, request);
+        regs[4..].copy_from_slice(&answer);
+        regs
+    }
+
+    fn who(&self) -> Payload {
+        let start = &self.start;
+        payload(
+            OK,
+            &[
+                regs::current_el(),
+                start.id.into(),
+                start.spm_id,
+                start.version,
+                start.boot_info as u64,
+                start.context,
+                regs::mpidr(),
+                start.base,
+            ],
+        )
+    }
+
+    fn errors(&self) -> Payload {
+        let counters = &self.counters;
+        let first = counters.first.map_or([0; 3], |mismatch| {
+            [mismatch.register.into(), mismatch.got, mismatch.want]
+        });
+        payload(
+            OK,
+            &[
+                counters.waits,
+                counters.errors,
+                first[0],
+                first[1],
+                first[2],
+                counters.runs,
+                counters.unexpected,
+            ],
+        )
+    }
+
+    fn use_fp(&mut self, seed: u64) -> Payload {
+        let found = Vectors::store();
+        let differences = self.vectors.map_or(0, |left| left.differences(&found));
+        let left = Vectors::pattern(seed);
+        left.load();
+        self.vectors = Some(left);
+        payload(OK, &[differences])
+    }
+
+    fn call(&mut self, request: &Regs) -> Payload {
+        let mut regs = [0; 18];
+        regs[1] = ids(self.start.id, request[6] as u16);
+        let (id, first, count) = match request[5] {
+            KIND_REQ_32 => (abi::DIRECT_REQ_32, 3, 5),
+            KIND_REQ_64 => (abi::DIRECT_REQ_64, 3, 5),
+            _ => (abi::DIRECT_REQ2, 4, 11),
+        };
+        regs[0] = id.into();
+        let arguments = request.iter().skip(7).take(count);
+        for (slot, value) in regs.iter_mut().skip(first).zip(arguments) {
+            *slot = *value;
+        }
+        self.exchange(&mut regs);
+        let mut answer = payload(OK, &regs[..3]);
+        for (slot, value) in answer.iter_mut().skip(4).zip(regs.iter().skip(first)) {
+            *slot = *value;
+        }
+        answer
+    }
+
+    fn case(&self, request: &Regs) -> Payload {
+        let Some(case) = CASES.get(request[5] as usize) else {
+            return payload(UNKNOWN, &[]);
+        };
+        let conduit = match request[6] {
+            0 => Conduit::Smc,
+            _ => Conduit::Hvc,
+        };
+        let who = Who {
+            me: self.start.id,
+            peer: self.config.peer,
+            requester: (request[1] >> 16) as u16,
+            my_uuid: self.config.uuid,
+            peer_uuid: self.config.peer_uuid,
+        };
+        let mut regs = [0; 18];
+        call::fresh().fill(&mut regs);
+        regs[0] = case.id.into();
+        regs[1..8].copy_from_slice(&(case.arguments)(&who));
+        let exchange = call::checked_call(conduit, &regs);
+        match expect::check(&exchange, &(case.expect)(&who), Halves::Zero) {
+            Ok(()) => payload(OK, &[]),
+            Err(wrong) => payload(FAILED, &[wrong.register.into(), wrong.got, wrong.want]),
+        }
+    }
+
+    /// Ends its request in ways that are not allowed, again and again.
+    fn misbehave(&self, request: &Regs) -> Payload {
+        let me = self.start.id;
+        let requester = (request[1] >> 16) as u16;
+        let wrong: [(u32, u64); 5] = [
+            (abi::MSG_WAIT, 0),
+            (abi::RUN, u64::from(me) << 16),
+            (abi::DIRECT_RESP2, ids(me, requester ^ 0x40)),
+            (abi::DIRECT_RESP_32, ids(me, requester)),
+            (abi::DIRECT_RESP_64, ids(me, self.config.peer)),
+        ];
+        let mut accepted = 0;
+        let mut first = [0; 2];
+        for _ in 0..request[5] {
+            for (id, x1) in wrong {
+                let mut regs = [0; 18];
+                regs[0] = id.into();
+                regs[1] = x1;
+                call::call(Conduit::Smc, &mut regs);
+                if regs[0] as u32 != abi::ERROR {
+                    if accepted == 0 {
+                        first = [regs[0], regs[2]];
+                    }
+                    accepted += 1;
+                }
+            }
+        }
+        payload(OK, &[accepted, first[0], first[1]])
+    }
+}
+
+fn probe(address: u64, how: u64) -> Payload {
+    faulted(match how {
+        READ => fault::probe_read(address),
+        // SAFETY: the client names addresses outside of this partition: nothing of it is there.
+        WRITE => unsafe { fault::probe_write(address, 0) }.map(|()| 0),
+        // SAFETY: as above; a fetch from there faults, or the case has failed anyway.
+        _ => unsafe { fault::probe_execute(address) }.map(|()| 0),
+    })
+}

@@ -1,0 +1,87 @@
+//! The commands a client sends to a test partition, inside the payload of
+//! `FFA_MSG_SEND_DIRECT_REQ2`.
+//!
+//! x4 of the request is [`MAGIC`] with a command in its lower 16 bits; any other x4 is an ordinary
+//! message, which the partition answers with its [transformation](crate::transform). The answer is
+//! a `DIRECT_RESP2` with a status in x4 and details from x5 on; registers without a detail are
+//! zero.
+
+/// The upper 48 bits of a command.
+pub const MAGIC: u64 = 0x7461_6e74_616c_0000;
+
+/// Command: x5 = CurrentEL >> 2, x6 = own id, x7 = SPMC's id, x8 = what FFA_VERSION answered,
+/// x9 = [`BootInfo`](crate::boot_info::BootInfo), x10 = x4 at entry, x11 = MPIDR_EL1, x12 = load
+/// address.
+pub const WHO: u16 = 1;
+/// Command: x5 = 1 checks every register around every wait and response from now on, 0 stops.
+pub const SET_CHECKED: u16 = 2;
+/// Command: answers x5 = waits checked, x6 = waits with a wrong register, x7-x9 = the first wrong
+/// one (number, got, wanted), x10 = how often FFA_RUN ended a wait, x11 = unexpected completions.
+pub const GET_ERRORS: u16 = 3;
+/// Command: compares V0-V31, FPCR and FPSR with the pattern left by the last such command, then
+/// leaves a new one made from x5. Answers x5 = number of words that differ.
+pub const USE_FP: u16 = 4;
+/// Command: x5 = 1 makes the partition use a vector register on every request, 0 stops.
+pub const FP_EACH: u16 = 5;
+/// Command: sends a direct request of kind x5 ([`KIND_REQ_32`], [`KIND_REQ_64`], [`KIND_REQ2`]) to
+/// endpoint x6 with the payload x7-x17 (five registers, or eleven and three zeroes). Answers x5-x7
+/// = x0-x2 of what came back, x8-x17 = its first ten payload registers.
+pub const CALL: u16 = 6;
+/// Command: touches address x5 by x6 ([`READ`], [`WRITE`], [`EXECUTE`]). Answers x5 = 1 if that
+/// faulted, x6 = ESR_EL1 (or the value read), x7 = FAR_EL1.
+pub const PROBE: u16 = 7;
+/// Command: runs case x5 of [`sp_cases`](crate::sp_cases) by conduit x6 (0 SMC, 1 HVC). Answers
+/// x4 = [`OK`], [`FAILED`] or [`UNKNOWN`], x5-x7 = register, got, wanted.
+pub const CASE: u16 = 8;
+/// Command: x5 times, answers its request in wrong ways and checks that each is refused. Answers
+/// x5 = how many calls were not refused, x6, x7 = x0 and x2 of the first of them.
+pub const MISBEHAVE: u16 = 9;
+/// Command: executes an undefined instruction. Answers x5 = 1 if that faulted, x6 = ESR_EL1.
+pub const UNDEFINED: u16 = 10;
+
+/// Status: done, or the case passed.
+pub const OK: u64 = 0;
+/// Status: the case failed.
+pub const FAILED: u64 = 1;
+/// Status: no such command or case.
+pub const UNKNOWN: u64 = 2;
+
+/// `FFA_MSG_SEND_DIRECT_REQ_32` with w3-w7.
+pub const KIND_REQ_32: u64 = 0;
+/// `FFA_MSG_SEND_DIRECT_REQ_64` with x3-x7.
+pub const KIND_REQ_64: u64 = 1;
+/// `FFA_MSG_SEND_DIRECT_REQ2` with x4-x17.
+pub const KIND_REQ2: u64 = 2;
+
+/// A load of eight bytes.
+pub const READ: u64 = 0;
+/// A store of eight bytes.
+pub const WRITE: u64 = 1;
+/// A branch.
+pub const EXECUTE: u64 = 2;
+
+/// The first payload register of a command.
+pub const fn command(command: u16) -> u64 {
+    MAGIC | command as u64
+}
+
+/// The command in a first payload register, if it is one.
+pub const fn parse(first: u64) -> Option<u16> {
+    if first & !0xffff == MAGIC {
+        Some(first as u16)
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_told_from_messages() {
+        assert_eq!(parse(command(CASE)), Some(CASE));
+        assert_eq!(parse(0), None);
+        assert_eq!(parse(command(CASE) ^ (1 << 63)), None);
+    }
+}

@@ -1,0 +1,62 @@
+//! The runtime of the test images: entry, vectors, calls, console, faults, vector registers.
+//!
+//! It owns the machine as far as these images use it: one CPU, MMU off, interrupts masked, EL1 or
+//! EL2 as found. With the MMU off all memory is Device, so there are no exclusives: shared state is
+//! in atomics that are only loaded and stored. It knows no FF-A beyond FFA_CONSOLE_LOG.
+
+pub mod call;
+pub mod console;
+pub mod entry;
+pub mod fault;
+pub mod fp;
+pub mod regs;
+mod vectors;
+
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// What this image does when it can't go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
+pub enum Role {
+    /// A partition: says so and waits for messages for ever.
+    Partition = 0,
+    /// A client: says so, fails the suite and powers off.
+    Client = 1,
+}
+
+static ROLE: AtomicU64 = AtomicU64::new(Role::Partition as u64);
+
+/// Sets the role; an image does so first.
+pub fn set_role(role: Role) {
+    ROLE.store(role as u64, Relaxed);
+}
+
+/// Ends this image as its role demands; whatever had to be said has been said.
+pub fn give_up() -> ! {
+    if ROLE.load(Relaxed) == Role::Client as u64 {
+        crate::say!("@end 0 1");
+        power_off();
+    }
+    loop {
+        let mut regs = [0; 18];
+        regs[0] = crate::abi::MSG_WAIT.into();
+        call::call(call::Conduit::Smc, &mut regs);
+    }
+}
+
+/// Powers the machine (or the VM) off by PSCI SYSTEM_OFF.
+pub fn power_off() -> ! {
+    let mut regs = [0; 18];
+    regs[0] = crate::abi::PSCI_SYSTEM_OFF.into();
+    call::call(call::Conduit::Smc, &mut regs);
+    crate::say!("@note SYSTEM_OFF returned {:#x}", regs[0]);
+    loop {
+        core::hint::spin_loop();
+    }
+}
+
+#[panic_handler]
+fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
+    crate::say!("@panic {info}");
+    give_up()
+}

@@ -1,0 +1,34 @@
+//! The few system registers these images read.
+
+use core::arch::asm;
+
+macro_rules! reader {
+    ($(#[$doc:meta])* $name:ident, $register:literal) => {
+        $(#[$doc])*
+        #[inline]
+        pub fn $name() -> u64 {
+            let value;
+            // SAFETY: reads a register that exists at EL1 and above, without side effects.
+            unsafe {
+                asm!(concat!("mrs {}, ", $register), out(reg) value, options(nomem, nostack, preserves_flags));
+            }
+            value
+        }
+    };
+}
+
+reader!(
+    /// CNTVCT_EL0: the virtual count.
+    cntvct, "cntvct_el0");
+reader!(
+    /// MPIDR_EL1: what this CPU believes to be.
+    mpidr, "mpidr_el1");
+reader!(
+    /// CurrentEL, exception level in bits 3:2.
+    current_el_raw, "currentel");
+
+/// The exception level, 1 or 2.
+#[inline]
+pub fn current_el() -> u64 {
+    current_el_raw() >> 2
+}
