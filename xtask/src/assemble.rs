@@ -23,8 +23,6 @@ pub struct Boot {
     pub flash: PathBuf,
     /// What was built.
     pub firmware: Firmware,
-    /// The folder of this boot's files.
-    pub folder: PathBuf,
 }
 
 /// The binaries that a scenario needs.
@@ -74,7 +72,6 @@ pub fn boot(scenario: &Scenario, firmware: &Firmware, tf_a: &TfA) -> Result<Boot
     Ok(Boot {
         flash,
         firmware: firmware.clone(),
-        folder,
     })
 }
 

@@ -8,10 +8,12 @@ mod cmd;
 mod console;
 mod fip;
 mod firmware;
+mod host_tests;
 mod image;
 mod paths;
 mod process;
 mod qemu;
+mod report;
 mod results;
 mod scenario;
 mod session;
@@ -31,6 +33,10 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Cmd {
+    /// Boots the chain, shows the conversation of a VM and the partitions, ends with a table
+    Run(cmd::run::Run),
+    /// Runs all tests, on the host and in QEMU
+    Test(cmd::test::Test),
     /// Boots one scenario and shows its whole log
     Boot(cmd::boot::Boot),
 }
@@ -38,6 +44,8 @@ enum Cmd {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = process::install_interrupt_handler().and_then(|()| match cli.command {
+        Cmd::Run(arguments) => cmd::run::run(&arguments),
+        Cmd::Test(arguments) => cmd::test::run(&arguments),
         Cmd::Boot(arguments) => cmd::boot::run(&arguments),
     });
     result.unwrap_or_else(|error| {

@@ -127,7 +127,6 @@ fn supervise(
                 origin: Origin::Qemu,
                 level: None,
                 text,
-                raw: true,
             }],
             Ok(Event::Closed) => {
                 open -= 1;

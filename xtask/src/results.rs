@@ -1,9 +1,11 @@
 //! What clients report on their console, one line each: cases, rows of the conversation, benches.
 //!
-//! * `@case <name> pass|fail <detail…>`, then `@end <passed> <failed>`
-//! * `@msg <from> <to> <call> <reply> <round trips> <detail…>`
 //! * `@boot …`: the first line a client prints
+//! * `@case <name> pass|fail <detail…>`: a test case
+//! * `@msg from=… to=… call=… answer=… trips=… <detail…> ok|bad`: a row of the conversation
 //! * `@bench <name> <iterations>`: before each counted window
+//! * `@panic …`, `@exception …`: the client died
+//! * `@end <count> <failures>`: the last line, over all cases, rows and benches
 
 use crate::console::Line;
 use serde::Serialize;
@@ -29,11 +31,13 @@ pub struct Message {
     /// By which call.
     pub call: String,
     /// What came back.
-    pub reply: String,
+    pub answer: String,
     /// How many round trips.
     pub round_trips: u64,
     /// What was seen.
     pub detail: String,
+    /// Whether that is what the client wants.
+    pub passed: bool,
 }
 
 /// A bench that a client announces.
@@ -50,7 +54,7 @@ pub struct Bench {
 pub struct Results {
     /// The cases.
     pub cases: Vec<Case>,
-    /// The counts of `@end`: passed, failed.
+    /// The counts of `@end`: all, failures.
     pub end: Option<(u64, u64)>,
     /// The rows of the conversation.
     pub messages: Vec<Message>,
@@ -77,6 +81,10 @@ impl Results {
             "msg" => parse_message(rest).map(|message| self.messages.push(message)),
             "bench" => parse_bench(rest).map(|bench| self.benches.push(bench)),
             "end" => parse_end(rest).map(|end| self.set_end(end)),
+            "panic" | "exception" => {
+                self.problems.push(format!("the client died: {text}"));
+                Some(())
+            }
             "boot" => {
                 self.boot.get_or_insert(line.time);
                 Some(())
@@ -109,14 +117,19 @@ impl Results {
         let mut problems = self.problems.clone();
         match self.end {
             None => problems.push("the suite printed no @end".to_owned()),
-            Some(end) if end != self.counts() => problems.push(format!(
-                "@end counts {} passed and {} failed, but {} and {} were seen",
-                end.0,
-                end.1,
-                self.counts().0,
-                self.counts().1
-            )),
-            Some(_) => {}
+            Some((all, failures)) => {
+                let seen = (
+                    self.cases.len() + self.messages.len() + self.benches.len(),
+                    self.cases.iter().filter(|case| !case.passed).count()
+                        + self.messages.iter().filter(|row| !row.passed).count(),
+                );
+                if (all, failures) != (seen.0 as u64, seen.1 as u64) {
+                    problems.push(format!(
+                        "@end counts {failures} failures of {all}, but {} of {} were seen",
+                        seen.1, seen.0
+                    ));
+                }
+            }
         }
         problems
     }
@@ -139,14 +152,24 @@ fn parse_case(text: &str) -> Option<Case> {
 
 fn parse_message(text: &str) -> Option<Message> {
     let mut words = text.splitn(6, ' ');
-    let mut word = || words.next().map(str::to_owned);
+    let mut word = |key: &str| Some(words.next()?.strip_prefix(key)?.to_owned());
+    let (from, to, call) = (word("from=")?, word("to=")?, word("call=")?);
+    let (answer, trips) = (word("answer=")?, word("trips=")?);
+    let rest = words.next()?.trim();
+    let (detail, verdict) = rest.rsplit_once(' ').unwrap_or(("", rest));
+    let passed = match verdict {
+        "ok" => true,
+        "bad" => false,
+        _ => return None,
+    };
     Some(Message {
-        from: word()?,
-        to: word()?,
-        call: word()?,
-        reply: word()?,
-        round_trips: word()?.parse().ok()?,
-        detail: word().unwrap_or_default(),
+        from,
+        to,
+        call,
+        answer,
+        round_trips: trips.parse().ok()?,
+        detail: detail.trim().to_owned(),
+        passed,
     })
 }
 
@@ -178,7 +201,6 @@ mod tests {
                 origin: Origin::Vm(1),
                 level: None,
                 text: (*text).to_owned(),
-                raw: false,
             });
         }
         results
@@ -191,7 +213,7 @@ mod tests {
             "hello",
             "@case version pass 1.2",
             "@case id fail found 2, wanted 1",
-            "@end 1 1",
+            "@end 2 1",
         ]);
         assert_eq!(results.counts(), (1, 1));
         assert_eq!(results.cases[1].detail, "found 2, wanted 1");
@@ -203,6 +225,7 @@ mod tests {
     fn a_missing_wrong_or_second_end_is_a_failure() {
         assert_eq!(results(&["@case a pass"]).check_end().len(), 1);
         assert_eq!(results(&["@case a pass", "@end 2 0"]).check_end().len(), 1);
+        assert_eq!(results(&["@case a fail", "@end 1 0"]).check_end().len(), 1);
         assert_eq!(results(&["@end 0 0", "@end 0 0"]).check_end().len(), 1);
     }
 
@@ -221,12 +244,21 @@ mod tests {
     #[test]
     fn rows_and_benches_are_read() {
         let results = results(&[
-            "@msg VM1 8001 FFA_MSG_SEND_DIRECT_REQ2 FFA_MSG_SEND_DIRECT_RESP2 1000 14 registers each",
+            "@msg from=vm1 to=echo call=FFA_A answer=FFA_B trips=1000 14 registers ok",
+            "@msg from=vm1 to=spmc call=FFA_A answer=FFA_B trips=1 bad",
             "@bench direct_req2 1000",
+            "@end 3 1",
         ]);
         assert_eq!(results.messages[0].round_trips, 1000);
-        assert_eq!(results.messages[0].detail, "14 registers each");
+        assert_eq!(results.messages[0].detail, "14 registers");
+        assert!(results.messages[0].passed && !results.messages[1].passed);
         assert_eq!(results.benches[0].iterations, 1000);
+        assert!(results.check_end().is_empty());
+    }
+
+    #[test]
+    fn the_death_of_a_client_is_a_failure() {
+        assert_eq!(results(&["@panic at x", "@end 0 0"]).check_end().len(), 1);
     }
 
     #[test]

@@ -126,10 +126,17 @@ pub fn boot(name: &'static str, about: &'static str, bl33: Bl33) -> Scenario {
         vm: Manifest::plain("vm.dts"),
         partitions: vec![echo(), relay()],
         timeout: Duration::from_secs(60),
-        expect: vec![Text {
-            stream: Stream::Normal,
-            part: "BL31: v2.",
-        }],
+        expect: vec![
+            Text {
+                stream: Stream::Normal,
+                part: "BL31: v2.",
+            },
+            // TF-A's word for PSCI SYSTEM_OFF: the client ended the machine, nothing else did.
+            Text {
+                stream: Stream::Normal,
+                part: "System Power off",
+            },
+        ],
         forbid: vec![
             Text {
                 stream: Stream::Normal,

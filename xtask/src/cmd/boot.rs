@@ -2,7 +2,8 @@
 
 use crate::{
     assemble,
-    console::{Level, Printer},
+    cmd::LogArguments,
+    console::Printer,
     firmware::{Options, payload},
     paths,
     scenario::{self, Bl33, Scenario},
@@ -25,12 +26,8 @@ pub struct Boot {
     /// End the machine after this many seconds
     #[arg(long)]
     timeout: Option<u64>,
-    /// Hide log records below this level: trace, debug, info, warn, error
-    #[arg(long, default_value = "trace")]
-    log: Level,
-    /// The lowest level compiled in: trace, debug, info, warn, error, off
-    #[arg(long, default_value = "info")]
-    log_build: String,
+    #[command(flatten)]
+    levels: LogArguments,
     /// Cargo's profile
     #[arg(long, default_value = "release")]
     profile: String,
@@ -54,7 +51,7 @@ pub fn run(arguments: &Boot) -> Result<ExitCode> {
     let tools = setup::ensure()?;
     let options = Options {
         profile: arguments.profile.clone(),
-        log: arguments.log_build.clone(),
+        log: arguments.levels.log_build.clone(),
     };
     let boot = assemble::build_and_boot(&scenario, &options, &tools.tf_a)?;
     let mut qemu_arguments = arguments.debug_qemu.clone();
@@ -74,7 +71,7 @@ pub fn run(arguments: &Boot) -> Result<ExitCode> {
         arguments: qemu_arguments,
         timeout: arguments.timeout.map(Duration::from_secs),
         printer: Printer {
-            level: arguments.log,
+            level: arguments.levels.log,
             json: arguments.json,
             quiet: false,
         },

@@ -1,3 +1,19 @@
 //! The commands, one file each.
 
 pub mod boot;
+pub mod run;
+pub mod test;
+
+use crate::console::Level;
+use clap::Args;
+
+/// Arguments that choose the log's levels.
+#[derive(Args, Debug)]
+pub struct LogArguments {
+    /// Hide log records below this level: trace, debug, info, warn, error
+    #[arg(long, default_value = "trace", value_name = "LEVEL")]
+    pub log: Level,
+    /// The lowest level compiled in: trace, debug, info, warn, error, off
+    #[arg(long, default_value = "info", value_name = "LEVEL", value_parser = ["trace", "debug", "info", "warn", "error", "off"])]
+    pub log_build: String,
+}

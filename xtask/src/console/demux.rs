@@ -95,7 +95,8 @@ impl Demux {
                 let line = std::mem::take(&mut self.line);
                 pieces.push(Piece::Text(printable(&line)));
             }
-            b'\r' | 0 => {}
+            // A panic may send an END first, to close a frame that may be open.
+            b'\r' | 0 | END => {}
             _ => {
                 self.line.push(byte);
                 if self.line.len() >= LONGEST_LINE {
@@ -118,7 +119,7 @@ impl Demux {
             && !frame.is_empty()
         {
             for line in frame.split(|byte| *byte == b'\n') {
-                let text = printable(line);
+                let text = printable(line.trim_ascii_end());
                 if !text.trim().is_empty() {
                     pieces.push(Piece::Text(text));
                 }

@@ -91,9 +91,15 @@ pub struct Line {
     pub level: Option<Level>,
     /// What it says.
     pub text: String,
-    /// Whether it came as plain text rather than in a frame.
-    #[serde(skip)]
-    pub raw: bool,
+}
+
+impl Line {
+    /// Whether it is one of the many lines in which TF-A lists CPUs that are not there. They are
+    /// kept in the log's file and not shown.
+    pub fn is_noise(&self) -> bool {
+        self.origin == Origin::TfA
+            && (self.text.contains("CPU Node : MPID") || self.text.contains("Skip loading image"))
+    }
 }
 
 /// Turns one UART's bytes into lines.
@@ -103,6 +109,8 @@ pub struct Decoder {
     owner: Origin,
     table: Option<Arc<Table>>,
     demux: Demux,
+    /// EL3 has crashed: all plain text that follows is its dump.
+    el3_crashed: bool,
 }
 
 impl Decoder {
@@ -114,6 +122,7 @@ impl Decoder {
             owner,
             table,
             demux: Demux::default(),
+            el3_crashed: false,
         }
     }
 
@@ -129,28 +138,21 @@ impl Decoder {
         self.lines(time, pieces)
     }
 
-    fn lines(&self, time: f64, pieces: Vec<Piece>) -> Vec<Line> {
+    fn lines(&mut self, time: f64, pieces: Vec<Piece>) -> Vec<Line> {
         pieces
             .into_iter()
             .map(|piece| self.line(time, piece))
             .collect()
     }
 
-    fn line(&self, time: f64, piece: Piece) -> Line {
-        let (origin, level, text, raw) = match piece {
-            Piece::Console { endpoint, text } => (Origin::endpoint(endpoint), None, text, false),
+    fn line(&mut self, time: f64, piece: Piece) -> Line {
+        let (origin, level, text) = match piece {
+            Piece::Console { endpoint, text } => (Origin::endpoint(endpoint), None, text),
             Piece::Record(record) => {
                 let (level, text) = self.record(&record);
-                (self.owner, level, text, false)
+                (self.owner, level, text)
             }
-            Piece::Text(text) => {
-                let origin = if self.stream == Stream::Normal && is_tf_a(&text) {
-                    Origin::TfA
-                } else {
-                    self.owner
-                };
-                (origin, None, text, true)
-            }
+            Piece::Text(text) => (self.text_origin(&text), None, text),
         };
         Line {
             time,
@@ -158,7 +160,25 @@ impl Decoder {
             origin,
             level,
             text,
-            raw,
+        }
+    }
+
+    /// Who wrote a line of plain text. TF-A uses the normal world's UART while it boots, and the
+    /// secure one for a crash.
+    fn text_origin(&mut self, text: &str) -> Origin {
+        match self.stream {
+            Stream::Normal if is_tf_a(text) => return Origin::TfA,
+            Stream::Normal => {}
+            Stream::Secure => {
+                self.el3_crashed |= ["PANIC at PC :", "PANIC in EL3", "Unhandled Exception"]
+                    .iter()
+                    .any(|start| text.starts_with(start));
+            }
+        }
+        if self.el3_crashed {
+            Origin::TfA
+        } else {
+            self.owner
         }
     }
 
@@ -202,19 +222,27 @@ mod tests {
         );
         let seen: Vec<_> = lines
             .iter()
-            .map(|line| (line.origin, line.text.as_str(), line.raw))
+            .map(|line| (line.origin, line.text.as_str()))
             .collect();
         assert_eq!(
             seen,
             [
-                (Origin::TfA, "NOTICE:  BL31: v2.12.1", true),
-                (Origin::Proxy, "PANIC", true),
-                (Origin::Vm(1), "@boot 1", false)
+                (Origin::TfA, "NOTICE:  BL31: v2.12.1"),
+                (Origin::Proxy, "PANIC"),
+                (Origin::Vm(1), "@boot 1")
             ]
         );
         let mut secure = Decoder::new(Stream::Secure, Origin::Spmc, None);
         let lines = secure.feed(1.0, b"\xf5\x02\x01\x80hi\xf6\xf5\x01\x05\xf6");
         assert_eq!(lines[0].origin, Origin::Sp(0x8001));
         assert!(lines[1].text.contains("no log table"));
+    }
+
+    #[test]
+    fn a_crash_of_el3_is_told_from_one_of_the_spmc() {
+        let mut secure = Decoder::new(Stream::Secure, Origin::Spmc, None);
+        let lines = secure.feed(0.0, b"PANIC on core 0: x\nPANIC at PC : 0x1\nx0 = 0x0\n");
+        let origins: Vec<_> = lines.iter().map(|line| line.origin).collect();
+        assert_eq!(origins, [Origin::Spmc, Origin::TfA, Origin::TfA]);
     }
 }

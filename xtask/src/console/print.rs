@@ -82,7 +82,7 @@ pub struct Printer {
 impl Printer {
     /// Shows a line on standard output.
     pub fn print(self, line: &Line) {
-        if self.quiet || line.level.is_some_and(|level| level < self.level) {
+        if self.quiet || line.is_noise() || line.level.is_some_and(|level| level < self.level) {
             return;
         }
         let mut out = std::io::stdout().lock();
@@ -157,7 +157,6 @@ mod tests {
             origin: Origin::Spmc,
             level: Some(Level::Info),
             text: "hello".to_owned(),
-            raw: false,
         };
         assert_eq!(plain(&line), " 12.345  SPMC    INFO  | hello");
     }

@@ -1,0 +1,29 @@
+# Thin recipes over `cargo xtask`; `cargo xtask --help` says more.
+
+# Lists the recipes.
+default:
+    @just --list --unsorted
+
+# Boots the chain and shows a VM and the partitions talk.
+run *args:
+    cargo xtask run {{args}}
+
+# Runs all tests, on the host and in QEMU.
+test *args:
+    cargo xtask test {{args}}
+
+# Counts instructions per round trip and bytes per image.
+bench *args:
+    cargo xtask bench {{args}}
+
+# Boots one scenario with its whole log.
+boot *args:
+    cargo xtask boot {{args}}
+
+# Lists the tools: needed, found, and the mend.
+doctor *args:
+    cargo xtask doctor {{args}}
+
+# Installs and builds what is missing.
+setup *args:
+    cargo xtask setup {{args}}

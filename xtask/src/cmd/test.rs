@@ -1,0 +1,235 @@
+//! `cargo xtask test`: all tests, on the host and in QEMU, and one count over all of them.
+
+use crate::{
+    assemble,
+    cmd::LogArguments,
+    console::Printer,
+    firmware::{Firmware, Options},
+    host_tests, paths,
+    results::Case,
+    scenario::{self, Scenario},
+    session::{self, Outcome, Play},
+    setup::{self, Tools},
+};
+use anyhow::{Result, bail};
+use clap::Args;
+use serde::Serialize;
+use std::{collections::BTreeSet, process::ExitCode};
+
+/// The suite of the host's tests.
+const HOST: &str = "host";
+
+/// Arguments of `test`.
+#[derive(Args, Debug)]
+pub struct Test {
+    /// Only this suite: host, or a scenario's name
+    #[arg(long)]
+    suite: Option<String>,
+    #[command(flatten)]
+    levels: LogArguments,
+    /// Show each boot's log as it happens
+    #[arg(long)]
+    verbose: bool,
+    /// One JSON object per suite, then one with the counts
+    #[arg(long)]
+    json: bool,
+}
+
+/// How one suite went.
+#[derive(Debug, Default, Serialize)]
+pub struct Suite {
+    /// Its name.
+    pub suite: String,
+    /// What it shows.
+    pub about: String,
+    /// How many cases passed.
+    pub passed: u64,
+    /// How many cases failed; a boot that fails as a whole counts as one more.
+    pub failed: u64,
+    /// Its cases.
+    pub cases: Vec<Case>,
+    /// Why it has failed as a whole.
+    pub problems: Vec<String>,
+    /// The last lines of its log, after a failure.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tail: Vec<String>,
+    /// The file with the whole log.
+    pub log: String,
+}
+
+/// Runs the tests.
+///
+/// # Errors
+/// The suite is unknown, or something cannot be set up or built. A test that fails is no error.
+pub fn run(arguments: &Test) -> Result<ExitCode> {
+    let (host, scenarios) = select(arguments.suite.as_deref())?;
+    let mut suites = Vec::new();
+    let mut add = |suite: Suite| {
+        show(&suite, arguments.json);
+        suites.push(suite);
+    };
+    if host {
+        add(host_tests::run(!arguments.json)?);
+    }
+    if !scenarios.is_empty() {
+        let tools = setup::ensure()?;
+        let options = Options {
+            log: arguments.levels.log_build.clone(),
+            ..Options::default()
+        };
+        let binaries: BTreeSet<_> = scenarios.iter().flat_map(assemble::binaries).collect();
+        let firmware = Firmware::build(&binaries, &options)?;
+        let printer = Printer {
+            level: arguments.levels.log,
+            json: arguments.json,
+            quiet: !arguments.verbose,
+        };
+        for scenario in &scenarios {
+            add(play(scenario, &firmware, &tools, printer)?);
+        }
+    }
+    let (passed, failed) = suites.iter().fold((0, 0), |(passed, failed), suite| {
+        (passed + suite.passed, failed + suite.failed)
+    });
+    if arguments.json {
+        println!(
+            "{}",
+            serde_json::json!({"passed": passed, "failed": failed})
+        );
+    } else {
+        println!("{passed} passed, {failed} failed");
+    }
+    Ok(if failed == 0 && passed > 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn select(suite: Option<&str>) -> Result<(bool, Vec<Scenario>)> {
+    let all = scenario::tests();
+    Ok(match suite {
+        None => (true, all),
+        Some(HOST) => (true, Vec::new()),
+        Some(name) => {
+            let found: Vec<_> = all
+                .iter()
+                .filter(|scenario| scenario.name == name)
+                .cloned()
+                .collect();
+            if found.is_empty() {
+                let names: Vec<_> = all.iter().map(|scenario| scenario.name).collect();
+                bail!(
+                    "found suite {name:?}, wanted {HOST} or one of: {}",
+                    names.join(", ")
+                );
+            }
+            (false, found)
+        }
+    })
+}
+
+fn play(
+    scenario: &Scenario,
+    firmware: &Firmware,
+    tools: &Tools,
+    printer: Printer,
+) -> Result<Suite> {
+    let boot = assemble::boot(scenario, firmware, &tools.tf_a)?;
+    let play = Play {
+        qemu: tools.qemu.clone(),
+        arguments: Vec::new(),
+        timeout: None,
+        printer,
+    };
+    let outcome = session::play(scenario, &boot, &play)?;
+    Ok(suite(scenario, outcome))
+}
+
+/// Counts a boot: its cases, and one more for the boot as a whole if it failed, or if it has no
+/// cases of its own.
+fn suite(scenario: &Scenario, outcome: Outcome) -> Suite {
+    let (mut passed, mut failed) = outcome.results.counts();
+    if !outcome.problems.is_empty() {
+        failed += 1;
+    } else if outcome.results.cases.is_empty() {
+        passed += 1;
+    }
+    let tail = if failed > 0 { outcome.tail } else { Vec::new() };
+    Suite {
+        suite: scenario.name.to_owned(),
+        about: scenario.about.to_owned(),
+        passed,
+        failed,
+        cases: outcome.results.cases,
+        problems: outcome.problems,
+        tail,
+        log: outcome.log.display().to_string(),
+    }
+}
+
+fn show(suite: &Suite, json: bool) {
+    if json {
+        println!("{}", serde_json::to_string(suite).unwrap_or_default());
+        return;
+    }
+    for case in &suite.cases {
+        let verdict = if case.passed { "pass" } else { "FAIL" };
+        // A passing case is one short line; a failing one says all it knows.
+        let detail: String = if case.passed {
+            case.detail.chars().take(60).collect()
+        } else {
+            case.detail.clone()
+        };
+        println!("{verdict}  {}/{}  {detail}", suite.suite, case.name);
+    }
+    for problem in &suite.problems {
+        println!("FAIL  {}: {problem}", suite.suite);
+    }
+    if !suite.tail.is_empty() {
+        println!("      the log ends with:");
+        for line in &suite.tail {
+            println!("      {line}");
+        }
+    }
+    if suite.failed > 0 {
+        println!("      whole log: {}", suite.log);
+    }
+    println!(
+        "suite {} ({}): {} passed, {} failed",
+        suite.suite, suite.about, suite.passed, suite.failed
+    );
+}
+
+/// The file that keeps the log of the host's tests.
+pub fn host_log() -> std::path::PathBuf {
+    paths::work().join("logs").join(HOST).join("cargo.log")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn suites_are_chosen_by_name() {
+        assert!(select(None).unwrap().0);
+        assert!(select(Some("host")).unwrap().1.is_empty());
+        assert_eq!(select(Some("vm")).unwrap().1.len(), 1);
+        assert!(select(Some("nothing")).is_err());
+    }
+
+    #[test]
+    fn a_boot_that_fails_as_a_whole_is_a_failure_of_its_own() {
+        let outcome = Outcome {
+            results: crate::results::Results::default(),
+            problems: vec!["it died".to_owned()],
+            log: "log".into(),
+            tail: Vec::new(),
+        };
+        let mut good = outcome.clone();
+        good.problems.clear();
+        let scenario = scenario::run();
+        assert_eq!(suite(&scenario, outcome).failed, 1);
+        assert_eq!(suite(&scenario, good).passed, 1);
+    }
+}

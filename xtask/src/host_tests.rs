@@ -1,0 +1,133 @@
+//! The host's tests: runs cargo and counts what it reports.
+
+use crate::{
+    cmd::test::{Suite, host_log},
+    paths,
+    process::Process,
+    results::Case,
+};
+use anyhow::{Context, Result};
+use std::{
+    env,
+    fs::File,
+    io::{BufRead as _, BufReader, Write as _},
+    process::{Command, Stdio},
+};
+
+/// How many lines of cargo's output are shown after a failure.
+const TAIL: usize = 60;
+
+/// Runs `cargo test --workspace`.
+///
+/// # Errors
+/// Cargo cannot be started. Tests that fail or do not build are no error.
+pub fn run(show: bool) -> Result<Suite> {
+    let log = host_log();
+    if let Some(folder) = log.parent() {
+        paths::make_dir(folder)?;
+    }
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command
+        .current_dir(paths::root())
+        .args(["test", "--workspace", "--no-fail-fast", "--color", "never"])
+        .stdout(Stdio::piped())
+        .stderr(if show {
+            Stdio::inherit()
+        } else {
+            Stdio::null()
+        });
+    let mut file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
+    let mut process = Process::spawn(command)?;
+    let stdout = process
+        .child()
+        .stdout
+        .take()
+        .context("cargo has no output")?;
+    let mut report = Report::default();
+    let mut lines = Vec::new();
+    for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+        let _ = writeln!(file, "{line}");
+        report.line(&line);
+        lines.push(line);
+    }
+    let status = process.wait()?;
+    let mut problems = Vec::new();
+    if !status.success() && report.failures.is_empty() {
+        problems.push("cargo test failed before it had run every test".to_owned());
+    }
+    let failed = report.failed + problems.len() as u64;
+    let tail = if failed > 0 {
+        lines.split_off(lines.len().saturating_sub(TAIL))
+    } else {
+        Vec::new()
+    };
+    Ok(Suite {
+        suite: "host".to_owned(),
+        about: "units and properties of every crate".to_owned(),
+        passed: report.passed,
+        failed,
+        cases: report.failures,
+        problems,
+        tail,
+        log: log.display().to_string(),
+    })
+}
+
+/// What libtest prints, counted.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Report {
+    passed: u64,
+    failed: u64,
+    failures: Vec<Case>,
+}
+
+impl Report {
+    fn line(&mut self, line: &str) {
+        if let Some(name) = line
+            .strip_prefix("test ")
+            .and_then(|rest| rest.strip_suffix(" ... FAILED"))
+        {
+            self.failures.push(Case {
+                name: name.to_owned(),
+                passed: false,
+                detail: String::new(),
+            });
+        }
+        let Some(counts) = line.strip_prefix("test result: ") else {
+            return;
+        };
+        for part in counts.split([';', '.']) {
+            let mut words = part.split_whitespace();
+            if let (Some(count), Some(what)) = (words.next(), words.next())
+                && let Ok(count) = count.parse::<u64>()
+            {
+                match what {
+                    "passed" => self.passed += count,
+                    "failed" => self.failed += count,
+                    _ => {}
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_of_all_crates_add_up() {
+        let mut report = Report::default();
+        for line in [
+            "running 2 tests",
+            "test a::b ... ok",
+            "test a::c ... FAILED",
+            "test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s",
+            "test result: ok. 10 passed; 0 failed; 2 ignored; 0 measured; 0 filtered out; finished in 1.23s",
+        ] {
+            report.line(line);
+        }
+        assert_eq!((report.passed, report.failed), (11, 1));
+        assert_eq!(report.failures[0].name, "a::c");
+    }
+}
