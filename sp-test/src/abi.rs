@@ -43,6 +43,12 @@ pub const CONSOLE_LOG_64: u32 = 0xc400_008a;
 pub const DIRECT_REQ2: u32 = 0xc400_008d;
 /// FFA_MSG_SEND_DIRECT_RESP2 (64-bit only).
 pub const DIRECT_RESP2: u32 = 0xc400_008e;
+/// FFA_SECONDARY_EP_REGISTER (64-bit form): for partitions only.
+pub const SECONDARY_EP_REGISTER: u32 = 0xc400_0087;
+/// FFA_NORMAL_WORLD_RESUME: the SPMC's own call to EL3.
+pub const NORMAL_WORLD_RESUME: u32 = 0x8400_007c;
+/// FFA_EL3_INTR_HANDLE: the SPMC's own call to EL3.
+pub const EL3_INTR_HANDLE: u32 = 0x8400_008c;
 /// FFA_ABORT (FF-A 1.3), 32-bit form: for partitions only.
 pub const ABORT: u32 = 0x8400_0090;
 /// The last identifier of the FF-A range; no version defines it.
@@ -106,9 +112,9 @@ pub const SPMD: u16 = 0xffff;
 pub type UuidWords = [u32; 4];
 
 /// `sp-echo`'s service.
-pub const ECHO_UUID: UuidWords = [0x7a6e_01e1, 0x4c0d_9b52, 0xa35e_1f88, 0x5d20_c4e6];
+pub const ECHO_UUID: UuidWords = [0x1e67_b5b4, 0xe14f_904a, 0x13fb_1fb8, 0xcbda_e1da];
 /// `sp-relay`'s service.
-pub const RELAY_UUID: UuidWords = [0x91b3_02e2, 0x4fd7_6a1c, 0x88c2_7e05, 0x3b94_d10f];
+pub const RELAY_UUID: UuidWords = [0x0923_58d1, 0xb947_23f0, 0x6444_7c82, 0xc88f_57f5];
 /// Nobody's service.
 pub const UNKNOWN_UUID: UuidWords = [0x1111_2222, 0x3333_4444, 0x5555_6666, 0x7777_8888];
 

@@ -104,10 +104,6 @@ macro_rules! lacks {
     };
 }
 
-/// FFA_NORMAL_WORLD_RESUME and FFA_EL3_INTR_HANDLE: the SPMC's own calls to EL3.
-const NORMAL_WORLD_RESUME: u32 = 0x8400_007c;
-const EL3_INTR_HANDLE: u32 = 0x8400_008c;
-
 /// The table.
 pub const CASES: &[SpCase] = &[
     // Discovery.
@@ -191,13 +187,13 @@ pub const CASES: &[SpCase] = &[
     case("success", abi::SUCCESS_32, |_| args(&[]), unsupported),
     case(
         "normal_world_resume",
-        NORMAL_WORLD_RESUME,
+        abi::NORMAL_WORLD_RESUME,
         |_| args(&[]),
         unsupported,
     ),
     case(
         "el3_intr_handle",
-        EL3_INTR_HANDLE,
+        abi::EL3_INTR_HANDLE,
         |_| args(&[]),
         unsupported,
     ),

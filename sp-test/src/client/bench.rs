@@ -1,8 +1,143 @@
-//! `client-bench`: windows.
-use super::Client;
+//! `client-bench`: windows of 1,000 warm round trips for an instruction counter.
+//!
+//! A window lies between `hint #0x60` and `hint #0x61` and has as few instructions of its own as a
+//! loop can have. Each answer's payload is the next request's, so the last answer proves that every
+//! round trip took place: it must be the partition's transformation applied 1,000 times.
+
+use super::report::{Failure, Seen, Verdict, equal};
+use super::{Client, ECHO, Refusal, registers};
+use crate::abi::{self, Regs};
+use crate::protocol;
+use crate::rt::call::{self, Conduit};
 use crate::rt::entry::Boot;
+use core::arch::asm;
+
+/// Round trips before a window.
+const WARM: u64 = 10;
+/// Round trips in a window.
+const ITERATIONS: u64 = 1000;
+
 /// The image's start.
 pub fn main(boot: &Boot) -> ! {
-    let client = Client::start("client-bench", boot);
+    let mut client = Client::start("client-bench", boot);
+    for (name, id) in [
+        ("direct_req32", abi::DIRECT_REQ_32),
+        ("direct_req64", abi::DIRECT_REQ_64),
+        ("direct_req2", abi::DIRECT_REQ2),
+    ] {
+        measure(&mut client, name, id);
+    }
+    measure(&mut client, "features", abi::FEATURES);
+    match client.command(&ECHO, protocol::FP_EACH, &[1]) {
+        Ok(_) => measure(&mut client, "direct_req2_fp", abi::DIRECT_REQ2),
+        Err(refusal) => client.case("bench/direct_req2_fp", Err(refusal.into())),
+    }
     client.end()
 }
+
+fn measure(client: &mut Client, name: &'static str, id: u32) {
+    let mut payload = [0; 14];
+    call::fresh().fill(&mut payload);
+    let regs = match id {
+        abi::FEATURES => registers(id, &[abi::VERSION.into()]),
+        abi::DIRECT_REQ2 => client.req2(&ECHO, &payload),
+        _ => client.req(
+            id,
+            &ECHO,
+            &core::array::from_fn(|n| payload[n] & 0xffff_ffff),
+        ),
+    };
+    // Announced only when there will be a window: the harness pairs the two by their order.
+    let verdict = warm_up(&regs).map_err(Failure::Refused).and_then(|()| {
+        crate::say!("@bench {name} {ITERATIONS}");
+        let mut result = regs;
+        match id {
+            abi::DIRECT_REQ2 => window4(&mut result),
+            _ => window3(&mut result),
+        }
+        check(&regs, &result)
+    });
+    client.case(format_args!("bench/{name}"), verdict);
+}
+
+/// What the answer's identifier must be.
+const fn answer(id: u64) -> u64 {
+    match id as u32 {
+        abi::DIRECT_REQ_32 => abi::DIRECT_RESP_32 as u64,
+        abi::DIRECT_REQ_64 => abi::DIRECT_RESP_64 as u64,
+        abi::DIRECT_REQ2 => abi::DIRECT_RESP2 as u64,
+        _ => abi::SUCCESS_32 as u64,
+    }
+}
+
+fn warm_up(regs: &Regs) -> Result<(), Refusal> {
+    for _ in 0..WARM {
+        let mut warm = *regs;
+        call::call(Conduit::Smc, &mut warm);
+        if warm[0] != answer(regs[0]) {
+            return Err(Refusal {
+                x0: warm[0],
+                x2: warm[2],
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Compares the last answer with the transformation applied once per round trip.
+fn check(sent: &Regs, got: &Regs) -> Verdict {
+    equal("x0 of the last answer", got[0], answer(sent[0]))?;
+    let (first, count) = match sent[0] as u32 {
+        abi::DIRECT_REQ2 => (4, 14),
+        abi::FEATURES => (0, 0),
+        _ => (3, 5),
+    };
+    let narrow = sent[0] == abi::DIRECT_REQ_32.into();
+    let registers = sent.iter().zip(got).skip(first).take(count);
+    for (index, (sent, got)) in (0..).zip(registers) {
+        let want = (0..ITERATIONS).fold(*sent, |value, _| match narrow {
+            true => ECHO.transform.narrow(index, value),
+            false => ECHO.transform.wide(index, value),
+        });
+        equal("a payload register of the last answer", *got, want)?;
+    }
+    Ok(Seen::Count("round trips proved", ITERATIONS))
+}
+
+macro_rules! window {
+    ($(#[$doc:meta])* $name:ident, $($restore:literal),*) => {
+        $(#[$doc])*
+        #[inline(never)]
+        fn $name(regs: &mut Regs) {
+            let [r0, r1, r2, r3, r4, r5, r6, r7, r8, r9, r10, r11, r12, r13, r14, r15, r16, r17] =
+                regs;
+            // SAFETY: x0-x17 and the loop's own registers are declared; SMCCC keeps the others.
+            unsafe {
+                asm!(
+                    "hint #0x60",
+                    "2:",
+                    $($restore,)*
+                    "smc #0",
+                    "subs x24, x24, #1",
+                    "b.ne 2b",
+                    "hint #0x61",
+                    inout("x0") *r0, inout("x1") *r1, inout("x2") *r2, inout("x3") *r3,
+                    inout("x4") *r4, inout("x5") *r5, inout("x6") *r6, inout("x7") *r7,
+                    inout("x8") *r8, inout("x9") *r9, inout("x10") *r10, inout("x11") *r11,
+                    inout("x12") *r12, inout("x13") *r13, inout("x14") *r14, inout("x15") *r15,
+                    inout("x16") *r16, inout("x17") *r17,
+                    in("x20") *r0, in("x21") *r1, in("x22") *r2, in("x23") *r3,
+                    inout("x24") ITERATIONS => _,
+                    options(nostack)
+                );
+            }
+        }
+    };
+}
+
+window!(
+    /// x0-x2 are the same in each request.
+    window3, "mov x0, x20", "mov x1, x21", "mov x2, x22");
+window!(
+    /// x0-x3 are the same in each request.
+    window4, "mov x0, x20", "mov x1, x21", "mov x2, x22", "mov x3, x23");

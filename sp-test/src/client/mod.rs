@@ -6,22 +6,23 @@
 //! | line | meaning |
 //! | --- | --- |
 //! | `@boot <client> mode=<vm\|direct> el=<n> version=<hex> base=<hex>` | the first line |
-//! | `@msg from=<who> to=<who> call=<name> answer=<name> trips=<n> <detail> ok\|bad` | one outcome of `client-run` |
-//! | `@case <name> pass\|fail <detail>` | one case of `client-test` |
+//! | `@msg <from> <to> <call> <reply> <round trips> <detail>` | one outcome of `client-run` |
+//! | `@case <name> pass\|fail <detail>` | one case |
 //! | `@bench <name> <iterations>` | the next window of `client-bench` |
 //! | `@note <text>` | for a human |
 //! | `@panic …`, `@exception …` | the client died |
-//! | `@end <count> <failures>` | the last line; without it the run has failed |
+//! | `@end <passed> <failed>` | the last line, with the counts of the cases; without it the run has failed |
 //!
 //! Then the client powers the machine (or its VM) off.
 
 pub mod bench;
 pub mod cases;
+pub mod report;
 pub mod run;
 pub mod test;
 
 use crate::abi::{self, Regs, UuidWords, ids, uuid_registers};
-use crate::expect::{Exchange, Halves};
+use crate::expect::{self, Exchange, Mismatch};
 use crate::protocol;
 use crate::rt::{
     self,
@@ -97,10 +98,10 @@ pub struct Client {
     pub me: u16,
     /// What FFA_VERSION answered.
     pub version: u64,
-    /// Cases (or messages, or benches) so far.
-    pub count: u32,
-    /// How many of them failed.
-    pub failures: u32,
+    /// Cases passed so far.
+    pub passed: u32,
+    /// Cases failed so far.
+    pub failed: u32,
 }
 
 impl Client {
@@ -116,8 +117,8 @@ impl Client {
             direct,
             me: if direct { abi::HYPERVISOR } else { abi::VM1 },
             version,
-            count: 0,
-            failures: 0,
+            passed: 0,
+            failed: 0,
         };
         crate::say!(
             "@boot {name} mode={} el={} version={version:#x} base={:#x}",
@@ -138,19 +139,9 @@ impl Client {
         if self.direct { "hypervisor" } else { "vm1" }
     }
 
-    /// How closely answers are compared: EL3 answers a direct client itself at times, and
-    /// sign-extends.
-    pub fn halves(&self) -> Halves {
-        if self.direct {
-            Halves::Ignored
-        } else {
-            Halves::Zero
-        }
-    }
-
     /// Ends the run and powers off.
     pub fn end(&self) -> ! {
-        crate::say!("@end {} {}", self.count, self.failures);
+        crate::say!("@end {} {}", self.passed, self.failed);
         rt::power_off()
     }
 
@@ -252,18 +243,13 @@ pub fn predict(peer: &Peer, request: &Regs) -> Regs {
 /// Compares all of x0-x30 of a message's round trip with the prediction.
 ///
 /// # Errors
-/// The register that differs, what it holds and what it should hold.
-pub fn compare(peer: &Peer, request: &Regs, exchange: &Exchange) -> Result<(), (u8, u64, u64)> {
+/// The first register that differs.
+pub fn compare(peer: &Peer, request: &Regs, exchange: &Exchange) -> Result<(), Mismatch> {
     let mut want = exchange.sent;
     want[..18].copy_from_slice(&predict(peer, request));
-    for (n, (got, want)) in exchange.got.iter().zip(&want).enumerate() {
-        if got != want {
-            return Err((n as u8, *got, *want));
-        }
-    }
-    if exchange.sp_ok {
-        Ok(())
-    } else {
-        Err((31, 0, 0))
-    }
+    let predicted = Exchange {
+        sent: want,
+        ..*exchange
+    };
+    expect::own(&predicted, 0)
 }

@@ -1,8 +1,13 @@
-//! `client-test`: the suite.
-use super::Client;
+//! `client-test`: the suite, one chapter after another.
+
+use super::{Client, cases};
 use crate::rt::entry::Boot;
+
 /// The image's start.
 pub fn main(boot: &Boot) -> ! {
-    let client = Client::start("client-test", boot);
+    let mut client = Client::start("client-test", boot);
+    for chapter in cases::CHAPTERS {
+        chapter(&mut client);
+    }
     client.end()
 }

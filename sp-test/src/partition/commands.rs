@@ -3,7 +3,7 @@
 
 use super::{Counters, Partition, respond};
 use crate::abi::{self, Regs, ids};
-use crate::expect::{self, Halves};
+use crate::expect;
 use crate::protocol::*;
 use crate::rt::{
     call::{self, Conduit},
@@ -147,7 +147,7 @@ impl Partition {
         regs[0] = case.id.into();
         regs[1..8].copy_from_slice(&(case.arguments)(&who));
         let exchange = call::checked_call(conduit, &regs);
-        match expect::check(&exchange, &(case.expect)(&who), Halves::Zero) {
+        match expect::check(&exchange, &(case.expect)(&who)) {
             Ok(()) => payload(OK, &[]),
             Err(wrong) => payload(FAILED, &[wrong.register.into(), wrong.got, wrong.want]),
         }

@@ -23,6 +23,7 @@ impl Fault {
 
 static EXPECTED: AtomicBool = AtomicBool::new(false);
 static TAKEN: AtomicBool = AtomicBool::new(false);
+static DYING: AtomicBool = AtomicBool::new(false);
 static ESR: AtomicU64 = AtomicU64::new(0);
 static FAR: AtomicU64 = AtomicU64::new(0);
 
@@ -45,8 +46,20 @@ pub(super) fn take(frame: &mut Frame) {
         };
         return;
     }
+    // If saying so takes an exception too (a machine that knows no SMC), there is nobody to tell.
+    if DYING.load(Relaxed) {
+        loop {
+            core::hint::spin_loop();
+        }
+    }
+    DYING.store(true, Relaxed);
     crate::say!(
-        "@exception vector {} esr {:#x} far {:#x} elr {:#x} (image at {:#x})",
+        "{} vector {} esr {:#x} far {:#x} elr {:#x} (image at {:#x})",
+        if super::is_client() {
+            "@exception"
+        } else {
+            "panic: exception,"
+        },
         frame.vector,
         frame.esr,
         frame.far,

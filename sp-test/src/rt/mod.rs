@@ -31,9 +31,14 @@ pub fn set_role(role: Role) {
     ROLE.store(role as u64, Relaxed);
 }
 
+/// Whether this image is a client.
+pub fn is_client() -> bool {
+    ROLE.load(Relaxed) == Role::Client as u64
+}
+
 /// Ends this image as its role demands; whatever had to be said has been said.
 pub fn give_up() -> ! {
-    if ROLE.load(Relaxed) == Role::Client as u64 {
+    if is_client() {
         crate::say!("@end 0 1");
         power_off();
     }
@@ -57,6 +62,10 @@ pub fn power_off() -> ! {
 
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
-    crate::say!("@panic {info}");
+    // A client's line is a report of its own; a partition's is what a harness must not overlook.
+    match is_client() {
+        true => crate::say!("@panic {info}"),
+        false => crate::say!("panic: {info}"),
+    }
     give_up()
 }
