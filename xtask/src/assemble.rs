@@ -5,11 +5,12 @@ use crate::{
     firmware::{Binary, Firmware, Options, PROXY, SPMC, compile_dts},
     paths,
     scenario::{BOARD, Bl33, Manifest, Partition, Scenario},
-    spkg,
+    setup, spkg,
 };
 use anyhow::{Context, Result, bail};
 use std::{
     collections::BTreeSet,
+    fs::File,
     path::{Path, PathBuf},
 };
 
@@ -17,12 +18,14 @@ use std::{
 const PROXY_ROOM: usize = 2 << 20;
 
 /// A boot image and the firmware in it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Boot {
     /// The boot image.
     pub flash: PathBuf,
     /// What was built.
     pub firmware: Firmware,
+    /// Keeps another xtask from packing or playing the same scenario meanwhile.
+    _lock: File,
 }
 
 /// The binaries that a scenario needs.
@@ -46,7 +49,7 @@ pub fn binaries(scenario: &Scenario) -> BTreeSet<Binary> {
 /// A manifest or image is wrong or too large, or a tool fails.
 pub fn boot(scenario: &Scenario, firmware: &Firmware, tf_a: &TfA) -> Result<Boot> {
     let folder = paths::work().join("boot").join(scenario.name);
-    paths::make_dir(&folder)?;
+    let lock = setup::lock(&folder, &format!("a boot of {}", scenario.name))?;
     let board = paths::board(BOARD);
     let spmc_manifest = compile_dts("spmc", &manifest_text(&board, &scenario.spmc)?, &folder)?;
     let partitions = scenario
@@ -72,6 +75,7 @@ pub fn boot(scenario: &Scenario, firmware: &Firmware, tf_a: &TfA) -> Result<Boot
     Ok(Boot {
         flash,
         firmware: firmware.clone(),
+        _lock: lock,
     })
 }
 

@@ -12,6 +12,7 @@ mod host_tests;
 mod image;
 mod paths;
 mod process;
+mod progress;
 mod qemu;
 mod report;
 mod results;
@@ -33,6 +34,10 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Cmd {
+    /// Lists each tool needed: version found, version wanted, the mend
+    Doctor(cmd::doctor::Doctor),
+    /// Installs and builds what is missing; says first what and why
+    Setup,
     /// Boots the chain, shows the conversation of a VM and the partitions, ends with a table
     Run(cmd::run::Run),
     /// Runs all tests, on the host and in QEMU
@@ -44,6 +49,8 @@ enum Cmd {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = process::install_interrupt_handler().and_then(|()| match cli.command {
+        Cmd::Doctor(arguments) => cmd::doctor::doctor(&arguments),
+        Cmd::Setup => cmd::doctor::setup(),
         Cmd::Run(arguments) => cmd::run::run(&arguments),
         Cmd::Test(arguments) => cmd::test::run(&arguments),
         Cmd::Boot(arguments) => cmd::boot::run(&arguments),

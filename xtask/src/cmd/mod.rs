@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 pub mod boot;
+pub mod doctor;
 pub mod run;
 pub mod test;
 

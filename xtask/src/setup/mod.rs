@@ -1,10 +1,24 @@
-//! What must be on the machine: tools, QEMU, TF-A's build.
+//! What must be on the machine: the tools, Rust's target, TF-A's build. Installs or builds what is
+//! missing, after it has said what and why; takes no network when nothing is.
 
+mod apt;
+mod sources;
 mod tfa;
+mod tools;
+mod version;
 
-use crate::fip::TfA;
-use anyhow::Result;
-use std::path::PathBuf;
+pub use tools::Tool;
+
+use crate::{fip::TfA, firmware::TARGET, paths, process};
+use anyhow::{Context, Result, bail};
+use apt::Apt;
+use std::{
+    collections::BTreeSet,
+    fs::File,
+    path::{Path, PathBuf},
+    process::Command,
+};
+use tfa::Place;
 
 /// What every boot needs.
 #[derive(Clone, Debug)]
@@ -15,14 +29,183 @@ pub struct Tools {
     pub tf_a: TfA,
 }
 
+/// The state of everything, for `doctor`.
+///
+/// # Errors
+/// There is no cache folder, or `TFA_DIR` is wrong.
+pub fn state() -> Result<Vec<Tool>> {
+    let mut state = tools::all();
+    let place = Place::find()?;
+    let built = place.built();
+    state.push(Tool {
+        name: "TF-A",
+        why: "boots the chain",
+        found: match &built {
+            Some(tf_a) => Some(tf_a.folder.display().to_string()),
+            None if place.has_source()? => Some("its source, not built yet".to_owned()),
+            None => None,
+        },
+        wanted: place.wanted(),
+        good: built.is_some(),
+        mend: if built.is_some() {
+            String::new()
+        } else {
+            "cargo xtask setup".to_owned()
+        },
+        package: None,
+    });
+    Ok(state)
+}
+
 /// Installs or builds what is missing and returns where it is.
 ///
 /// # Errors
 /// Something is missing and cannot be had; the error says what to do.
 pub fn ensure() -> Result<Tools> {
-    let qemu = std::env::var_os("QEMU").map_or_else(|| "qemu-system-aarch64".into(), PathBuf::from);
+    let place = Place::find()?;
+    let missing: Vec<_> = tools::all().into_iter().filter(|tool| !tool.good).collect();
+    if let (true, Some(tf_a)) = (missing.is_empty(), place.built()) {
+        return Ok(Tools {
+            qemu: tools::qemu(),
+            tf_a,
+        });
+    }
+    // One set-up at a time; the second finds the first one's work.
+    let _lock = lock(&paths::cache()?, "another set-up")?;
+    announce(&missing, &place)?;
+    install(&missing)?;
+    let tf_a = match place.built() {
+        Some(tf_a) => tf_a,
+        None => place.build()?,
+    };
     Ok(Tools {
-        qemu,
-        tf_a: tfa::ensure()?,
+        qemu: tools::qemu(),
+        tf_a,
     })
+}
+
+/// Takes the lock of a folder; waits if another process has it.
+///
+/// # Errors
+/// The folder cannot be written to.
+pub fn lock(folder: &Path, who: &str) -> Result<File> {
+    paths::make_dir(folder)?;
+    let path = folder.join("lock");
+    let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    if file.try_lock().is_err() {
+        eprintln!("{who} is under way, waiting for it …");
+        file.lock()
+            .with_context(|| format!("cannot lock {}", path.display()))?;
+    }
+    Ok(file)
+}
+
+/// Says first what will be done and why.
+fn announce(missing: &[Tool], place: &Place) -> Result<()> {
+    eprintln!("set-up: this is missing and will be installed or built:");
+    for tool in missing {
+        let from = match (tool.package, tool.name) {
+            (Some(package), _) => format!("Debian's package {package}"),
+            (None, "rust target") => "rustup".to_owned(),
+            (None, _) => "yours to mend".to_owned(),
+        };
+        eprintln!("  {} (from: {from})", tool.complaint());
+    }
+    if place.built().is_none() {
+        eprintln!(
+            "  TF-A: {} (boots the chain; {}), kept in {}",
+            place.wanted(),
+            if place.has_source()? {
+                "its source is there"
+            } else {
+                "its source comes from Debian's archive, 10 MB"
+            },
+            paths::cache()?.join("tfa").display()
+        );
+    }
+    Ok(())
+}
+
+fn install(missing: &[Tool]) -> Result<()> {
+    if let Some(tool) = missing
+        .iter()
+        .find(|tool| tool.package.is_none() && tool.name != "rust target")
+    {
+        bail!("{}: {}", tool.complaint(), tool.mend);
+    }
+    let packages: BTreeSet<_> = missing.iter().filter_map(|tool| tool.package).collect();
+    let packages: Vec<_> = packages.into_iter().collect();
+    if !packages.is_empty() {
+        install_packages(&packages)?;
+    }
+    if missing.iter().any(|tool| tool.name == "rust target") {
+        let mut command = Command::new("rustup");
+        command
+            .current_dir(paths::root())
+            .args(["target", "add", TARGET]);
+        let log = paths::cache()?.join("logs/rustup.log");
+        paths::make_dir(&paths::cache()?.join("logs"))?;
+        process::run_logged(command, "rustup target add", &log)
+            .with_context(|| format!("Rust's target {TARGET} is missing and rustup cannot add it; check the network, or install it by hand"))?;
+    }
+    // What was installed must be what was wanted: an older QEMU may still come first in the path.
+    match tools::all().into_iter().find(|tool| !tool.good) {
+        Some(tool) => bail!(
+            "after the installation still: {}; {}",
+            tool.complaint(),
+            tool.mend
+        ),
+        None => Ok(()),
+    }
+}
+
+fn install_packages(packages: &[&str]) -> Result<()> {
+    let apt = Apt::new()
+        .with_context(|| format!("these packages are missing: {}", packages.join(" ")))?;
+    let logs = paths::cache()?.join("logs");
+    paths::make_dir(&logs)?;
+    let log = logs.join("apt.log");
+    apt.update(&log)?;
+    if rustix::process::geteuid().is_root() {
+        return apt.install(packages, &log);
+    }
+    let commands: Vec<_> = apt
+        .install_commands(packages)
+        .iter()
+        .map(|arguments| format!("sudo apt-get {}", quoted(arguments)))
+        .collect();
+    bail!(
+        "packages are missing and only root may install them: run this, then the same command again:\n\n{}\n",
+        commands.join(" && ")
+    )
+}
+
+/// Arguments as a shell takes them.
+fn quoted(arguments: &[String]) -> String {
+    let safe = |c: char| c.is_ascii_alphanumeric() || "-_./=:+~,".contains(c);
+    arguments
+        .iter()
+        .map(|argument| {
+            if !argument.is_empty() && argument.chars().all(safe) {
+                argument.clone()
+            } else {
+                format!("'{}'", argument.replace('\'', r"'\''"))
+            }
+        })
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_printed_command_works_as_pasted() {
+        let arguments = ["-c", "/home/a b/apt.conf", "install", "it's"].map(str::to_owned);
+        assert_eq!(
+            quoted(&arguments),
+            r"-c '/home/a b/apt.conf' install 'it'\''s'"
+        );
+    }
 }

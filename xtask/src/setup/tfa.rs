@@ -1,6 +1,10 @@
-//! TF-A: built once from its source, unmodified, with dummy payloads, into the cache.
+//! TF-A: fetched once, built once from its source, unmodified, with dummy payloads, into the cache.
+//!
+//! Each step works in a folder of its own and is renamed when it is complete, so that an
+//! interruption leaves nothing that a later run could take for finished.
 
-use crate::{fip::TfA, paths, process};
+use super::apt::Apt;
+use crate::{fip::TfA, paths, process, progress::Step};
 use anyhow::{Context, Result, bail};
 use std::{
     env, fs,
@@ -8,12 +12,14 @@ use std::{
     process::Command,
 };
 
-/// The version of Debian's source package.
-pub const VERSION: &str = "2.12.1+dfsg-1";
+/// Debian's source package.
+const PACKAGE: &str = "arm-trusted-firmware";
+/// The version whose behaviour the firmware is tested against.
+pub const VERSION: &str = "2.12.1+dfsg";
 /// What is kept of a build.
 const PRODUCTS: [&str; 3] = ["bl1.bin", "bl2.bin", "bl31.bin"];
-/// How TF-A is built. A change here makes a new build.
-const OPTIONS: [&str; 22] = [
+/// How TF-A is built, beside its payloads and the architecture's minor version.
+const OPTIONS: [&str; 21] = [
     "PLAT=qemu",
     "CROSS_COMPILE=aarch64-linux-gnu-",
     "DEBUG=0",
@@ -34,69 +40,183 @@ const OPTIONS: [&str; 22] = [
     "NEED_BL32=yes",
     "BRANCH_PROTECTION=1",
     "ARM_ARCH_MAJOR=8",
-    "ARM_ARCH_MINOR=5",
     "ENABLE_FEAT_MTE2=2",
 ];
 
-/// Builds TF-A unless it is built already.
-///
-/// # Errors
-/// The source is not there or does not build; the error names the log.
-pub fn ensure() -> Result<TfA> {
-    let source = source()?;
-    let folder = folder()?;
-    if folder.join("complete").exists() {
-        return Ok(TfA { folder });
-    }
-    build(&source, &folder)?;
-    Ok(TfA { folder })
+/// Where TF-A's source comes from and where its build goes.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// A checkout that the user names; without one the source comes from Debian.
+    checkout: Option<PathBuf>,
+    /// The folder of the build: by version and a hash of the options.
+    folder: PathBuf,
 }
 
-/// The folder of the build: by version and a hash of the options.
-fn folder() -> Result<PathBuf> {
-    let hash = OPTIONS
-        .iter()
-        .flat_map(|option| option.bytes().chain([0]))
-        // FNV-1a: any change of an option gives another folder, in every version of Rust the same.
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
+impl Place {
+    /// Finds out what is to be used.
+    ///
+    /// # Errors
+    /// There is no cache folder, or `TFA_DIR` names no checkout of TF-A.
+    pub fn find() -> Result<Self> {
+        let checkout = env::var_os("TFA_DIR")
+            .filter(|folder| !folder.is_empty())
+            .map(PathBuf::from);
+        let name = match &checkout {
+            None => VERSION.to_owned(),
+            Some(folder) => {
+                if !folder.join("bl31/bl31.mk").exists() {
+                    bail!(
+                        "TFA_DIR names {}, which is no checkout of TF-A: it has no bl31/bl31.mk",
+                        folder.display()
+                    );
+                }
+                format!("checkout-{}", state_of(folder))
+            }
+        };
+        let key = hash(OPTIONS.iter().flat_map(|option| option.bytes().chain([0])));
+        Ok(Self {
+            checkout,
+            folder: paths::cache()?
+                .join("tfa")
+                .join(format!("{name}-{key:016x}")),
+        })
+    }
+
+    /// The finished build, if there is one.
+    pub fn built(&self) -> Option<TfA> {
+        self.folder.join("complete").exists().then(|| TfA {
+            folder: self.folder.clone(),
+        })
+    }
+
+    /// Whether a source is there already, so that building takes no network.
+    pub fn has_source(&self) -> Result<bool> {
+        Ok(self.checkout.is_some() || source_folder()?.is_dir())
+    }
+
+    /// A word for `doctor`.
+    pub fn wanted(&self) -> String {
+        self.checkout.as_ref().map_or_else(
+            || format!("{VERSION}, built with the project's options"),
+            |folder| format!("a build of {}", folder.display()),
+        )
+    }
+
+    /// Fetches what is missing and builds it.
+    ///
+    /// # Errors
+    /// The source cannot be had or does not build; the error names the log.
+    pub fn build(&self) -> Result<TfA> {
+        let logs = paths::cache()?.join("logs");
+        paths::make_dir(&logs)?;
+        let source = match &self.checkout {
+            Some(folder) => std::path::absolute(folder).context("TFA_DIR is no usable path")?,
+            None => fetch(&logs)?,
+        };
+        build(&source, &self.folder, &logs.join("tf-a-build.log"))?;
+        Ok(TfA {
+            folder: self.folder.clone(),
+        })
+    }
+}
+
+/// FNV-1a: the same in every version of Rust.
+fn hash(bytes: impl IntoIterator<Item = u8>) -> u64 {
+    bytes.into_iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+/// A key for a checkout's path and state: another commit or another change is another build.
+fn state_of(folder: &Path) -> String {
+    let folder_text = folder.display().to_string();
+    let git = |arguments: &[&str]| {
+        let mut all = vec!["-C", folder_text.as_str()];
+        all.extend(arguments);
+        process::output("git", &all).unwrap_or_default()
+    };
+    let state = git(&["rev-parse", "HEAD"]) + &git(&["diff", "HEAD"]);
+    format!("{:016x}", hash(folder_text.bytes().chain(state.bytes())))
+}
+
+fn source_folder() -> Result<PathBuf> {
     Ok(paths::cache()?
         .join("tfa")
-        .join(format!("{VERSION}-{hash:016x}")))
+        .join(format!("source-{VERSION}")))
 }
 
-fn source() -> Result<PathBuf> {
-    if let Some(folder) = env::var_os("TFA_DIR") {
-        return Ok(folder.into());
-    }
-    Ok(paths::cache()?.join("hand/arm-trusted-firmware-2.12.1"))
-}
-
-fn build(source: &Path, folder: &Path) -> Result<()> {
-    if !source.join("Makefile").exists() {
-        bail!("found no TF-A source in {}", source.display());
-    }
-    let logs = paths::cache()?.join("logs");
-    paths::make_dir(&logs)?;
-    let log = logs.join("tf-a.log");
-    let _ = fs::remove_file(&log);
+/// The same path with `.part` behind it: what is not complete yet.
+fn part_of(folder: &Path) -> PathBuf {
     let mut part = folder.as_os_str().to_owned();
     part.push(".part");
-    let part = PathBuf::from(part);
-    let _ = fs::remove_dir_all(&part);
+    part.into()
+}
+
+/// Makes an empty folder for what is not complete yet.
+fn fresh_part(folder: &Path) -> Result<PathBuf> {
+    let part = part_of(folder);
+    if part.exists() {
+        fs::remove_dir_all(&part)
+            .with_context(|| format!("cannot remove the unfinished {}", part.display()))?;
+    }
+    paths::make_dir(&part)?;
+    Ok(part)
+}
+
+fn finish(part: &Path, folder: &Path) -> Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder)
+            .with_context(|| format!("cannot replace {}", folder.display()))?;
+    }
+    fs::rename(part, folder)
+        .with_context(|| format!("cannot rename {} to {}", part.display(), folder.display()))
+}
+
+/// Fetches and unpacks the source, unless that was done. Returns its folder.
+fn fetch(logs: &Path) -> Result<PathBuf> {
+    let folder = source_folder()?;
+    if !folder.is_dir() {
+        let apt = Apt::new()?;
+        let log = logs.join("apt.log");
+        apt.update(&log)?;
+        let part = fresh_part(&folder)?;
+        let step = Step::start(format!("fetching the source of TF-A {VERSION}"));
+        apt.source(PACKAGE, &part, &log)?;
+        let archive = part.join(format!("{PACKAGE}_{VERSION}.orig.tar.xz"));
+        if !archive.exists() {
+            bail!(
+                "Debian has another version of TF-A's source now, wanted {VERSION}: set TFA_DIR to a checkout of TF-A 2.12"
+            );
+        }
+        let mut tar = Command::new("tar");
+        tar.args(["--no-same-owner", "--strip-components=1", "-xf"])
+            .arg(&archive)
+            .arg("-C")
+            .arg(&part);
+        process::run_logged(tar, "unpacking TF-A's source", &log)?;
+        finish(&part, &folder)?;
+        step.done();
+    }
+    Ok(folder)
+}
+
+fn build(source: &Path, folder: &Path, log: &Path) -> Result<()> {
+    let _ = fs::remove_file(log);
+    let part = fresh_part(folder)?;
     let build = part.join("build");
     paths::make_dir(&build)?;
+    // The payloads are packed per boot; the build only wants to see some.
     let dummy = part.join("dummy.bin");
     paths::write(&dummy, [0; 4096])?;
     let layout = part.join("sp_layout.json");
     paths::write(&layout, "{}")?;
-    eprintln!("building TF-A {VERSION} (once)…");
+    let step = Step::start(format!("building TF-A from {}", source.display()));
     let mut command = Command::new("make");
     command
         .arg("-C")
         .arg(source)
         .args(OPTIONS)
+        .arg(format!("ARM_ARCH_MINOR={}", architecture_minor(source)))
         .arg(format!("BUILD_BASE={}", build.display()))
         .arg(format!("BL32={}", dummy.display()))
         .arg(format!("BL33={}", dummy.display()))
@@ -105,18 +225,67 @@ fn build(source: &Path, folder: &Path) -> Result<()> {
             "-j{}",
             std::thread::available_parallelism().map_or(1, usize::from)
         ))
-        .args(["bl1", "bl2", "bl31", "fiptool"]);
-    process::run_logged(command, "building TF-A", &log)?;
+        .args(["bl1", "bl2", "bl31", "fiptool"])
+        // Flags of an outer make are not TF-A's.
+        .env_remove("MAKEFLAGS")
+        .env_remove("MFLAGS");
+    process::run_logged(command, "building TF-A", log)?;
+    let release = build.join("qemu/release");
     for product in PRODUCTS {
-        let from = build.join("qemu/release").join(product);
+        let from = release.join(product);
         fs::copy(&from, part.join(product))
             .with_context(|| format!("TF-A's build left no {}", from.display()))?;
     }
-    let fiptool = source.join("tools/fiptool/fiptool");
-    fs::copy(&fiptool, part.join("fiptool"))
-        .with_context(|| format!("TF-A's build left no {}", fiptool.display()))?;
+    // Newer versions build their tools beside the images.
+    let fiptool = [
+        release.join("tools/fiptool/fiptool"),
+        source.join("tools/fiptool/fiptool"),
+    ];
+    let fiptool = fiptool
+        .iter()
+        .find(|path| path.exists())
+        .with_context(|| format!("TF-A's build left no fiptool (log: {})", log.display()))?;
+    fs::copy(fiptool, part.join("fiptool")).context("cannot copy TF-A's fiptool")?;
     let _ = fs::remove_dir_all(&build);
-    paths::write(&part.join("complete"), VERSION)?;
-    fs::rename(&part, folder)
-        .with_context(|| format!("cannot move the finished build to {}", folder.display()))
+    paths::write(&part.join("complete"), OPTIONS.join("\n"))?;
+    finish(&part, folder)?;
+    step.done();
+    Ok(())
+}
+
+/// The minor version of the architecture to build for. From 2.13 on, TF-A takes 8.5 to mean that
+/// the CPU has FEAT_TRF, which QEMU's has not.
+fn architecture_minor(source: &Path) -> u32 {
+    let text = fs::read_to_string(source.join("Makefile")).unwrap_or_default();
+    let minor = text
+        .lines()
+        .find_map(|line| line.strip_prefix("VERSION_MINOR"))
+        .and_then(|rest| {
+            rest.trim_start_matches([' ', '\t', ':', '='])
+                .trim()
+                .parse()
+                .ok()
+        });
+    match minor {
+        Some(13_u32..) => 3,
+        _ => 5,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_of_a_build_changes_with_its_options() {
+        let key = |text: &str| hash(text.bytes());
+        assert_eq!(key(""), 0xcbf2_9ce4_8422_2325);
+        assert_eq!(key("a"), 0xaf63_dc4c_8601_ec8c);
+        assert_ne!(key("A=1\0B=2"), key("A=1\0B=3"));
+    }
+
+    #[test]
+    fn unfinished_work_has_another_name() {
+        assert_eq!(part_of(Path::new("/c/x-1.2")), Path::new("/c/x-1.2.part"));
+    }
 }
