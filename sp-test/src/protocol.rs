@@ -39,6 +39,11 @@ pub const MISBEHAVE: u16 = 9;
 /// Command: executes an undefined instruction. Answers x5 = 1 if that faulted, x6 = ESR_EL1.
 pub const UNDEFINED: u16 = 10;
 
+/// Command: calls FFA_YIELD x5 times before it answers. Answers x5 = how many of them came back with
+/// FFA_SUCCESS and every other register as it must be, x6-x8 = the first wrong register (number,
+/// got, wanted).
+pub const YIELD: u16 = 11;
+
 /// Status: done, or the case passed.
 pub const OK: u64 = 0;
 /// Status: the case failed.

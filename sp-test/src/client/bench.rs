@@ -49,6 +49,7 @@ fn measure(client: &mut Client, name: &'static str, id: u32) {
     };
     // Announced only when there will be a window: the harness pairs the two by their order.
     let verdict = warm_up(&regs).map_err(Failure::Refused).and_then(|()| {
+        client.count += 1;
         crate::say!("@bench {name} {ITERATIONS}");
         let mut result = regs;
         match id {

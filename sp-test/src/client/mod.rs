@@ -6,12 +6,12 @@
 //! | line | meaning |
 //! | --- | --- |
 //! | `@boot <client> mode=<vm\|direct> el=<n> version=<hex> base=<hex>` | the first line |
-//! | `@msg <from> <to> <call> <reply> <round trips> <detail>` | one outcome of `client-run` |
+//! | `@msg from=<who> to=<who> call=<name> answer=<name> trips=<n> <detail> ok\|bad` | one outcome of `client-run` |
 //! | `@case <name> pass\|fail <detail>` | one case |
 //! | `@bench <name> <iterations>` | the next window of `client-bench` |
 //! | `@note <text>` | for a human |
 //! | `@panic …`, `@exception …` | the client died |
-//! | `@end <passed> <failed>` | the last line, with the counts of the cases; without it the run has failed |
+//! | `@end <count> <failures>` | the last line, over all cases, rows and benches; without it the run has failed |
 //!
 //! Then the client powers the machine (or its VM) off.
 
@@ -98,10 +98,10 @@ pub struct Client {
     pub me: u16,
     /// What FFA_VERSION answered.
     pub version: u64,
-    /// Cases passed so far.
-    pub passed: u32,
-    /// Cases failed so far.
-    pub failed: u32,
+    /// Cases, rows and benches so far.
+    pub count: u32,
+    /// How many of them failed.
+    pub failures: u32,
 }
 
 impl Client {
@@ -117,8 +117,8 @@ impl Client {
             direct,
             me: if direct { abi::HYPERVISOR } else { abi::VM1 },
             version,
-            passed: 0,
-            failed: 0,
+            count: 0,
+            failures: 0,
         };
         crate::say!(
             "@boot {name} mode={} el={} version={version:#x} base={:#x}",
@@ -141,7 +141,7 @@ impl Client {
 
     /// Ends the run and powers off.
     pub fn end(&self) -> ! {
-        crate::say!("@end {} {}", self.passed, self.failed);
+        crate::say!("@end {} {}", self.count, self.failures);
         rt::power_off()
     }
 

@@ -3,7 +3,7 @@
 
 use super::{Counters, Partition, respond};
 use crate::abi::{self, Regs, ids};
-use crate::expect;
+use crate::expect::{self, Expect, Want};
 use crate::protocol::*;
 use crate::rt::{
     call::{self, Conduit},
@@ -53,6 +53,7 @@ impl Partition {
             PROBE => probe(request[5], request[6]),
             CASE => self.case(request),
             MISBEHAVE => self.misbehave(request),
+            YIELD => give_way(request[5]),
             UNDEFINED => faulted(fault::probe_undefined().map(|()| 0)),
             _ => payload(UNKNOWN, &[]),
         };
@@ -192,4 +193,28 @@ fn probe(address: u64, how: u64) -> Payload {
         // SAFETY: as above; a fetch from there faults, or the case has failed anyway.
         _ => unsafe { fault::probe_execute(address) }.map(|()| 0),
     })
+}
+
+/// Yields to the requester, which must run this partition again.
+fn give_way(times: u64) -> Payload {
+    let mut good = 0;
+    let mut first = None;
+    for _ in 0..times {
+        let mut regs = [0; 18];
+        call::fresh().fill(&mut regs[8..]);
+        regs[0] = abi::YIELD.into();
+        let exchange = call::checked_call(Conduit::Smc, &regs);
+        let success = Expect::Success {
+            w2: Want::Is(0),
+            w3: Want::Is(0),
+        };
+        match expect::check(&exchange, &success) {
+            Ok(()) => good += 1,
+            Err(wrong) => {
+                first.get_or_insert([wrong.register.into(), wrong.got, wrong.want]);
+            }
+        }
+    }
+    let [register, got, want] = first.unwrap_or_default();
+    payload(OK, &[good, register, got, want])
 }

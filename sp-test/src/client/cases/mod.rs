@@ -2,6 +2,7 @@
 
 mod calls;
 mod containment;
+mod cycles;
 mod fp;
 mod identity;
 mod isolation;
@@ -20,6 +21,7 @@ pub const CHAPTERS: &[fn(&mut Client)] = &[
     identity::run,
     calls::run,
     messages::run,
+    cycles::run,
     partition::run,
     fp::run,
     isolation::run,
