@@ -4,13 +4,16 @@
 #![forbid(unsafe_code)]
 
 mod assemble;
+mod bench_report;
 mod cmd;
 mod console;
+mod counts;
 mod fip;
 mod firmware;
 mod host_tests;
 mod image;
 mod paths;
+mod plugin;
 mod process;
 mod progress;
 mod qemu;
@@ -42,6 +45,8 @@ enum Cmd {
     Run(cmd::run::Run),
     /// Runs all tests, on the host and in QEMU
     Test(cmd::test::Test),
+    /// Counts instructions per round trip and bytes per image, and checks the bounds
+    Bench(cmd::bench::Bench),
     /// Boots one scenario and shows its whole log
     Boot(cmd::boot::Boot),
 }
@@ -49,6 +54,7 @@ enum Cmd {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = process::install_interrupt_handler().and_then(|()| match cli.command {
+        Cmd::Bench(arguments) => cmd::bench::run(&arguments),
         Cmd::Doctor(arguments) => cmd::doctor::doctor(&arguments),
         Cmd::Setup => cmd::doctor::setup(),
         Cmd::Run(arguments) => cmd::run::run(&arguments),

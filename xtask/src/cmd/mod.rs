@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+pub mod bench;
 pub mod boot;
 pub mod doctor;
 pub mod run;

@@ -1,0 +1,324 @@
+//! What `bench` found, its bounds, and how both are shown.
+
+use crate::{
+    counts::{Level, Window},
+    image::{Section, Symbol},
+    report,
+    results::Bench,
+};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// How many functions a profile lists.
+const HOTTEST: usize = 20;
+
+/// An upper bound on a row.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Bound {
+    /// Whose instructions.
+    pub of: &'static str,
+    /// At most this many per round trip.
+    pub at_most: u64,
+    /// Whether it is kept.
+    pub kept: bool,
+}
+
+/// One bench from one place: instructions in its window.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    /// Where the calls come from: `vm` or `direct`.
+    pub from: &'static str,
+    /// The bench's name.
+    pub name: String,
+    /// Round trips in the window.
+    pub iterations: u64,
+    /// The VM's instructions.
+    pub el1: u64,
+    /// The proxy's, or the direct client's.
+    pub ns_el2: u64,
+    /// TF-A's.
+    pub el3: u64,
+    /// The SPMC's.
+    pub s_el2: u64,
+    /// The partition's.
+    pub s_el1: u64,
+    /// At addresses that are nobody's; 0 unless something is wrong.
+    pub other: u64,
+    /// All.
+    pub total: u64,
+    /// Reads of system registers by the SPMC.
+    pub s_el2_mrs: u64,
+    /// Writes of system registers by the SPMC.
+    pub s_el2_msr: u64,
+    /// Its bound, if it has one.
+    pub bound: Option<Bound>,
+    /// The window itself, for the profile.
+    #[serde(skip)]
+    pub window: Window,
+}
+
+impl Row {
+    /// Splits a window.
+    pub fn new(from: &'static str, bench: &Bench, window: Window) -> Self {
+        let mut row = Self {
+            from,
+            name: bench.name.clone(),
+            iterations: bench.iterations,
+            el1: window.at(Level::El1),
+            ns_el2: window.at(Level::NsEl2),
+            el3: window.at(Level::El3),
+            s_el2: window.at(Level::SEl2),
+            s_el1: window.at(Level::SEl1),
+            other: window.at(Level::Other),
+            total: window.total(),
+            s_el2_mrs: window.mrs(Level::SEl2),
+            s_el2_msr: window.msr(Level::SEl2),
+            bound: None,
+            window,
+        };
+        row.bound = row.find_bound();
+        row
+    }
+
+    /// The bounds the project promises.
+    fn find_bound(&self) -> Option<Bound> {
+        let (of, at_most, found) = match (self.from, self.name.as_str()) {
+            ("direct", "direct_req2") => ("S-EL2", 600, self.s_el2),
+            ("direct", "features") => ("S-EL2", 200, self.s_el2),
+            ("vm", "direct_req32" | "direct_req64" | "direct_req2") => ("NS-EL2", 300, self.ns_el2),
+            _ => return None,
+        };
+        Some(Bound {
+            of,
+            at_most,
+            kept: found <= at_most * self.iterations,
+        })
+    }
+}
+
+/// A firmware image's sections.
+#[derive(Clone, Debug, Serialize)]
+pub struct Image {
+    /// Its name.
+    pub name: &'static str,
+    /// Its sections in memory.
+    pub sections: Vec<Section>,
+}
+
+/// All that `bench` found.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// The benches.
+    pub rows: Vec<Row>,
+    /// The images.
+    pub images: Vec<Image>,
+    /// Wall clock from power-on to the VM's first line.
+    pub power_on_to_vm_seconds: Option<f64>,
+}
+
+impl Report {
+    /// The bounds that are not kept, each as a sentence. A bound whose bench did not run is not
+    /// kept either.
+    pub fn broken_bounds(&self) -> Vec<String> {
+        let mut broken: Vec<_> = self
+            .rows
+            .iter()
+            .filter_map(|row| {
+                let bound = row.bound.as_ref().filter(|bound| !bound.kept)?;
+                Some(format!(
+                    "{} from {}: more than {} at {}",
+                    row.name, row.from, bound.at_most, bound.of
+                ))
+            })
+            .collect();
+        for (from, name) in [
+            ("direct", "direct_req2"),
+            ("direct", "features"),
+            ("vm", "direct_req2"),
+        ] {
+            if !self
+                .rows
+                .iter()
+                .any(|row| row.from == from && row.name == name)
+            {
+                broken.push(format!("{name} from {from} did not run"));
+            }
+        }
+        match self.power_on_to_vm_seconds {
+            Some(seconds) if seconds < 3.0 => {}
+            Some(seconds) => broken.push(format!(
+                "power-on to VM took {seconds:.2} s, wanted under 3 s"
+            )),
+            None => broken.push("the VM did not start".to_owned()),
+        }
+        broken
+    }
+}
+
+/// A mean per round trip, to one decimal. It is exact to that decimal: the counts are whole.
+pub fn mean(count: u64, iterations: u64) -> String {
+    let tenths = (count * 10 + iterations / 2) / iterations.max(1);
+    format!("{}.{}", tenths / 10, tenths % 10)
+}
+
+/// The functions that a row spends most in, with their counts. `base` is where the image runs.
+pub fn hottest(row: &Row, functions: &[Symbol], base: u64) -> Vec<(String, u64)> {
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    let end = functions
+        .last()
+        .map_or(0, |last| last.address + last.size.max(0x1_0000));
+    for count in &row.window.0 {
+        let Some(offset) = count.address.checked_sub(base).filter(|at| *at < end) else {
+            continue;
+        };
+        let after = functions.partition_point(|function| function.address <= offset);
+        let name = after
+            .checked_sub(1)
+            .map_or("?", |index| functions[index].name.as_str());
+        *counts.entry(name).or_default() += count.count;
+    }
+    let mut list: Vec<_> = counts
+        .into_iter()
+        .map(|(name, count)| (name.to_owned(), count))
+        .collect();
+    list.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    list.truncate(HOTTEST);
+    list
+}
+
+/// The report as tables.
+pub fn text(report: &Report) -> String {
+    let mut text = format!(
+        "instructions per round trip (release, logs off, mean of a warm window)\n{}\n",
+        rows(&report.rows)
+    );
+    for image in &report.images {
+        let mut table = report::table(&["section", "bytes"]);
+        for (name, size) in &image.sections {
+            table.add_row([name.clone(), size.to_string()]);
+        }
+        let total: u64 = image.sections.iter().map(|(_, size)| size).sum();
+        table.add_row(["all".to_owned(), total.to_string()]);
+        report::align_right(&mut table, &[1]);
+        text += &format!("\nimage {}\n{table}\n", image.name);
+    }
+    match report.power_on_to_vm_seconds {
+        Some(seconds) => {
+            text += &format!(
+                "\npower-on to the VM's first instruction: {seconds:.2} s (under 3 s wanted)"
+            );
+        }
+        None => text += "\nthe VM printed nothing",
+    }
+    text
+}
+
+fn rows(rows: &[Row]) -> String {
+    let mut table = report::table(&[
+        "from",
+        "bench",
+        "EL1",
+        "NS-EL2",
+        "EL3",
+        "S-EL2",
+        "S-EL1",
+        "total",
+        "S-EL2 MRS",
+        "S-EL2 MSR",
+        "bound",
+    ]);
+    for row in rows {
+        let per = |count| mean(count, row.iterations);
+        let bound = row.bound.as_ref().map_or_else(String::new, |bound| {
+            let verdict = if bound.kept { "kept" } else { "NOT KEPT" };
+            format!("{} <= {}: {verdict}", bound.of, bound.at_most)
+        });
+        table.add_row([
+            row.from.to_owned(),
+            row.name.clone(),
+            per(row.el1),
+            per(row.ns_el2),
+            per(row.el3),
+            per(row.s_el2),
+            per(row.s_el1),
+            per(row.total),
+            per(row.s_el2_mrs),
+            per(row.s_el2_msr),
+            bound,
+        ]);
+    }
+    report::align_right(&mut table, &[2, 3, 4, 5, 6, 7, 8, 9]);
+    table.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::counts::Count;
+
+    fn row(from: &'static str, name: &str, address: u64, count: u64) -> Row {
+        let bench = Bench {
+            name: name.to_owned(),
+            iterations: 10,
+        };
+        let opcode = 0xd503_201f;
+        let window = Window(vec![Count {
+            address,
+            opcode,
+            count,
+        }]);
+        Row::new(from, &bench, window)
+    }
+
+    #[test]
+    fn means_are_rounded_to_a_tenth() {
+        assert_eq!(mean(285_000, 1000), "285.0");
+        assert_eq!(mean(285_049, 1000), "285.0");
+        assert_eq!(mean(285_050, 1000), "285.1");
+        assert_eq!(mean(0, 1000), "0.0");
+    }
+
+    #[test]
+    fn a_bound_is_kept_up_to_its_last_instruction() {
+        let kept = |count| {
+            row("direct", "direct_req2", 0x0e10_0000, count)
+                .bound
+                .unwrap()
+                .kept
+        };
+        assert!(kept(6000));
+        assert!(!kept(6001));
+        assert!(
+            row("vm", "direct_req2", 0x0e10_0000, 9_999_999)
+                .bound
+                .unwrap()
+                .kept
+        );
+        assert!(row("direct", "direct_req32", 0, 1).bound.is_none());
+    }
+
+    #[test]
+    fn a_bench_that_did_not_run_breaks_its_bound() {
+        let report = Report {
+            rows: vec![row("direct", "direct_req2", 0x0e10_0000, 1)],
+            images: Vec::new(),
+            power_on_to_vm_seconds: Some(3.5),
+        };
+        assert_eq!(report.broken_bounds().len(), 3);
+    }
+
+    #[test]
+    fn a_profile_names_the_function_before_the_address() {
+        let symbol = |address, name: &str| Symbol {
+            address,
+            size: 16,
+            name: name.to_owned(),
+        };
+        let functions = [symbol(0, "entry"), symbol(0x100, "handle")];
+        let row = row("direct", "direct_req2", 0x0e10_0104, 7);
+        assert_eq!(
+            hottest(&row, &functions, 0x0e10_0000),
+            [("handle".to_owned(), 7)]
+        );
+    }
+}

@@ -1,0 +1,210 @@
+//! `cargo xtask bench`: instructions per round trip and bytes per image, exact and repeatable.
+
+use crate::{
+    assemble::{self, Boot},
+    bench_report::{self, Image, Report, Row},
+    console::{Level as LogLevel, Printer, Stream},
+    counts, firmware,
+    firmware::{Firmware, Options},
+    image, paths, plugin, report,
+    scenario::{self, Bl33, Finish, Scenario, Text},
+    session::{self, Play},
+    setup::{self, Tools},
+};
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use std::{collections::BTreeSet, ffi::OsString, path::Path, process::ExitCode};
+
+/// Arguments of `bench`.
+#[derive(Args, Debug)]
+pub struct Bench {
+    /// Also list the functions of the SPMC and the proxy that one bench spends most in
+    #[arg(long, value_name = "BENCH")]
+    profile: Option<String>,
+    /// One JSON object
+    #[arg(long)]
+    json: bool,
+    /// Show each boot's log as it happens
+    #[arg(long)]
+    verbose: bool,
+}
+
+/// Counts.
+///
+/// # Errors
+/// Something cannot be set up, built or started, or a boot fails. A bound that is not kept is no
+/// error, but the exit code tells.
+pub fn run(arguments: &Bench) -> Result<ExitCode> {
+    let tools = setup::ensure()?;
+    let counter = plugin::ensure()?;
+    let scenarios = scenario::bench();
+    let binaries: BTreeSet<_> = scenarios.iter().flat_map(assemble::binaries).collect();
+    let options = Options {
+        log: "off".to_owned(),
+        ..Options::default()
+    };
+    let firmware = Firmware::build(&binaries, &options)?;
+    let printer = Printer {
+        level: LogLevel::Trace,
+        json: false,
+        quiet: !arguments.verbose || arguments.json,
+    };
+    let mut rows = Vec::new();
+    for scenario in &scenarios {
+        let boot = assemble::boot(scenario, &firmware, &tools.tf_a)?;
+        rows.extend(count(scenario, &boot, &tools, &counter, printer)?);
+    }
+    let [vm, _] = &scenarios;
+    let report = Report {
+        power_on_to_vm_seconds: power_on(vm, &firmware, &tools, printer)?,
+        images: images(&firmware)?,
+        rows,
+    };
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        println!("{}", bench_report::text(&report));
+    }
+    if let Some(name) = &arguments.profile {
+        profile(name, &report, &firmware)?;
+    }
+    let broken = report.broken_bounds();
+    for bound in &broken {
+        eprintln!("bound not kept: {bound}");
+    }
+    Ok(if broken.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Plays one boot under the counter.
+fn count(
+    scenario: &Scenario,
+    boot: &Boot,
+    tools: &Tools,
+    counter: &Path,
+    printer: Printer,
+) -> Result<Vec<Row>> {
+    let file = paths::work()
+        .join("logs")
+        .join(scenario.name)
+        .join("counts.txt");
+    if let Some(folder) = file.parent() {
+        paths::make_dir(folder)?;
+    }
+    let mut plugin = OsString::from(counter);
+    plugin.push(",out=");
+    plugin.push(&file);
+    let play = Play {
+        qemu: tools.qemu.clone(),
+        // One CPU at a time, one instruction per tick: the same run each time.
+        arguments: vec!["-icount".into(), "shift=0".into(), "-plugin".into(), plugin],
+        timeout: None,
+        printer,
+    };
+    let outcome = session::play(scenario, boot, &play)?;
+    if !outcome.passed() {
+        for line in &outcome.tail {
+            eprintln!("{line}");
+        }
+        let failed = outcome.results.cases.iter().filter(|case| !case.passed);
+        let mut reasons: Vec<_> = failed
+            .map(|case| format!("{}: {}", case.name, case.detail))
+            .collect();
+        reasons.extend(outcome.problems);
+        bail!(
+            "the boot {} failed: {} (log: {})",
+            scenario.name,
+            reasons.join("; "),
+            outcome.log.display()
+        );
+    }
+    let windows = counts::parse(&paths::read_text(&file)?)
+        .with_context(|| format!("{} cannot be read", file.display()))?;
+    let benches = &outcome.results.benches;
+    if windows.len() != benches.len() || benches.is_empty() {
+        bail!(
+            "the client of {} announced {} benches, the counter saw {} windows, wanted as many and at least one",
+            scenario.name,
+            benches.len(),
+            windows.len()
+        );
+    }
+    let from = match scenario.bl33 {
+        Bl33::Vm(_) => "vm",
+        Bl33::Direct(_) => "direct",
+    };
+    Ok(benches
+        .iter()
+        .zip(windows)
+        .map(|(bench, window)| Row::new(from, bench, window))
+        .collect())
+}
+
+/// Seconds from power-on to the VM's first line, without the counter.
+fn power_on(
+    vm: &Scenario,
+    firmware: &Firmware,
+    tools: &Tools,
+    printer: Printer,
+) -> Result<Option<f64>> {
+    let scenario = Scenario {
+        name: "bench-power-on",
+        expect: vec![Text {
+            stream: Stream::Normal,
+            part: "@boot",
+        }],
+        finish: Finish::Expected,
+        ..vm.clone()
+    };
+    let boot = assemble::boot(&scenario, firmware, &tools.tf_a)?;
+    let play = Play {
+        qemu: tools.qemu.clone(),
+        arguments: Vec::new(),
+        timeout: None,
+        printer,
+    };
+    Ok(session::play(&scenario, &boot, &play)?.results.boot)
+}
+
+fn images(firmware: &Firmware) -> Result<Vec<Image>> {
+    [firmware::SPMC, firmware::PROXY]
+        .into_iter()
+        .map(|binary| {
+            Ok(Image {
+                name: binary.name,
+                sections: image::sections(&firmware.elf(binary))?,
+            })
+        })
+        .collect()
+}
+
+fn profile(name: &str, report: &Report, firmware: &Firmware) -> Result<()> {
+    let rows: Vec<_> = report.rows.iter().filter(|row| row.name == name).collect();
+    if rows.is_empty() {
+        let names: BTreeSet<_> = report.rows.iter().map(|row| row.name.as_str()).collect();
+        let names: Vec<_> = names.into_iter().collect();
+        bail!("found bench {name:?}, wanted one of: {}", names.join(", "));
+    }
+    for (binary, base) in [
+        (firmware::SPMC, counts::SPMC_BASE),
+        (firmware::PROXY, counts::PROXY_BASE),
+    ] {
+        let functions = image::functions(&firmware.elf(binary))?;
+        for row in &rows {
+            if binary == firmware::PROXY && row.from != "vm" {
+                continue;
+            }
+            println!("\n{} of {name} from {}:", binary.name, row.from);
+            let mut table = report::table(&["per round trip", "function"]);
+            for (function, count) in bench_report::hottest(row, &functions, base) {
+                table.add_row([bench_report::mean(count, row.iterations), function]);
+            }
+            report::align_right(&mut table, &[0]);
+            println!("{table}");
+        }
+    }
+    Ok(())
+}
