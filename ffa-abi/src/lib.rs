@@ -11,6 +11,7 @@
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
+pub mod boot_info;
 pub mod call;
 pub mod contract;
 pub mod error;

@@ -14,8 +14,10 @@ pub enum Reply {
     Version(Option<Version>),
     /// A function that is not FF-A and not known: x0 = -1, nothing else is touched.
     Unknown,
-    /// A function outside of FF-A with its own definition: x0-x3.
+    /// A function outside of FF-A that was forwarded: x0-x3.
     Smccc([u64; 4]),
+    /// A function outside of FF-A that is defined to answer in x0 (PSCI, SMCCC itself).
+    X0(u64),
 }
 
 impl Reply {
@@ -72,16 +74,20 @@ impl Reply {
         ])
     }
 
-    /// An answer in x0 alone, x1-x3 zero.
-    pub const fn smccc(x0: u64) -> Self {
-        Self::Smccc([x0, 0, 0, 0])
+    /// A PSCI or SMCCC status: 32 bits, sign-extended in the 64-bit form of a function.
+    pub const fn status(status: i32, wide: bool) -> Self {
+        Self::X0(if wide {
+            status as i64 as u64
+        } else {
+            status as u32 as u64
+        })
     }
 
     /// The layout by which this reply is written.
     pub const fn layout(&self) -> Layout {
         match self {
             Self::Ffa(_) | Self::Version(_) => Layout::Eight,
-            Self::Unknown => Layout::One,
+            Self::Unknown | Self::X0(_) => Layout::One,
             Self::Smccc(_) => Layout::Four,
         }
     }
@@ -94,6 +100,7 @@ impl Reply {
             Self::Version(None) => [FfaError::NotSupported.register(), 0, 0, 0, 0, 0, 0, 0],
             Self::Unknown => [smccc::UNKNOWN, 0, 0, 0, 0, 0, 0, 0],
             Self::Smccc([a, b, c, d]) => [a, b, c, d, 0, 0, 0, 0],
+            Self::X0(x0) => [x0, 0, 0, 0, 0, 0, 0, 0],
         }
     }
 
@@ -146,14 +153,16 @@ mod tests {
             (Reply::Version(Some(Version::V1_3)), 8),
             (Reply::Version(None), 8),
             (Reply::Unknown, 1),
-            (Reply::smccc(5), 4),
+            (Reply::Smccc([5, 6, 7, 8]), 4),
+            (Reply::X0(5), 1),
+            (Reply::status(-2, true), 1),
         ] {
             let mut regs: [u64; 31] = core::array::from_fn(mark);
             reply.write(&mut regs);
             for (n, value) in regs.iter().enumerate() {
                 if n < count {
                     assert_eq!(*value, reply.values()[n], "{reply:?} x{n}");
-                    let full = matches!(reply, Reply::Unknown | Reply::Smccc(_));
+                    let full = matches!(reply, Reply::Unknown | Reply::Smccc(_) | Reply::X0(_));
                     assert!(full || value >> 32 == 0, "{reply:?}: upper half of x{n}");
                 } else {
                     assert_eq!(*value, mark(n), "{reply:?} x{n}");

@@ -68,6 +68,8 @@ const SCTLR_SET: u64 = 1 | 1 << 2 | 1 << 3 | 1 << 11 | 1 << 12 | 1 << 19 | 1 << 
 const SCTLR_CLEAR: u64 = 1 << 1 | 1 << 25;
 /// SCTLR_EL2.BT, which is BT1 (EL2's own) with E2H = 1.
 const SCTLR_BT: u64 = 1 << 36;
+/// Whether the image and the core library in it were built with landing pads and signed return addresses.
+const BRANCH_PROTECTION: bool = cfg!(feature = "branch-protection");
 /// SCTLR_EL2.M.
 const SCTLR_M: u64 = 1;
 
@@ -100,7 +102,11 @@ impl Kind {
             Self::Code => common
                 .union(NORMAL)
                 .union(El1Attributes::READ_ONLY)
-                .union(El1Attributes::GP),
+                .union(if BRANCH_PROTECTION {
+                    El1Attributes::GP
+                } else {
+                    El1Attributes::empty()
+                }),
             Self::RoData => data.union(El1Attributes::READ_ONLY),
             Self::Data => data,
             Self::DataNs => data.union(El1Attributes::NS),

@@ -1,0 +1,71 @@
+//! The EL1 registers that are switched between the normal world and a partition.
+//!
+//! EL3 swaps EL2 state only, so whoever runs a guest at EL1 in the other world keeps these. The
+//! list is short because everything else is trapped or disabled for a guest instead
+//! (`docs/architecture.md` has the table).
+
+use crate::{read_sysreg, write_sysreg};
+
+macro_rules! el1_registers {
+    ($($field:ident = $name:literal, $what:literal;)*) => {
+        /// The switched EL1 registers of one guest or of the normal world.
+        #[derive(Clone, Debug)]
+        #[repr(C)]
+        pub struct El1State {
+            $(#[doc = $what] pub $field: u64,)*
+        }
+
+        impl El1State {
+            /// All zero: MMU and caches off, no vectors, floating point trapped to EL1.
+            pub const RESET: Self = Self { $($field: 0,)* };
+
+            /// Saves the live registers.
+            #[inline(always)]
+            pub fn save(&mut self) {
+                $(self.$field = read_sysreg!($name);)*
+            }
+
+            /// Makes these the live registers.
+            ///
+            /// # Safety
+            ///
+            /// The live registers must have been saved if somebody will want them back.
+            #[inline(always)]
+            pub unsafe fn load(&self) {
+                // SAFETY: These registers have no effect at EL2 under VHE with TGE = 0 but on what
+                // EL1 sees; the caller keeps the earlier owner's values.
+                unsafe { $(write_sysreg!($name, self.$field);)* }
+            }
+        }
+    };
+}
+
+// With HCR_EL2.E2H the EL1 registers have `_EL12` names, spelled generically as op1 = 5.
+el1_registers! {
+    sctlr = "S3_5_C1_C0_0", "SCTLR_EL1.";
+    cpacr = "S3_5_C1_C0_2", "CPACR_EL1.";
+    ttbr0 = "S3_5_C2_C0_0", "TTBR0_EL1.";
+    ttbr1 = "S3_5_C2_C0_1", "TTBR1_EL1.";
+    tcr = "S3_5_C2_C0_2", "TCR_EL1.";
+    spsr = "S3_5_C4_C0_0", "SPSR_EL1.";
+    elr = "S3_5_C4_C0_1", "ELR_EL1.";
+    esr = "S3_5_C5_C2_0", "ESR_EL1.";
+    far = "S3_5_C6_C0_0", "FAR_EL1.";
+    mair = "S3_5_C10_C2_0", "MAIR_EL1.";
+    amair = "S3_5_C10_C3_0", "AMAIR_EL1.";
+    vbar = "S3_5_C12_C0_0", "VBAR_EL1.";
+    contextidr = "S3_5_C13_C0_1", "CONTEXTIDR_EL1.";
+    cntkctl = "S3_5_C14_C1_0", "CNTKCTL_EL1.";
+    sp_el0 = "sp_el0", "SP_EL0.";
+    sp_el1 = "sp_el1", "SP_EL1.";
+    tpidr_el0 = "tpidr_el0", "TPIDR_EL0.";
+    tpidrro_el0 = "tpidrro_el0", "TPIDRRO_EL0.";
+    tpidr_el1 = "tpidr_el1", "TPIDR_EL1.";
+    par = "par_el1", "PAR_EL1.";
+}
+
+impl Default for El1State {
+    fn default() -> Self {
+        Self::RESET
+    }
+}

@@ -1,0 +1,265 @@
+//! The first instructions of an image, the exception vectors, and the two ways between EL2 and a
+//! guest. Assembly produces an exit kind and a saved frame and decides nothing.
+
+use crate::layout;
+
+/// What EL3 or BL2 passed in x0-x4 at the primary entry.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct BootArgs {
+    /// x0 to x4.
+    pub x: [u64; 5],
+}
+
+core::arch::global_asm!(
+    r#"
+    .section .text.boot, "ax"
+    .global _start
+_start:
+    msr     daifset, #0xf
+    mov     x19, x0
+    mov     x20, x1
+    mov     x21, x2
+    mov     x22, x3
+    mov     x23, x4
+    mrs     x9, CurrentEL
+    cmp     x9, #8
+    b.ne    __entry_stop
+
+    // Relocate: the image is linked at 0, so the load address is the address of its start.
+    adrp    x0, __image_start
+    add     x0, x0, :lo12:__image_start
+    tst     x0, #0xffff
+    b.ne    __entry_stop
+    adrp    x1, __rela_start
+    add     x1, x1, :lo12:__rela_start
+    adrp    x2, __rela_end
+    add     x2, x2, :lo12:__rela_end
+1:  cmp     x1, x2
+    b.hs    2f
+    ldp     x3, x4, [x1], #16
+    ldr     x5, [x1], #8
+    cmp     w4, #1027               // R_AARCH64_RELATIVE
+    b.ne    __entry_stop
+    add     x5, x5, x0
+    str     x5, [x0, x3]
+    b       1b
+2:
+    // .bss may be part of the loaded file or not: clear it.
+    adrp    x1, __bss_start
+    add     x1, x1, :lo12:__bss_start
+    adrp    x2, __bss_end
+    add     x2, x2, :lo12:__bss_end
+3:  cmp     x1, x2
+    b.hs    4f
+    stp     xzr, xzr, [x1], #16
+    b       3b
+4:
+    // Everything so far went to memory with the MMU off. Lines that a loader left in a cache must
+    // not hide it.
+    adrp    x2, __image_end
+    add     x2, x2, :lo12:__image_end
+    mov     x1, x0
+5:  cmp     x1, x2
+    b.hs    6f
+    dc      ivac, x1
+    add     x1, x1, #64
+    b       5b
+6:  dsb     sy
+    ic      iallu
+    dsb     sy
+    isb
+
+    bl      __el2_setup
+    // The boot core's index is worked out in Rust; it starts on the first stack.
+    adrp    x1, __stacks_start
+    add     x1, x1, :lo12:__stacks_start
+    add     x1, x1, #0x9, lsl #12   // layout::STACK_STRIDE
+    mov     sp, x1
+    stp     x19, x20, [sp, #-48]!
+    stp     x21, x22, [sp, #16]
+    str     x23, [sp, #32]
+    mov     x0, sp
+    mov     x29, xzr
+    mov     x30, xzr
+    bl      tantalum_primary
+__entry_stop:
+    wfe
+    b       __entry_stop
+
+    // System registers that must hold before any Rust runs. VHE from the first instruction on:
+    // it decides the layout of CPTR_EL2, CNTHCTL_EL2 and of stage 1.
+__el2_setup:
+    mov     x9, #(1 << 34)          // E2H
+    orr     x9, x9, #(1 << 31)      // RW: EL1 is AArch64
+    msr     hcr_el2, x9
+    isb
+    mov     x9, #(1 << 28)          // TTA: no trace registers; FPEN, ZEN, SMEN trap
+    msr     cptr_el2, x9
+    // Little-endian, MMU and caches off; RES1 bits, and EIS and EOS: exception entry and return
+    // synchronise.
+    movz    x9, #0x0830
+    movk    x9, #0x30c5, lsl #16
+    msr     sctlr_el2, x9
+    adrp    x9, __vectors
+    add     x9, x9, :lo12:__vectors
+    msr     vbar_el2, x9
+    msr     tpidr_el2, xzr
+    isb
+    ret
+
+    // Exceptions taken from EL2 itself are bugs of the image: keep the registers and report.
+    .macro  own_exception kind
+    .balign 0x80
+    sub     sp, sp, #272
+    stp     x0, x1, [sp]
+    mov     x1, #\kind
+    b       __own_exception
+    .endm
+
+    // An exception from a guest. SP_EL2 points to the frame that __enter_guest left:
+    // 12 callee-saved registers, then the address of the guest's registers.
+    .macro  guest_exit kind
+    .balign 0x80
+    stp     x0, x1, [sp, #-16]!
+    ldr     x0, [sp, #112]
+    stp     x2, x3, [x0, #16]
+    stp     x4, x5, [x0, #32]
+    stp     x6, x7, [x0, #48]
+    stp     x8, x9, [x0, #64]
+    stp     x10, x11, [x0, #80]
+    stp     x12, x13, [x0, #96]
+    stp     x14, x15, [x0, #112]
+    stp     x16, x17, [x0, #128]
+    stp     x18, x19, [x0, #144]
+    stp     x20, x21, [x0, #160]
+    stp     x22, x23, [x0, #176]
+    stp     x24, x25, [x0, #192]
+    stp     x26, x27, [x0, #208]
+    stp     x28, x29, [x0, #224]
+    str     x30, [x0, #240]
+    ldp     x2, x3, [sp], #16
+    stp     x2, x3, [x0]
+    mov     w9, #\kind
+    b       __guest_exit
+    .endm
+
+    .section .text.hot.vectors, "ax"
+    .balign 0x800
+    .global __vectors
+__vectors:
+    own_exception 0
+    own_exception 1
+    own_exception 2
+    own_exception 3
+    own_exception 4
+    own_exception 5
+    own_exception 6
+    own_exception 7
+    guest_exit 0
+    guest_exit 1
+    guest_exit 2
+    guest_exit 3
+    // AArch32 guests do not exist here; the same frame serves to report one.
+    guest_exit 4
+    guest_exit 5
+    guest_exit 6
+    guest_exit 7
+    .balign 0x80
+
+__guest_exit:
+    mrs     x1, elr_el2
+    mrs     x2, spsr_el2
+    stp     x1, x2, [x0, #248]
+    mov     w0, w9
+    ldp     x19, x20, [sp]
+    ldp     x21, x22, [sp, #16]
+    ldp     x23, x24, [sp, #32]
+    ldp     x25, x26, [sp, #48]
+    ldp     x27, x28, [sp, #64]
+    ldp     x29, x30, [sp, #80]
+    add     sp, sp, #112
+    ret
+
+    // x0: the guest's registers. Returns the exit kind in w0.
+    .global __enter_guest
+__enter_guest:
+    sub     sp, sp, #112
+    stp     x19, x20, [sp]
+    stp     x21, x22, [sp, #16]
+    stp     x23, x24, [sp, #32]
+    stp     x25, x26, [sp, #48]
+    stp     x27, x28, [sp, #64]
+    stp     x29, x30, [sp, #80]
+    str     x0, [sp, #96]
+    ldp     x1, x2, [x0, #248]
+    msr     elr_el2, x1
+    msr     spsr_el2, x2
+    ldp     x2, x3, [x0, #16]
+    ldp     x4, x5, [x0, #32]
+    ldp     x6, x7, [x0, #48]
+    ldp     x8, x9, [x0, #64]
+    ldp     x10, x11, [x0, #80]
+    ldp     x12, x13, [x0, #96]
+    ldp     x14, x15, [x0, #112]
+    ldp     x16, x17, [x0, #128]
+    ldp     x18, x19, [x0, #144]
+    ldp     x20, x21, [x0, #160]
+    ldp     x22, x23, [x0, #176]
+    ldp     x24, x25, [x0, #192]
+    ldp     x26, x27, [x0, #208]
+    ldp     x28, x29, [x0, #224]
+    ldr     x30, [x0, #240]
+    ldp     x0, x1, [x0]
+    eret
+    // Straight-line speculation past the ERET finds nothing to run.
+    dsb     nsh
+    isb
+
+__own_exception:
+    stp     x2, x3, [sp, #16]
+    stp     x4, x5, [sp, #32]
+    stp     x6, x7, [sp, #48]
+    stp     x8, x9, [sp, #64]
+    stp     x10, x11, [sp, #80]
+    stp     x12, x13, [sp, #96]
+    stp     x14, x15, [sp, #112]
+    stp     x16, x17, [sp, #128]
+    stp     x18, x19, [sp, #144]
+    stp     x20, x21, [sp, #160]
+    stp     x22, x23, [sp, #176]
+    stp     x24, x25, [sp, #192]
+    stp     x26, x27, [sp, #208]
+    stp     x28, x29, [sp, #224]
+    add     x2, sp, #272
+    stp     x30, x2, [sp, #240]
+    mov     x0, sp
+    mov     x29, sp
+    bl      tantalum_own_exception
+    b       .
+"#
+);
+
+unsafe extern "Rust" {
+    /// What the image does once the machine can run Rust; defined by each binary with
+    /// [`image_main!`](crate::image_main).
+    safe fn tantalum_image_main(args: BootArgs) -> !;
+}
+
+/// Names the function that an image starts with, once per binary.
+#[macro_export]
+macro_rules! image_main {
+    ($function:path) => {
+        #[unsafe(no_mangle)]
+        fn tantalum_image_main(args: $crate::entry::BootArgs) -> ! {
+            let main: fn($crate::entry::BootArgs) -> ! = $function;
+            main(args)
+        }
+    };
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn tantalum_primary(args: &BootArgs) -> ! {
+    debug_assert_eq!(layout::stacks_start() % 0x1000, 0);
+    tantalum_image_main(*args)
+}

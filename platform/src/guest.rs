@@ -1,0 +1,95 @@
+//! A guest's general registers, and entering it.
+
+use crate::sysreg;
+
+/// What the entry and exit code loads and stores. Field offsets are known to the assembly in
+/// `entry.rs`.
+#[derive(Clone, Debug)]
+#[repr(C)]
+pub struct GuestRegs {
+    /// x0 to x30.
+    pub x: [u64; 31],
+    /// Where the guest goes on (ELR_EL2).
+    pub pc: u64,
+    /// Its PSTATE (SPSR_EL2).
+    pub pstate: u64,
+}
+
+const _: () = {
+    assert!(core::mem::offset_of!(GuestRegs, x) == 0);
+    assert!(core::mem::offset_of!(GuestRegs, pc) == 248);
+    assert!(core::mem::offset_of!(GuestRegs, pstate) == 256);
+};
+
+impl GuestRegs {
+    /// EL1h with D, A, I and F masked.
+    pub const PSTATE_EL1H: u64 = 0x3c5;
+
+    /// Registers of a guest that starts at `pc`, EL1h, all interrupts masked, all registers zero.
+    pub const fn at(pc: u64) -> Self {
+        Self {
+            x: [0; 31],
+            pc,
+            pstate: Self::PSTATE_EL1H,
+        }
+    }
+}
+
+/// Why a guest left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// A synchronous exception: ESR_EL2 says which.
+    Sync,
+    /// A physical IRQ is pending.
+    Irq,
+    /// A physical FIQ is pending.
+    Fiq,
+    /// A physical SError.
+    SError,
+    /// From AArch32, which no guest may use.
+    Aarch32,
+}
+
+unsafe extern "C" {
+    fn __enter_guest(regs: *mut GuestRegs) -> u32;
+}
+
+/// Enters the guest and returns when it leaves.
+///
+/// # Safety
+///
+/// Stage 2, HCR_EL2 and the EL1 registers must be those of this guest, so that it can reach nothing
+/// but what is its own.
+#[inline(always)]
+pub unsafe fn enter(regs: &mut GuestRegs) -> Exit {
+    // SAFETY: The assembly uses `regs` for this guest only and restores every register that the
+    // procedure call standard calls callee-saved; isolation is the caller's promise.
+    let kind = unsafe { __enter_guest(regs) };
+    match kind {
+        0 => Exit::Sync,
+        1 => Exit::Irq,
+        2 => Exit::Fiq,
+        3 => Exit::SError,
+        _ => Exit::Aarch32,
+    }
+}
+
+/// The fault registers of the exception that just made a guest leave.
+pub fn fault() -> crate::trap::Fault {
+    crate::trap::Fault {
+        esr: read_sysreg!("esr_el2"),
+        far: read_sysreg!("far_el2"),
+        hpfar: read_sysreg!("hpfar_el2"),
+    }
+}
+
+use crate::read_sysreg;
+
+/// Invalidates all stage 1 and stage 2 translations of the VMID now in VTTBR_EL2, on every core.
+pub fn tlbi_current_vmid() {
+    sysreg::dsb_sy();
+    // SAFETY: Dropping cached translations is always allowed.
+    unsafe { core::arch::asm!("tlbi vmalls12e1is", options(nostack, preserves_flags)) }
+    sysreg::dsb_sy();
+    sysreg::isb();
+}

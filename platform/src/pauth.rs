@@ -1,0 +1,42 @@
+//! Pointer authentication keys. EL3 keeps those of each world; between partitions they are ours.
+
+use crate::{read_sysreg, write_sysreg};
+
+macro_rules! keys {
+    ($($field:ident = $name:literal;)*) => {
+        /// The five 128-bit keys of one guest.
+        #[derive(Clone, Debug)]
+        #[allow(missing_docs)] // The names are the registers'.
+        pub struct Keys { $(pub $field: u64,)* }
+
+        impl Keys {
+            /// All zero.
+            pub const RESET: Self = Self { $($field: 0,)* };
+
+            /// Saves the live keys.
+            pub fn save(&mut self) {
+                $(self.$field = read_sysreg!($name);)*
+            }
+
+            /// Makes these the live keys.
+            pub fn load(&self) {
+                // SAFETY: The image's own code uses no keys; those of the guest that is about to
+                // run are its own.
+                unsafe { $(write_sysreg!($name, self.$field);)* }
+            }
+        }
+    };
+}
+
+keys! {
+    ia_low = "S3_0_C2_C1_0";
+    ia_high = "S3_0_C2_C1_1";
+    ib_low = "S3_0_C2_C1_2";
+    ib_high = "S3_0_C2_C1_3";
+    da_low = "S3_0_C2_C2_0";
+    da_high = "S3_0_C2_C2_1";
+    db_low = "S3_0_C2_C2_2";
+    db_high = "S3_0_C2_C2_3";
+    ga_low = "S3_0_C2_C3_0";
+    ga_high = "S3_0_C2_C3_1";
+}

@@ -1,0 +1,168 @@
+//! Forwarding to EL3 and completing a VM's call with what comes back, by the register contract.
+
+use crate::vm::Machine;
+use ffa_abi::{
+    EndpointId, FfaError, Regs, Reply, TargetInfo, Version,
+    contract::{self, Layout},
+    fid::raw,
+};
+
+/// What the proxy learned of EL3's side at its start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Upstream {
+    /// The version that VMs can have: the lower of the proxy's own and EL3's.
+    pub version: Version,
+    /// The SPMC's id.
+    pub spm_id: EndpointId,
+    /// Whether `FFA_MSG_SEND_DIRECT_REQ2` is implemented there.
+    pub direct2: bool,
+}
+
+/// Why the proxy can't work with EL3's side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UpstreamError {
+    /// `FFA_VERSION` was refused.
+    #[error("EL3 answered FFA_VERSION({asked}) with {answer:#x}, wanted a version 1.x: is there an SPMC?")]
+    Version {
+        /// What the proxy asked for.
+        asked: Version,
+        /// What came back in w0.
+        answer: u32,
+    },
+    /// `FFA_SPM_ID_GET` failed.
+    #[error("EL3 answered FFA_SPM_ID_GET with x0 {x0:#x}, x2 {x2:#x}, wanted FFA_SUCCESS")]
+    SpmId {
+        /// x0 of the answer.
+        x0: u64,
+        /// x2 of the answer.
+        x2: u64,
+    },
+}
+
+impl Upstream {
+    /// Negotiates with EL3's side. The proxy's first calls, before any VM runs.
+    pub fn negotiate(machine: &mut impl Machine) -> Result<Self, UpstreamError> {
+        let mut answered = 0;
+        // EL3's dispatcher may be older than this project: ask for the newest first.
+        for asked in [Version::OWN, Version::V1_2, Version::V1_1] {
+            let mut regs = Regs::ZERO;
+            regs[0] = raw::VERSION.into();
+            regs[1] = asked.raw().into();
+            machine.smc(&mut regs);
+            answered = regs.w::<0>();
+            if let Some(version) = Version::from_raw(answered)
+                && version.serves(asked)
+            {
+                return Self::ask(machine, asked.min(version));
+            }
+        }
+        Err(UpstreamError::Version {
+            asked: Version::V1_1,
+            answer: answered,
+        })
+    }
+
+    fn ask(machine: &mut impl Machine, version: Version) -> Result<Self, UpstreamError> {
+        let mut regs = Regs::ZERO;
+        regs[0] = raw::SPM_ID_GET.into();
+        machine.smc(&mut regs);
+        if regs.w::<0>() != raw::SUCCESS_32 {
+            return Err(UpstreamError::SpmId {
+                x0: regs[0],
+                x2: regs[2],
+            });
+        }
+        let spm_id = EndpointId(regs[2] as u16);
+        let mut regs = Regs::ZERO;
+        regs[0] = raw::FEATURES.into();
+        regs[1] = raw::DIRECT_REQ2.into();
+        machine.smc(&mut regs);
+        Ok(Self {
+            version,
+            spm_id,
+            direct2: regs.w::<0>() == raw::SUCCESS_32,
+        })
+    }
+}
+
+/// Copies registers one by one: a loop would become a call of memcpy.
+macro_rules! copy {
+    ($to:expr, $from:expr, $mask:expr, $($n:literal)*) => { $($to[$n] = $from[$n] & $mask;)* };
+}
+
+/// Forwards a checked direct request and completes the VM's call.
+#[inline(always)]
+pub(crate) fn message(fid: u32, x: &mut [u64; 31], machine: &mut impl Machine) {
+    let mut regs = Regs::ZERO;
+    regs[0] = fid.into();
+    match fid {
+        raw::DIRECT_REQ2 => {
+            regs[1] = x[1] & 0xffff_ffff;
+            copy!(regs.0, x, u64::MAX, 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17);
+        }
+        raw::DIRECT_REQ_64 => {
+            regs[1] = x[1] & 0xffff_ffff;
+            copy!(regs.0, x, u64::MAX, 3 4 5 6 7);
+        }
+        _ => {
+            copy!(regs.0, x, 0xffff_ffff, 1 3 4 5 6 7);
+        }
+    }
+    machine.smc(&mut regs);
+    complete(regs, x, machine);
+}
+
+/// Forwards `FFA_RUN` of a partition.
+pub(crate) fn run(target: TargetInfo, x: &mut [u64; 31], machine: &mut impl Machine) {
+    let mut regs = Regs::ZERO;
+    regs[0] = raw::RUN.into();
+    regs[1] = target.register();
+    machine.smc(&mut regs);
+    complete(regs, x, machine);
+}
+
+/// Completes the VM's call with what EL3 returned.
+///
+/// The call stays the VM's: a partition that an interrupt of the proxy's own took away from the
+/// core is run again here, and its answer completes what the VM asked for.
+#[inline(always)]
+fn complete(mut regs: Regs, x: &mut [u64; 31], machine: &mut impl Machine) {
+    match regs.w::<0>() {
+        raw::DIRECT_RESP2 => {
+            copy!(x, regs.0, u64::MAX, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17);
+        }
+        raw::DIRECT_RESP_64 => {
+            copy!(x, regs.0, u64::MAX, 0 1 2 3 4 5 6 7);
+        }
+        raw::DIRECT_RESP_32 => {
+            copy!(x, regs.0, 0xffff_ffff, 0 1 2 3 4 5 6 7);
+        }
+        _ => {
+            while regs.w::<0>() == raw::INTERRUPT && machine.take_own_interrupts() {
+                let preempted = TargetInfo::from_register(regs[1]);
+                regs = Regs::ZERO;
+                regs[0] = raw::RUN.into();
+                regs[1] = preempted.register();
+                machine.smc(&mut regs);
+            }
+            complete_rare(&regs, x);
+        }
+    }
+}
+
+/// Completions other than a direct response: errors, interrupts, yields, ends of runs.
+#[cold]
+#[inline(never)]
+fn complete_rare(regs: &Regs, x: &mut [u64; 31]) {
+    if contract::is_bare_unknown(regs[0]) {
+        Reply::error(FfaError::NotSupported).write(x);
+        return;
+    }
+    match contract::layout(None, regs[0]) {
+        // EL3 answered with something that is no completion of FF-A.
+        Layout::None | Layout::One | Layout::Four => {
+            Reply::error(FfaError::Aborted).write(x);
+        }
+        layout => contract::write(layout, regs, x),
+    }
+}

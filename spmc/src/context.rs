@@ -1,0 +1,161 @@
+//! Execution contexts and partitions, as the core sees them.
+
+use crate::state::{Event, Model, State, next};
+use ffa_abi::{EndpointId, Uuid, contract::Mode};
+use heapless::Vec;
+
+/// What the core needs of the machine's part of an execution context: its general registers.
+pub trait Registers {
+    /// x0 to x30.
+    fn x(&mut self) -> &mut [u64; 31];
+}
+
+/// Index of a partition in the core's tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Slot(pub u8);
+
+/// Who gave a context its cycles, and gets them back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Giver {
+    /// The SPMC itself, while partitions initialise.
+    Spmc,
+    /// The normal world.
+    NormalWorld,
+    /// Another partition, which is blocked.
+    Partition(Slot),
+}
+
+/// The form of a direct request; an answer must match it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestKind {
+    /// `FFA_MSG_SEND_DIRECT_REQ`, 32- or 64-bit.
+    Direct {
+        /// Whether it was the 64-bit form.
+        wide: bool,
+    },
+    /// `FFA_MSG_SEND_DIRECT_REQ2`.
+    Direct2,
+}
+
+/// A request that a context is serving.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The sender's id, to which the answer must be addressed.
+    pub sender: EndpointId,
+    /// Where the answer goes, or `None` if the sender has died: into the void.
+    pub origin: Option<Giver>,
+    /// The form.
+    pub kind: RequestKind,
+}
+
+/// What a blocked context waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitsFor {
+    /// Cycles, after `FFA_YIELD`.
+    Cycles,
+    /// The answer, or the end of the run, of this partition.
+    Callee(Slot),
+}
+
+/// An execution context. `M` is the machine's part of it.
+#[derive(Debug)]
+pub struct Context<M> {
+    state: State,
+    /// The runtime model, meaningful while it is running, blocked or preempted.
+    pub model: Model,
+    /// Who gets the core back.
+    pub giver: Giver,
+    /// The request it serves.
+    pub request: Option<Request>,
+    /// What it waits for while blocked.
+    pub waits_for: WaitsFor,
+    /// Whether the call in which it waits or is blocked was a 64-bit form.
+    pub call_is_wide: bool,
+    /// The machine's part.
+    pub machine: M,
+}
+
+impl<M> Context<M> {
+    /// A context that was never run.
+    pub const fn new(machine: M) -> Self {
+        Self {
+            state: State::Created,
+            model: Model::Init,
+            giver: Giver::Spmc,
+            request: None,
+            waits_for: WaitsFor::Cycles,
+            call_is_wide: false,
+            machine,
+        }
+    }
+
+    /// Its state.
+    #[inline(always)]
+    pub const fn state(&self) -> State {
+        self.state
+    }
+
+    /// Changes the state by the table. An impossible event changes nothing and says so; callers
+    /// have checked before, so it is a bug that tests must see and firmware must survive.
+    #[inline(always)]
+    pub fn transition(&mut self, event: Event) -> bool {
+        match next(self.state, event) {
+            Some(state) => {
+                self.state = state;
+                true
+            }
+            None => {
+                debug_assert!(false, "{event:?} in {:?}", self.state);
+                false
+            }
+        }
+    }
+}
+
+/// `messaging-method` of a partition's manifest (DEN0077A, "Partition manifest").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Messaging(pub u32);
+
+impl Messaging {
+    /// Receives `FFA_MSG_SEND_DIRECT_REQ`.
+    pub const fn receives_direct(self) -> bool {
+        self.0 & 1 != 0
+    }
+    /// Sends `FFA_MSG_SEND_DIRECT_REQ`.
+    pub const fn sends_direct(self) -> bool {
+        self.0 & 1 << 1 != 0
+    }
+    /// Receives `FFA_MSG_SEND_DIRECT_REQ2`.
+    pub const fn receives_direct2(self) -> bool {
+        self.0 & 1 << 9 != 0
+    }
+    /// Sends `FFA_MSG_SEND_DIRECT_REQ2`.
+    pub const fn sends_direct2(self) -> bool {
+        self.0 & 1 << 10 != 0
+    }
+}
+
+/// The most services (UUIDs) of a partition.
+pub const MAX_UUIDS: usize = 16;
+
+/// What does not change of a partition after boot.
+#[derive(Clone, Debug)]
+pub struct PartitionInfo {
+    /// Its id.
+    pub id: EndpointId,
+    /// Its services.
+    pub uuids: Vec<Uuid, MAX_UUIDS>,
+    /// How it exchanges messages.
+    pub messaging: Messaging,
+    /// 1, or the number of cores.
+    pub contexts: u16,
+    /// How mixed 32- and 64-bit completions are handled for it.
+    pub mode: Mode,
+}
+
+impl PartitionInfo {
+    /// Whether it has one context, which migrates to the caller's core.
+    pub const fn is_up(&self) -> bool {
+        self.contexts == 1
+    }
+}

@@ -1,0 +1,423 @@
+//! One core: which endpoint's registers are live, and running partitions.
+//!
+//! EL3 swaps EL2 state only. The normal world's EL1 registers are saved when the first partition
+//! runs and are back before each exit to EL3; vector registers and pointer authentication keys move
+//! only when somebody else needs them.
+
+use super::{
+    boot::{Core, PeState},
+    console,
+    vcpu::Vcpu,
+};
+use defmt::{error, info, warn};
+use platform::{
+    cpu::Features,
+    el1::El1State,
+    fp::{self, VectorState},
+    gic,
+    guest::{self, Exit},
+    idregs,
+    inject::{Injection, inject},
+    read_sysreg,
+    sysreg::isb,
+    trap::{Fault, SystemAccess, Trap},
+    write_sysreg,
+};
+use spmc::{
+    context::Slot,
+    spm::{Next, Outcome},
+};
+
+/// HCR_EL2 while partitions run: VM, SWIO, PTW, FMO, IMO, AMO, FB, BSU inner, TID3, TSC, TIDCP,
+/// TACR, TSW, RW, E2H, TLOR, TERR, TEA, APK, API. ATA and EnSCXT are 0: MTE tags and SCXTNUM trap.
+const HCR: u64 = 1
+    | 1 << 1
+    | 1 << 2
+    | 1 << 3
+    | 1 << 4
+    | 1 << 5
+    | 1 << 9
+    | 1 << 10
+    | 1 << 18
+    | 1 << 19
+    | 1 << 20
+    | 1 << 21
+    | 1 << 22
+    | 1 << 31
+    | 1 << 34
+    | 1 << 35
+    | 1 << 36
+    | 1 << 37
+    | 1 << 40
+    | 1 << 41;
+
+/// MDCR_EL2: TPMCR, TPM, TDA, TDOSA, TDRA, TPMS, TTRF, TDCC. E2PB and E2TB are 0: the profiling and
+/// trace buffers are EL2's, which owns none.
+const MDCR: u64 = 1 << 5 | 1 << 6 | 1 << 9 | 1 << 10 | 1 << 11 | 1 << 14 | 1 << 19 | 1 << 27;
+
+/// CNTHCTL_EL2 (E2H layout): EL1PCTEN, so that the physical counter can be read; EL1PTEN = 0, so
+/// that the physical timer traps.
+const CNTHCTL: u64 = 1 << 10;
+/// CNTHCTL_EL2.EL1TVT: the virtual timer, which stays the normal world's, traps (FEAT_ECV).
+const CNTHCTL_TVT: u64 = 1 << 13;
+
+/// ICH_HCR_EL2: a partition's access to any ICC register traps (TC, TALL0, TALL1, TDIR), so that it
+/// can't take an interrupt of the normal world's.
+const ICH_HCR: u64 = 1 << 10 | 1 << 11 | 1 << 12 | 1 << 14;
+
+/// Whose EL1 registers are in the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Live {
+    /// The normal world's, which are saved nowhere else.
+    NormalWorld,
+    /// This partition's.
+    Partition(Slot),
+    /// Values that are all saved.
+    Nobody,
+}
+
+/// A core's registers, and whose they are now.
+pub struct Cpu {
+    features: Features,
+    /// The normal world's EL1 registers while a partition's are live.
+    normal_world: El1State,
+    /// The normal world's vector registers while a partition's are live.
+    vectors: &'static mut VectorState,
+    /// Whose EL1 registers are live.
+    live: Live,
+    /// Whose vector registers are live; `None`: the normal world's.
+    fp_owner: Option<Slot>,
+    /// Whether CPTR_EL2 lets the resident partition use FP.
+    fp_open: bool,
+    /// Whose stage 2 and identity were loaded last. EL3 keeps them with S-EL2's state.
+    loaded: Option<Slot>,
+}
+
+impl Cpu {
+    /// Sets up the EL2 registers that hold for all partitions on this core.
+    pub fn new(vectors: &'static mut VectorState, vtcr: u64, vstcr: u64) -> Self {
+        let features = Features::read();
+        let cnthctl = if features.ecv {
+            CNTHCTL | CNTHCTL_TVT
+        } else {
+            CNTHCTL
+        };
+        let counters = read_sysreg!("mdcr_el2") & 0x1f;
+        // SAFETY: These control what EL1 may do and how stage 2 is walked; nothing runs at EL1 now,
+        // and EL2's own translation regime (E2H = 1) stays as it is.
+        unsafe {
+            write_sysreg!("hcr_el2", HCR);
+            write_sysreg!("mdcr_el2", MDCR | counters);
+            write_sysreg!("cnthctl_el2", cnthctl);
+            write_sysreg!("cntvoff_el2", 0);
+            write_sysreg!("vpidr_el2", read_sysreg!("midr_el1"));
+            write_sysreg!("S3_4_C12_C11_0", ICH_HCR);
+            write_sysreg!("vtcr_el2", vtcr);
+            write_sysreg!("S3_4_C2_C6_2", vstcr);
+            write_sysreg!("hstr_el2", 0);
+            if features.hcx {
+                // TCR2_EL1, SCTLR2_EL1 and the like trap.
+                write_sysreg!("S3_4_C1_C2_2", 0);
+            }
+            if features.fgt {
+                // Fine-grained traps: only those that are on while zero (TPIDR2_EL0, SMPRI_EL1 …).
+                write_sysreg!("S3_4_C1_C1_4", 0);
+                write_sysreg!("S3_4_C1_C1_5", 0);
+                write_sysreg!("S3_4_C1_C1_6", 0);
+                write_sysreg!("S3_4_C3_C1_4", 0);
+                write_sysreg!("S3_4_C3_C1_5", 0);
+            }
+        }
+        fp::close();
+        isb();
+        Self {
+            features,
+            normal_world: El1State::RESET,
+            vectors,
+            live: Live::NormalWorld,
+            fp_owner: None,
+            fp_open: false,
+            loaded: None,
+        }
+    }
+
+    /// Runs partitions, starting with `slot`, until somebody else's turn comes; then the normal
+    /// world's registers are live again.
+    #[inline]
+    pub fn run(&mut self, spmc: &'static Core, pe: &mut PeState, slot: Slot) -> Next {
+        let mut slot = slot;
+        loop {
+            self.make_resident(pe, slot);
+            let outcome = self.run_one(spmc, pe, slot);
+            match outcome.next {
+                Next::Partition(next) => {
+                    if let Some(left) = outcome.left {
+                        self.evict(pe);
+                        spmc.saved(pe, left);
+                    }
+                    slot = next;
+                }
+                next => {
+                    self.evict(pe);
+                    self.restore_normal_world(pe);
+                    if let Some(left) = outcome.left {
+                        spmc.saved(pe, left);
+                    }
+                    return next;
+                }
+            }
+        }
+    }
+
+    /// Enters the resident partition again and again until its exit concerns the core.
+    #[inline(always)]
+    fn run_one(&mut self, spmc: &'static Core, pe: &mut PeState, slot: Slot) -> Outcome {
+        loop {
+            let Some(context) = pe.context(slot) else {
+                return spmc.abort(pe, slot);
+            };
+            let vcpu = &mut context.machine;
+            // SAFETY: `make_resident` has loaded this context's stage 2, identity and EL1
+            // registers; HCR_EL2 confines it.
+            let exit = unsafe { guest::enter(&mut vcpu.regs) };
+            if exit == Exit::Sync {
+                let esr = read_sysreg!("esr_el2");
+                // SMC with immediate 0, which is behind ELR; HVC with immediate 0.
+                if esr & 0xfc00_ffff == 0x17 << 26 {
+                    vcpu.regs.pc = vcpu.regs.pc.wrapping_add(4);
+                    return spmc.handle_partition(pe, slot, &mut console::Port);
+                }
+                if esr & 0xfc00_ffff == 0x16 << 26 {
+                    return spmc.handle_partition(pe, slot, &mut console::Port);
+                }
+                self.trapped(vcpu, slot);
+                // FP may have changed hands: take back what `trapped` could not reach.
+                if self.fp_wanted(slot) {
+                    self.give_fp(pe, slot);
+                }
+                continue;
+            }
+            match exit {
+                Exit::Fiq => return spmc.preempt(pe, slot),
+                Exit::Irq => self.secure_interrupt(),
+                _ => {
+                    error!(
+                        "partition in slot {=u8}: SError or AArch32 exception, ESR {=u64:#x}: aborted",
+                        slot.0,
+                        read_sysreg!("esr_el2")
+                    );
+                    return spmc.abort(pe, slot);
+                }
+            }
+        }
+    }
+
+    /// A synchronous exception that is not a call: emulated, or given to the partition's own EL1.
+    #[cold]
+    #[inline(never)]
+    fn trapped(&mut self, vcpu: &mut Vcpu, slot: Slot) {
+        let fault = guest::fault();
+        let what = match fault.trap() {
+            // Marked for the caller, which can reach the other contexts.
+            Trap::Fp => return,
+            Trap::SystemRegister(access) => {
+                if self.emulate(vcpu, access) {
+                    return;
+                }
+                Injection::Undefined
+            }
+            Trap::InstructionAbort => {
+                report(slot, "instruction abort", vcpu, &fault);
+                Injection::InstructionAbort
+            }
+            Trap::DataAbort { write } => {
+                report(slot, if write { "write" } else { "read" }, vcpu, &fault);
+                Injection::DataAbort
+            }
+            // A call with an immediate is none of SMCCC's: unknown, and nothing else is touched.
+            Trap::Smc { .. } => {
+                vcpu.regs.x[0] = ffa_abi::smccc::UNKNOWN;
+                vcpu.regs.pc = vcpu.regs.pc.wrapping_add(4);
+                return;
+            }
+            Trap::Hvc { .. } => {
+                vcpu.regs.x[0] = ffa_abi::smccc::UNKNOWN;
+                return;
+            }
+            // Not trapped by HCR_EL2; harmless if it were.
+            Trap::Wait => {
+                vcpu.regs.pc = vcpu.regs.pc.wrapping_add(4);
+                return;
+            }
+            Trap::Vector | Trap::Other { .. } => Injection::Undefined,
+        };
+        inject(&mut vcpu.regs, &fault, what);
+    }
+
+    /// Emulates a trapped system register. `false` if the partition has none of that name.
+    fn emulate(&mut self, vcpu: &mut Vcpu, access: SystemAccess) -> bool {
+        let Some(value) = idregs::read(access) else {
+            return false;
+        };
+        if let Some(register) = vcpu.regs.x.get_mut(access.register()) {
+            *register = value;
+        }
+        vcpu.regs.pc = vcpu.regs.pc.wrapping_add(4);
+        true
+    }
+
+    /// Whether the exception that was just looked at is the partition's first use of FP.
+    #[inline(always)]
+    fn fp_wanted(&self, slot: Slot) -> bool {
+        !(self.fp_open && self.fp_owner == Some(slot))
+            && read_sysreg!("esr_el2") >> 26 & 0x3f == 0x07
+    }
+
+    /// Gives the vector registers to `slot`, whose instruction is then executed again.
+    #[cold]
+    #[inline(never)]
+    fn give_fp(&mut self, pe: &mut PeState, slot: Slot) {
+        match self.fp_owner {
+            Some(owner) if owner == slot => {}
+            Some(owner) => {
+                // The other partition's registers are live: open FP for EL2, swap.
+                fp::open_all();
+                isb();
+                if let Some(context) = pe.context(owner) {
+                    context.machine.fp.save();
+                }
+                if let Some(context) = pe.context(slot) {
+                    context.machine.fp.load();
+                }
+            }
+            None => {
+                if let Some(context) = pe.context(slot) {
+                    fp::take(self.vectors, &context.machine.fp, &self.features);
+                }
+            }
+        }
+        fp::open_guest();
+        self.fp_owner = Some(slot);
+        self.fp_open = true;
+    }
+
+    /// Makes `slot`'s EL1 registers, stage 2 and identity the live ones.
+    #[inline(always)]
+    fn make_resident(&mut self, pe: &mut PeState, slot: Slot) {
+        match self.live {
+            Live::Partition(resident) if resident == slot => return,
+            Live::Partition(_) => self.evict(pe),
+            Live::NormalWorld => self.normal_world.save(),
+            Live::Nobody => {}
+        }
+        let previous = self.loaded;
+        if previous != Some(slot) {
+            self.load_stage2(pe, previous, slot);
+        }
+        let fp_open = self.fp_owner == Some(slot);
+        if fp_open != self.fp_open {
+            if fp_open {
+                fp::open_guest();
+            } else {
+                fp::close();
+            }
+            self.fp_open = fp_open;
+        }
+        if let Some(context) = pe.context(slot) {
+            // SAFETY: The earlier owner's registers were saved just above.
+            unsafe { context.machine.el1.load() }
+        }
+        self.live = Live::Partition(slot);
+    }
+
+    /// Loads what a change of partition changes and EL3 keeps for us otherwise.
+    #[cold]
+    #[inline(never)]
+    fn load_stage2(&mut self, pe: &mut PeState, previous: Option<Slot>, slot: Slot) {
+        if self.features.pauth
+            && let Some(context) = previous.and_then(|previous| pe.context(previous))
+        {
+            context.machine.keys.save();
+        }
+        let Some(context) = pe.context(slot) else {
+            return;
+        };
+        let vcpu = &context.machine;
+        if self.features.pauth {
+            vcpu.keys.load();
+        }
+        // SAFETY: The tables are this partition's, under a VMID of its own; nothing of it runs now.
+        unsafe {
+            write_sysreg!("vttbr_el2", vcpu.vttbr);
+            write_sysreg!("S3_4_C2_C6_0", vcpu.vsttbr);
+            write_sysreg!("vmpidr_el2", vcpu.vmpidr);
+        }
+        self.loaded = Some(slot);
+    }
+
+    /// Saves the resident partition's EL1 registers.
+    #[inline(always)]
+    fn evict(&mut self, pe: &mut PeState) {
+        if let Live::Partition(slot) = self.live
+            && let Some(context) = pe.context(slot)
+        {
+            context.machine.el1.save();
+            self.live = Live::Nobody;
+        }
+    }
+
+    /// Makes the normal world's registers live, EL1 and vectors.
+    #[inline(always)]
+    fn restore_normal_world(&mut self, pe: &mut PeState) {
+        if self.live != Live::NormalWorld {
+            // SAFETY: `evict` has saved the partition's.
+            unsafe { self.normal_world.load() }
+            self.live = Live::NormalWorld;
+        }
+        if self.fp_owner.is_some() {
+            self.take_fp_back(pe);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn take_fp_back(&mut self, pe: &mut PeState) {
+        if let Some(owner) = self.fp_owner.take()
+            && let Some(context) = pe.context(owner)
+        {
+            fp::give_back(self.vectors, &mut context.machine.fp, &self.features);
+        }
+        fp::close();
+        self.fp_open = false;
+    }
+
+    /// A secure interrupt: none is assigned to anybody, so it is acknowledged and dropped.
+    #[cold]
+    pub fn secure_interrupt(&mut self) {
+        match gic::acknowledge() {
+            Some(intid) => {
+                warn!("secure interrupt {=u32} belongs to nobody: dropped", intid);
+                gic::end(intid);
+            }
+            None => info!("spurious secure interrupt"),
+        }
+    }
+}
+
+/// Logs a fault that a partition is going to be told of itself.
+fn report(slot: Slot, what: &str, vcpu: &Vcpu, fault: &Fault) {
+    warn!(
+        "partition in slot {=u8}: {=str} outside of its memory at {=u64:#x} (IPA {=u64:#x}, {=str}), pc {=u64:#x}, ESR {=u64:#x}: abort injected",
+        slot.0,
+        what,
+        fault.far,
+        fault.ipa(),
+        if fault.ipa_is_non_secure() {
+            "non-secure"
+        } else {
+            "secure"
+        },
+        vcpu.regs.pc,
+        fault.esr,
+    );
+}

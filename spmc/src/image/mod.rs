@@ -1,0 +1,36 @@
+//! The machine's half of the SPMC.
+
+mod boot;
+mod console;
+mod cpu;
+mod vcpu;
+
+use cpu::Cpu;
+use platform::{board::QEMU_VIRT, entry::BootArgs, image_main};
+
+image_main!(main);
+
+/// The board that this image runs on.
+pub const BOARD: &platform::board::Board = &QEMU_VIRT;
+
+fn main(args: BootArgs) -> ! {
+    let (spmc, mut pe, mut cpu) = boot::primary(&args);
+    serve(spmc, &mut pe, &mut cpu)
+}
+
+/// The normal world runs; each of its calls is handled, for ever.
+fn serve(spmc: &'static boot::Core, pe: &mut boot::PeState, cpu: &mut Cpu) -> ! {
+    pe.nwd = spmc::spm::ready();
+    loop {
+        platform::smc::smc(&mut pe.nwd.0);
+        let outcome = spmc.handle_normal_world(pe, &mut console::Port);
+        let mut next = outcome.next;
+        if let spmc::spm::Next::Partition(slot) = next {
+            next = cpu.run(spmc, pe, slot);
+        }
+        if next == spmc::spm::Next::NormalWorldResume {
+            cpu.secure_interrupt();
+            pe.nwd = spmc::spm::resume();
+        }
+    }
+}

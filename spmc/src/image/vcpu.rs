@@ -1,0 +1,43 @@
+//! The machine's part of an execution context: everything of a partition that is in registers.
+
+use platform::{el1::El1State, fp::FpState, guest::GuestRegs, pauth::Keys};
+use spmc::context::Registers;
+
+/// Registers of one execution context.
+#[derive(Debug)]
+pub struct Vcpu {
+    /// General registers, entry point and PSTATE.
+    pub regs: GuestRegs,
+    /// The switched EL1 registers.
+    pub el1: El1State,
+    /// V0-V31, FPCR, FPSR.
+    pub fp: FpState,
+    /// Pointer authentication keys.
+    pub keys: Keys,
+    /// VTTBR_EL2: the non-secure intermediate address space, and the VMID.
+    pub vttbr: u64,
+    /// VSTTBR_EL2: the secure intermediate address space.
+    pub vsttbr: u64,
+    /// VMPIDR_EL2.
+    pub vmpidr: u64,
+}
+
+impl Vcpu {
+    /// A context that can't run yet.
+    pub const RESET: Self = Self {
+        regs: GuestRegs::at(0),
+        el1: El1State::RESET,
+        fp: FpState::RESET,
+        keys: Keys::RESET,
+        vttbr: 0,
+        vsttbr: 0,
+        vmpidr: 0,
+    };
+}
+
+impl Registers for Vcpu {
+    #[inline(always)]
+    fn x(&mut self) -> &mut [u64; 31] {
+        &mut self.regs.x
+    }
+}

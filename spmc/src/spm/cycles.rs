@@ -1,0 +1,132 @@
+//! CPU cycle management (DEN0077A, "CPU cycle management"): `FFA_RUN`, `FFA_MSG_WAIT` and
+//! `FFA_YIELD`.
+
+use super::{Left, Next, Outcome, Pe, Spmc, direct::Sender};
+use crate::{
+    context::{Giver, Registers, Slot, WaitsFor},
+    state::{CycleCall, Event, Model, State, permitted},
+};
+use ffa_abi::{FfaError, Reply, TargetInfo};
+
+impl<'c, M: Registers> Spmc<'c, M> {
+    /// `FFA_RUN` by the normal world or by a partition. An error changes nothing.
+    pub(super) fn run(
+        &self,
+        pe: &mut Pe<'c, M>,
+        runner: Sender,
+        target: TargetInfo,
+        wide: bool,
+    ) -> Result<Outcome, FfaError> {
+        let slot = self
+            .find(target.endpoint)
+            .ok_or(FfaError::InvalidParameters)?;
+        let info = self.info(slot).ok_or(FfaError::InvalidParameters)?;
+        if target.context >= info.contexts || (!info.is_up() && target.context != pe.index) {
+            return Err(FfaError::InvalidParameters);
+        }
+        let claimed = self.claim(pe, slot);
+        // A partition may only give cycles back to one that was interrupted or yielded.
+        if let Sender::Partition(from) = runner {
+            let state = pe.context(slot).map(|context| context.state());
+            if from == slot || !matches!(state, Some(State::Preempted | State::Blocked)) {
+                self.unclaim(pe, slot);
+                return Err(FfaError::Denied);
+            }
+            let model = pe.context(from).ok_or(FfaError::Denied)?.model;
+            if !permitted(model, CycleCall::Run) || self.precedes(pe, slot, from) {
+                return Err(FfaError::Denied);
+            }
+        }
+        if !claimed {
+            return Err(FfaError::Busy);
+        }
+        let giver = match runner {
+            Sender::NormalWorld => Giver::NormalWorld,
+            Sender::Partition(from) => Giver::Partition(from),
+        };
+        let context = pe.context(slot).ok_or(FfaError::Busy)?;
+        // A context that serves a request is run by who sent it, so that the answer finds its
+        // sender waiting; one whose sender died may be run by anybody.
+        if let Some(request) = context.request
+            && request.origin.is_some_and(|origin| origin != giver)
+        {
+            return Err(FfaError::Denied);
+        }
+        let event = match context.state() {
+            State::Waiting => Event::Enter,
+            State::Preempted => Event::Resume,
+            // Blocked on a callee: running it would hand it an answer that nobody gave.
+            State::Blocked if context.waits_for == WaitsFor::Cycles => Event::Unblock,
+            State::Blocked => return Err(FfaError::Denied),
+            State::Created | State::Starting | State::Running => return Err(FfaError::Busy),
+            State::Aborted => return Err(FfaError::Aborted),
+            State::Off => return Err(FfaError::Denied),
+        };
+
+        // Commit.
+        context.transition(event);
+        context.giver = giver;
+        if event == Event::Enter {
+            context.model = Model::Run;
+            Reply::run(target).write(context.machine.x());
+        }
+        if let Sender::Partition(from) = runner
+            && let Some(context) = pe.context(from)
+        {
+            context.transition(Event::Block);
+            context.waits_for = WaitsFor::Callee(slot);
+            context.call_is_wide = wide;
+        }
+        Ok(Outcome::to(Next::Partition(slot)))
+    }
+
+    /// `FFA_MSG_WAIT` by the partition in `slot`. An error changes nothing.
+    pub(super) fn msg_wait(
+        &self,
+        pe: &mut Pe<'c, M>,
+        slot: Slot,
+        wide: bool,
+    ) -> Result<Outcome, FfaError> {
+        let context = pe.context(slot).ok_or(FfaError::Denied)?;
+        if !permitted(context.model, CycleCall::Wait) {
+            return Err(FfaError::Denied);
+        }
+        context.transition(Event::Wait);
+        context.call_is_wide = wide;
+        let giver = context.giver;
+        Ok(Outcome {
+            next: self.complete(pe, giver, Reply::msg_wait()),
+            left: Some(Left(slot)),
+        })
+    }
+
+    /// `FFA_YIELD` by the partition in `slot`: who gave it cycles gets them back, and gives it new
+    /// ones with `FFA_RUN`, which completes this call with SUCCESS. An error changes nothing.
+    pub(super) fn yield_cycles(
+        &self,
+        pe: &mut Pe<'c, M>,
+        slot: Slot,
+        timeout: u64,
+        wide: bool,
+    ) -> Result<Outcome, FfaError> {
+        let version = self.version(slot);
+        let target = self.target(pe, slot);
+        let context = pe.context(slot).ok_or(FfaError::Denied)?;
+        if !permitted(context.model, CycleCall::Yield)
+            // Up to 1.1 the text bars it while a request is served.
+            || (context.model == Model::DirectRequest && !version.has_extended_registers())
+        {
+            return Err(FfaError::Denied);
+        }
+        context.transition(Event::Block);
+        context.waits_for = WaitsFor::Cycles;
+        context.call_is_wide = wide;
+        Reply::success(0).write(context.machine.x());
+        let giver = context.giver;
+        Ok(Outcome::to(self.complete(
+            pe,
+            giver,
+            Reply::yielded(target, timeout),
+        )))
+    }
+}

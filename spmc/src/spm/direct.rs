@@ -1,0 +1,381 @@
+//! Direct messages (DEN0077A, "Direct messaging"): requests and responses of both kinds, between
+//! the normal world and partitions and from partition to partition.
+
+use super::{Left, Next, Outcome, Pe, Spmc};
+use crate::{
+    context::{Context, Giver, Registers, Request, RequestKind, Slot, WaitsFor},
+    state::{CycleCall, Event, Model, State, permitted},
+};
+use ffa_abi::{
+    EndpointId, FfaError, Regs, Uuid,
+    contract::{self, ExtendedToEl3, Layout, Peer},
+    fid::raw,
+    id::Endpoints,
+};
+
+/// Who sends a request.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Sender {
+    NormalWorld,
+    Partition(Slot),
+}
+
+impl RequestKind {
+    const fn layout(self) -> Layout {
+        match self {
+            Self::Direct { .. } => Layout::Eight,
+            Self::Direct2 => Layout::Eighteen,
+        }
+    }
+
+    const fn request_fid(self) -> u64 {
+        (match self {
+            Self::Direct { wide: false } => raw::DIRECT_REQ_32,
+            Self::Direct { wide: true } => raw::DIRECT_REQ_64,
+            Self::Direct2 => raw::DIRECT_REQ2,
+        }) as u64
+    }
+
+    const fn response_fid(self) -> u64 {
+        (match self {
+            Self::Direct { wide: false } => raw::DIRECT_RESP_32,
+            Self::Direct { wide: true } => raw::DIRECT_RESP_64,
+            Self::Direct2 => raw::DIRECT_RESP2,
+        }) as u64
+    }
+}
+
+/// Copies registers `$n…` one by one: a loop would become a call of memcpy, which costs more than
+/// the whole message.
+macro_rules! copy {
+    ($to:ident, $from:ident, $mask:expr, $($n:literal)*) => { $($to[$n] = $from[$n] & $mask;)* };
+}
+
+/// Writes a message: x0 and x1 as given, x2 and x3 zero or the service, the payload copied. Nothing
+/// beyond the message's layout is touched.
+#[inline(always)]
+fn put<const A: usize, const B: usize>(
+    to: &mut [u64; A],
+    from: &[u64; B],
+    kind: RequestKind,
+    fid: u64,
+    ids: Endpoints,
+    service: (u64, u64),
+) {
+    const { assert!(A >= 18 && B >= 18) };
+    to[0] = fid;
+    to[1] = ids.register();
+    match kind {
+        RequestKind::Direct2 => {
+            to[2] = service.0;
+            to[3] = service.1;
+            copy!(to, from, u64::MAX, 4 5 6 7 8 9 10 11 12 13 14 15 16 17);
+        }
+        RequestKind::Direct { wide } => {
+            let mask = if wide { u64::MAX } else { 0xffff_ffff };
+            to[2] = 0;
+            copy!(to, from, mask, 3 4 5 6 7);
+        }
+    }
+}
+
+impl<'c, M: Registers> Spmc<'c, M> {
+    /// Checks a request in the order of the specification and, if nothing is wrong, hands the core
+    /// to the receiver. An error changes nothing.
+    #[inline(always)]
+    pub(super) fn direct_request(
+        &self,
+        pe: &mut Pe<'c, M>,
+        sender: Sender,
+        ids: Endpoints,
+        kind: RequestKind,
+        service: Uuid,
+    ) -> Result<Outcome, FfaError> {
+        // Identifiers.
+        let own_id = match sender {
+            Sender::NormalWorld => !ids.sender.is_secure(),
+            Sender::Partition(slot) => self.info(slot).is_some_and(|info| info.id == ids.sender),
+        };
+        if !own_id || ids.sender == ids.receiver || !ids.receiver.is_secure() {
+            return Err(FfaError::InvalidParameters);
+        }
+        let slot = self.find(ids.receiver).ok_or(FfaError::InvalidParameters)?;
+        let receiver = self
+            .partitions
+            .get(slot.0 as usize)
+            .ok_or(FfaError::InvalidParameters)?;
+
+        // Service, versions and the methods that the manifests name.
+        let sender_version = match sender {
+            Sender::NormalWorld => self.normal_world.get(),
+            Sender::Partition(from) => self.version(from),
+        };
+        let receiver_version = receiver.version.get();
+        let methods = receiver.info.messaging;
+        match kind {
+            RequestKind::Direct2 => {
+                if !service.is_nil() && !receiver.info.uuids.contains(&service) {
+                    return Err(FfaError::InvalidParameters);
+                }
+                let sends = match sender {
+                    Sender::NormalWorld => true,
+                    Sender::Partition(from) => self
+                        .info(from)
+                        .is_some_and(|info| info.messaging.sends_direct2()),
+                };
+                if !sender_version.has_extended_registers()
+                    || !receiver_version.has_extended_registers()
+                    || !sends
+                    || !methods.receives_direct2()
+                {
+                    return Err(FfaError::Denied);
+                }
+            }
+            RequestKind::Direct { .. } => {
+                let sends = match sender {
+                    Sender::NormalWorld => true,
+                    Sender::Partition(from) => self
+                        .info(from)
+                        .is_some_and(|info| info.messaging.sends_direct()),
+                };
+                if !sends || !methods.receives_direct() {
+                    return Err(FfaError::Denied);
+                }
+            }
+        }
+
+        // The receiver's context on this core.
+        if pe.contexts[slot.0 as usize & (crate::MAX_PARTITIONS - 1)].is_none()
+            && !self.claim(pe, slot)
+        {
+            return Err(FfaError::Busy);
+        }
+        match self.checked_request(pe, sender, ids, slot, kind, service, receiver_version) {
+            Ok(outcome) => Ok(outcome),
+            Err(error) => {
+                self.unclaim(pe, slot);
+                Err(error)
+            }
+        }
+    }
+
+    /// The rest of the checks, with the receiver's context on this core, and the commit.
+    #[inline(always)]
+    #[allow(clippy::too_many_arguments)] // The call's own arguments, split by what was checked.
+    fn checked_request(
+        &self,
+        pe: &mut Pe<'c, M>,
+        sender: Sender,
+        ids: Endpoints,
+        slot: Slot,
+        kind: RequestKind,
+        service: Uuid,
+        receiver_version: ffa_abi::Version,
+    ) -> Result<Outcome, FfaError> {
+        let context = pe.context(slot).ok_or(FfaError::Busy)?;
+        let state = context.state();
+        if state != State::Waiting {
+            return Err(self.why_not_waiting(pe, sender, slot));
+        }
+        let peer = Peer {
+            version: receiver_version,
+            mode: self.info(slot).map(|info| info.mode).unwrap_or_default(),
+        };
+        let wide_wait = context.call_is_wide;
+        if let Sender::Partition(from) = sender {
+            let model = pe.context(from).ok_or(FfaError::Denied)?.model;
+            if !permitted(model, CycleCall::Request) {
+                return Err(FfaError::Denied);
+            }
+        }
+        contract::deliverable(peer, wide_wait, kind.layout()).map_err(|_| FfaError::Denied)?;
+
+        // Commit.
+        let uuid = service.registers();
+        let fid = kind.request_fid();
+        let giver = match sender {
+            Sender::NormalWorld => {
+                let Pe { nwd, contexts, .. } = pe;
+                let Some(context) = contexts
+                    .get_mut(slot.0 as usize)
+                    .and_then(|place| place.as_deref_mut())
+                else {
+                    return Err(FfaError::Busy);
+                };
+                put(context.machine.x(), &nwd.0, kind, fid, ids, uuid);
+                enter_for(context, ids.sender, Giver::NormalWorld, kind);
+                return Ok(Outcome::to(Next::Partition(slot)));
+            }
+            Sender::Partition(from) => from,
+        };
+        // Two contexts of one table: take the sender's out for the moment.
+        let from = giver;
+        let place = from.0 as usize & (crate::MAX_PARTITIONS - 1);
+        let Some(sending) = pe.contexts[place].take() else {
+            return Err(FfaError::Denied);
+        };
+        if let Some(context) = pe.context(slot) {
+            put(
+                context.machine.x(),
+                sending.machine.x(),
+                kind,
+                fid,
+                ids,
+                uuid,
+            );
+            enter_for(context, ids.sender, Giver::Partition(from), kind);
+        }
+        sending.transition(Event::Block);
+        sending.waits_for = WaitsFor::Callee(slot);
+        sending.call_is_wide = !matches!(kind, RequestKind::Direct { wide: false });
+        pe.contexts[place] = Some(sending);
+        Ok(Outcome::to(Next::Partition(slot)))
+    }
+
+    /// The error for a receiver that is not waiting.
+    #[cold]
+    fn why_not_waiting(&self, pe: &mut Pe<'c, M>, sender: Sender, slot: Slot) -> FfaError {
+        let (state, model, serves) = match pe.context(slot) {
+            Some(context) => (context.state(), context.model, context.request.is_some()),
+            None => return FfaError::Busy,
+        };
+        match state {
+            State::Aborted => FfaError::Aborted,
+            // An earlier member of the caller's own chain that was entered by FFA_RUN: a loop.
+            State::Blocked if !serves && model == Model::Run => match sender {
+                Sender::Partition(from) if self.precedes(pe, slot, from) => FfaError::Denied,
+                _ => FfaError::Busy,
+            },
+            _ => FfaError::Busy,
+        }
+    }
+
+    /// Whether `slot` is found on the way from `from` back to the head of its call chain.
+    pub(super) fn precedes(&self, pe: &mut Pe<'c, M>, slot: Slot, from: Slot) -> bool {
+        let mut current = from;
+        // A chain has no more members than there are partitions.
+        for _ in 0..crate::MAX_PARTITIONS {
+            match pe.context(current).map(|context| context.giver) {
+                Some(Giver::Partition(previous)) if previous == slot => return true,
+                Some(Giver::Partition(previous)) => current = previous,
+                _ => return false,
+            }
+        }
+        false
+    }
+
+    /// A response by the partition in `slot`. An error changes nothing.
+    #[inline(always)]
+    pub(super) fn direct_response(
+        &self,
+        pe: &mut Pe<'c, M>,
+        slot: Slot,
+        ids: Endpoints,
+        kind: RequestKind,
+    ) -> Result<Outcome, FfaError> {
+        let partition = self
+            .partitions
+            .get(slot.0 as usize)
+            .ok_or(FfaError::Denied)?;
+        if ids.sender != partition.info.id || ids.sender == ids.receiver {
+            return Err(FfaError::InvalidParameters);
+        }
+        let place = slot.0 as usize & (crate::MAX_PARTITIONS - 1);
+        let context = pe.contexts[place].as_deref_mut().ok_or(FfaError::Denied)?;
+        if !permitted(context.model, CycleCall::Response) {
+            return Err(FfaError::Denied);
+        }
+        let request = context.request.ok_or(FfaError::Denied)?;
+        if ids.receiver != request.sender {
+            return Err(FfaError::Denied);
+        }
+        match (request.kind, kind) {
+            (RequestKind::Direct2, RequestKind::Direct2) => {}
+            // A response of the other width is delivered in its own below 1.3.
+            (RequestKind::Direct { wide: asked }, RequestKind::Direct { wide })
+                if asked == wide
+                    || partition.version.get().raw() < ffa_abi::Version::V1_3.raw() => {}
+            _ => return Err(FfaError::Denied),
+        }
+
+        // Commit.
+        let fid = kind.response_fid();
+        let giver = context.giver;
+        context.transition(Event::Wait);
+        context.request = None;
+        context.call_is_wide = !matches!(kind, RequestKind::Direct { wide: false });
+        let left = Some(Left(slot));
+        match request.origin {
+            Some(Giver::NormalWorld) => {
+                let Pe { nwd, contexts, .. } = pe;
+                if let Some(context) = contexts[place].as_deref_mut() {
+                    let entry = nwd.0[0];
+                    put(&mut nwd.0, context.machine.x(), kind, fid, ids, (0, 0));
+                    if let ExtendedToEl3::Zero =
+                        contract::extended_to_el3(entry, fid, kind.layout())
+                    {
+                        zero_extended(nwd);
+                    }
+                }
+                Ok(Outcome {
+                    next: Next::NormalWorld,
+                    left,
+                })
+            }
+            Some(Giver::Partition(to)) => {
+                let Some(responding) = pe.contexts[place].take() else {
+                    return Err(FfaError::Denied);
+                };
+                if let Some(context) = pe.context(to) {
+                    put(
+                        context.machine.x(),
+                        responding.machine.x(),
+                        kind,
+                        fid,
+                        ids,
+                        (0, 0),
+                    );
+                    context.transition(Event::Unblock);
+                }
+                pe.contexts[place] = Some(responding);
+                Ok(Outcome {
+                    next: Next::Partition(to),
+                    left,
+                })
+            }
+            // The sender has died: the answer goes nowhere, and who ran the responder is told that
+            // it waits.
+            None | Some(Giver::Spmc) => Ok(Outcome {
+                next: self.complete(pe, giver, ffa_abi::Reply::msg_wait()),
+                left,
+            }),
+        }
+    }
+
+    /// The version that a partition negotiated.
+    #[inline(always)]
+    pub(super) fn version(&self, slot: Slot) -> ffa_abi::Version {
+        self.partitions
+            .get(slot.0 as usize)
+            .map_or(ffa_abi::Version::V1_0, |partition| partition.version.get())
+    }
+}
+
+#[inline(always)]
+fn enter_for<M>(context: &mut Context<M>, sender: EndpointId, giver: Giver, kind: RequestKind) {
+    context.transition(Event::Enter);
+    context.model = Model::DirectRequest;
+    context.giver = giver;
+    context.request = Some(Request {
+        sender,
+        origin: Some(giver),
+        kind,
+    });
+}
+
+#[cold]
+fn zero_extended(nwd: &mut Regs) {
+    for register in &mut nwd.0[8..] {
+        *register = 0;
+    }
+}

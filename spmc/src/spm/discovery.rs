@@ -1,0 +1,48 @@
+//! Setup and discovery: `FFA_FEATURES`, identifiers, and the calls that answer at once.
+
+use super::Spmc;
+use crate::context::Registers;
+use ffa_abi::{FfaError, Function, Reply, Version, call::FeatureQuery, fid::Fid};
+
+/// Who asks, as far as the answer depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asker {
+    NormalWorld,
+    Partition { version: Version },
+}
+
+/// Whether the SPMC implements a function for the one who asks. What is not here is answered
+/// NOT_SUPPORTED both by `FFA_FEATURES` and when it is called.
+const fn implemented(fid: Fid, asker: Asker) -> bool {
+    use Function::*;
+    let partition = matches!(asker, Asker::Partition { .. });
+    match fid.function {
+        Error | Success | Interrupt => !fid.wide || matches!(fid.function, Success),
+        Version | Features | IdGet | SpmIdGet => true,
+        MsgSendDirectReq | MsgSendDirectReq2 => true,
+        // The 64-bit forms of cycle management live at the virtual instance only, from 1.3.
+        Run => !fid.wide || wide_cycles(asker),
+        MsgSendDirectResp | MsgSendDirectResp2 | ConsoleLog => partition,
+        MsgWait | Yield => partition && (!fid.wide || wide_cycles(asker)),
+        _ => false,
+    }
+}
+
+/// Whether the asker may use the 64-bit forms of `FFA_MSG_WAIT`, `FFA_RUN` and `FFA_YIELD`.
+pub(super) const fn wide_cycles(asker: Asker) -> bool {
+    match asker {
+        Asker::NormalWorld => false,
+        Asker::Partition { version } => version.raw() >= self::Version::V1_3.raw(),
+    }
+}
+
+impl<M: Registers> Spmc<'_, M> {
+    /// `FFA_FEATURES`.
+    pub(super) fn features(asker: Asker, query: FeatureQuery, _input: u32) -> Reply {
+        match query {
+            FeatureQuery::Function(fid) if implemented(fid, asker) => Reply::success(0),
+            // Interrupts (NPI, SRI, MEI) are not given to anybody yet, so no id is named.
+            _ => Reply::error(FfaError::NotSupported),
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Calls that come from EL3: the normal world's, and the SPMD's own.
+
+use super::{Machine, Next, Outcome, Pe, Spmc, direct::Sender, discovery::Asker};
+use crate::{
+    context::{Registers, RequestKind},
+    state::{Event, State},
+};
+use ffa_abi::{
+    Call, DecodeError, EndpointId, FfaError, Function, Regs, Reply, Uuid, Version,
+    fid::raw,
+    id::Endpoints,
+    message::{self, MessageKind},
+    smccc,
+};
+
+impl<'c, M: Registers> Spmc<'c, M> {
+    /// Handles what EL3 brought in [`Pe::nwd`].
+    #[inline]
+    pub fn handle_normal_world(&self, pe: &mut Pe<'c, M>, machine: &mut impl Machine) -> Outcome {
+        // The one call that is worth a shortcut; it passes the same checks as any other.
+        if pe.nwd.w::<0>() & !smccc::SVE_HINT == raw::DIRECT_REQ2 {
+            self.normal_world.lock();
+            let ids = Endpoints::from_register(pe.nwd.x::<1>());
+            let service = Uuid::from_registers(pe.nwd.x::<2>(), pe.nwd.x::<3>());
+            return match self.direct_request(
+                pe,
+                Sender::NormalWorld,
+                ids,
+                RequestKind::Direct2,
+                service,
+            ) {
+                Ok(outcome) => outcome,
+                Err(error) => answer(pe, Reply::error(error)),
+            };
+        }
+        self.handle_other(pe, machine)
+    }
+
+    #[inline(never)]
+    fn handle_other(&self, pe: &mut Pe<'c, M>, _machine: &mut impl Machine) -> Outcome {
+        let version = self.normal_world.get();
+        let call = match Call::decode(version, &pe.nwd) {
+            Ok(call) => call,
+            Err(DecodeError::Invalid(_)) => {
+                self.normal_world.lock();
+                return answer(pe, Reply::error(FfaError::InvalidParameters));
+            }
+            // EL3 forwards calls of FF-A only. Its bare -1 is the bounce of our own completion.
+            Err(DecodeError::Unknown | DecodeError::NotFfa(_)) => {
+                return answer(pe, Reply::error(FfaError::NotSupported));
+            }
+        };
+        match call {
+            // A secure interrupt took the normal world away: no frame of it came with this, and
+            // it neither counts as its first call nor may anything be written.
+            Call::Interrupt => return Outcome::to(Next::NormalWorldResume),
+            Call::DirectReq {
+                wide: false,
+                ids,
+                kind: MessageKind::Framework(id),
+            } => return self.framework(pe, ids, id),
+            _ => self.normal_world.lock(),
+        }
+        let result = match call {
+            Call::DirectReq {
+                wide,
+                ids,
+                kind: MessageKind::Partition,
+            } => self.direct_request(
+                pe,
+                Sender::NormalWorld,
+                ids,
+                RequestKind::Direct { wide },
+                Uuid::NIL,
+            ),
+            Call::DirectReq2 { ids, uuid } => {
+                self.direct_request(pe, Sender::NormalWorld, ids, RequestKind::Direct2, uuid)
+            }
+            Call::Run {
+                wide: false,
+                target,
+            } => self.run(pe, Sender::NormalWorld, target, false),
+            Call::Features { query, input } => {
+                return answer(pe, Self::features(Asker::NormalWorld, query, input));
+            }
+            Call::IdGet => return answer(pe, Reply::success(EndpointId::HYPERVISOR.0.into())),
+            Call::SpmIdGet => return answer(pe, Reply::success(EndpointId::SPMC.0.into())),
+            // The SPMD relays versions as framework messages; one that forwards the call itself
+            // gets the same answer.
+            Call::Version(requested) => {
+                return answer(pe, self.normal_world.negotiate(requested));
+            }
+            Call::DirectReq {
+                kind: MessageKind::Framework(_),
+                ..
+            } => Err(FfaError::InvalidParameters),
+            // Everything else is not the normal world's to call, is not built yet, or is our own
+            // completion bounced back by EL3.
+            _ => Err(FfaError::NotSupported),
+        };
+        match result {
+            Ok(outcome) => outcome,
+            Err(error) => answer(pe, Reply::error(error)),
+        }
+    }
+
+    /// A framework message: only the SPMD sends any, and only to the SPMC.
+    fn framework(&self, pe: &mut Pe<'c, M>, ids: Endpoints, id: u8) -> Outcome {
+        if ids.sender != EndpointId::SPMD || ids.receiver != EndpointId::SPMC {
+            self.normal_world.lock();
+            return answer(pe, Reply::error(FfaError::InvalidParameters));
+        }
+        let (id, status) = match u32::from(id) {
+            message::VERSION_REQUEST => {
+                let requested = Version::from_raw(pe.nwd.w::<3>());
+                let reply = self.normal_world.negotiate(requested);
+                (message::VERSION_RESPONSE, reply.values()[0])
+            }
+            message::PSCI_REQUEST => (message::POWER_RESPONSE, self.power(pe)),
+            message::WARM_BOOT => (message::POWER_RESPONSE, 0),
+            _ => return answer(pe, Reply::error(FfaError::InvalidParameters)),
+        };
+        answer(
+            pe,
+            Reply::Ffa([
+                raw::DIRECT_RESP_32.into(),
+                ids.reversed().register(),
+                (message::FRAMEWORK_BIT | id).into(),
+                status & 0xffff_ffff,
+                0,
+                0,
+                0,
+                0,
+            ]),
+        )
+    }
+
+    /// A power request of PSCI: the status to answer with. Only CPU_OFF is known. It is never
+    /// refused, since EL3 panics on a refusal: a context that was interrupted on this core and not
+    /// run again loses its work, as the normal world wished.
+    fn power(&self, pe: &mut Pe<'c, M>) -> u64 {
+        if pe.nwd.w::<3>() != smccc::psci::CPU_OFF {
+            return smccc::psci::NOT_SUPPORTED as u32 as u64;
+        }
+        for context in pe.contexts.iter_mut().flatten() {
+            if context.state() != State::Off {
+                context.transition(Event::SwitchOff);
+                context.request = None;
+            }
+        }
+        0
+    }
+}
+
+/// Completes the normal world's call with `reply`. x8-x17 stay as they came, which is right for
+/// every reply of 32 bits ([`ffa_abi::contract::extended_to_el3`]).
+fn answer<M>(pe: &mut Pe<'_, M>, reply: Reply) -> Outcome {
+    reply.write(&mut pe.nwd.0);
+    Outcome::to(Next::NormalWorld)
+}
+
+/// The registers with which the SPMC itself first tells the SPMD that it is ready.
+pub fn ready() -> Regs {
+    let mut regs = Regs::ZERO;
+    regs[0] = Function::MsgWait.raw32().into();
+    regs
+}
+
+/// The registers with which the SPMC gives the core back to the normal world that an interrupt took
+/// it from.
+pub fn resume() -> Regs {
+    let mut regs = Regs::ZERO;
+    regs[0] = raw::NORMAL_WORLD_RESUME.into();
+    regs
+}

@@ -1,0 +1,177 @@
+//! Calls that come from a partition, by SMC or HVC.
+
+use super::{
+    Machine, Next, Outcome, Pe, Spmc,
+    direct::Sender,
+    discovery::{Asker, wide_cycles},
+};
+use crate::context::{Registers, RequestKind, Slot};
+use ffa_abi::{
+    Call, DecodeError, EndpointId, FfaError, Regs, Reply, Uuid, call::console_characters, fid::raw,
+    id::Endpoints, message::MessageKind, smccc,
+};
+
+impl<'c, M: Registers> Spmc<'c, M> {
+    /// Handles the call in the registers of the partition that ran on this core.
+    #[inline]
+    pub fn handle_partition(
+        &self,
+        pe: &mut Pe<'c, M>,
+        slot: Slot,
+        machine: &mut impl Machine,
+    ) -> Outcome {
+        // The one call that is worth a shortcut; it passes the same checks as any other.
+        if let Some(context) = pe.context(slot) {
+            let x = context.machine.x();
+            if x[0] as u32 & !smccc::SVE_HINT == raw::DIRECT_RESP2 {
+                let ids = Endpoints::from_register(x[1]);
+                if let Some(partition) = self.partitions.get(slot.0 as usize) {
+                    partition.version.lock();
+                }
+                return match self.direct_response(pe, slot, ids, RequestKind::Direct2) {
+                    Ok(outcome) => outcome,
+                    Err(error) => self.answer_partition(pe, slot, Reply::error(error)),
+                };
+            }
+        }
+        self.handle_other_of_partition(pe, slot, machine)
+    }
+
+    #[inline(never)]
+    fn handle_other_of_partition(
+        &self,
+        pe: &mut Pe<'c, M>,
+        slot: Slot,
+        machine: &mut impl Machine,
+    ) -> Outcome {
+        let (Some(partition), Some(context)) =
+            (self.partitions.get(slot.0 as usize), pe.context(slot))
+        else {
+            return Outcome::to(Next::NormalWorld);
+        };
+        let id = partition.info.id;
+        let version = partition.version.get();
+        let asker = Asker::Partition { version };
+        let x = context.machine.x();
+        let mut regs = Regs::ZERO;
+        regs.0.copy_from_slice(&x[..18]);
+
+        let call = match Call::decode(version, &regs) {
+            Ok(call) => call,
+            Err(DecodeError::NotFfa(fid)) => {
+                let reply = not_ffa(fid, &regs);
+                return self.answer_partition(pe, slot, reply);
+            }
+            Err(DecodeError::Unknown) => {
+                partition.version.lock();
+                return self.answer_partition(pe, slot, Reply::error(FfaError::NotSupported));
+            }
+            Err(DecodeError::Invalid(fid)) => {
+                partition.version.lock();
+                let error = if fid.wide && is_cycle_call(fid) && !wide_cycles(asker) {
+                    FfaError::NotSupported
+                } else {
+                    FfaError::InvalidParameters
+                };
+                return self.answer_partition(pe, slot, Reply::error(error));
+            }
+        };
+        // A line on the console says nothing about versions: it is legal before FFA_VERSION.
+        if !matches!(call, Call::Version(_) | Call::ConsoleLog { .. }) {
+            partition.version.lock();
+        }
+        let narrow_or_allowed = |wide: bool| {
+            if !wide || wide_cycles(asker) {
+                Ok(())
+            } else {
+                Err(FfaError::NotSupported)
+            }
+        };
+        let sender = Sender::Partition(slot);
+        let result = match call {
+            Call::DirectResp {
+                wide,
+                ids,
+                kind: MessageKind::Partition,
+            } => self.direct_response(pe, slot, ids, RequestKind::Direct { wide }),
+            Call::DirectResp2 { ids } => self.direct_response(pe, slot, ids, RequestKind::Direct2),
+            Call::DirectReq {
+                wide,
+                ids,
+                kind: MessageKind::Partition,
+            } => self.direct_request(pe, sender, ids, RequestKind::Direct { wide }, Uuid::NIL),
+            Call::DirectReq2 { ids, uuid } => {
+                self.direct_request(pe, sender, ids, RequestKind::Direct2, uuid)
+            }
+            // Partitions send no framework messages, and none was sent to one.
+            Call::DirectReq { .. } => Err(FfaError::InvalidParameters),
+            Call::DirectResp { .. } => Err(FfaError::Denied),
+            Call::MsgWait { wide, .. } => {
+                narrow_or_allowed(wide).and_then(|()| self.msg_wait(pe, slot, wide))
+            }
+            Call::Run { wide, target } => {
+                narrow_or_allowed(wide).and_then(|()| self.run(pe, sender, target, wide))
+            }
+            Call::Yield { wide, timeout } => {
+                narrow_or_allowed(wide).and_then(|()| self.yield_cycles(pe, slot, timeout, wide))
+            }
+            Call::ConsoleLog { wide, count } => {
+                console_characters(&regs, wide, count, |c| machine.console(id, c));
+                return self.answer_partition(pe, slot, Reply::success(0));
+            }
+            Call::Version(requested) => {
+                let reply = partition.version.negotiate(requested);
+                return self.answer_partition(pe, slot, reply);
+            }
+            Call::Features { query, input } => {
+                return self.answer_partition(pe, slot, Self::features(asker, query, input));
+            }
+            Call::IdGet => return self.answer_partition(pe, slot, Reply::success(id.0.into())),
+            Call::SpmIdGet => {
+                return self.answer_partition(pe, slot, Reply::success(EndpointId::SPMC.0.into()));
+            }
+            // A partition that says it can't initialise (up to FF-A 1.2).
+            Call::Error {
+                code: Some(FfaError::Aborted),
+            } if pe
+                .context(slot)
+                .is_some_and(|context| context.model == crate::state::Model::Init) =>
+            {
+                return self.abort(pe, slot);
+            }
+            Call::Error { .. } | Call::Interrupt | Call::Other(_) => Err(FfaError::NotSupported),
+        };
+        match result {
+            Ok(outcome) => outcome,
+            Err(error) => self.answer_partition(pe, slot, Reply::error(error)),
+        }
+    }
+
+    /// Completes the partition's own call at once: it goes on.
+    fn answer_partition(&self, pe: &mut Pe<'c, M>, slot: Slot, reply: Reply) -> Outcome {
+        if let Some(context) = pe.context(slot) {
+            reply.write(context.machine.x());
+        }
+        Outcome::to(Next::Partition(slot))
+    }
+}
+
+const fn is_cycle_call(fid: ffa_abi::Fid) -> bool {
+    matches!(
+        fid.function,
+        ffa_abi::Function::MsgWait | ffa_abi::Function::Run | ffa_abi::Function::Yield
+    )
+}
+
+/// An SMC or HVC that is not FF-A. What SMCCC itself defines is answered; PSCI and everything else
+/// is unknown to a partition.
+fn not_ffa(fid: u32, regs: &Regs) -> Reply {
+    match fid {
+        smccc::SMCCC_VERSION => Reply::X0(smccc::SMCCC_1_2),
+        smccc::SMCCC_ARCH_FEATURES => match regs.w::<1>() {
+            smccc::SMCCC_VERSION | smccc::SMCCC_ARCH_FEATURES => Reply::X0(0),
+            _ => Reply::Unknown,
+        },
+        _ => Reply::Unknown,
+    }
+}

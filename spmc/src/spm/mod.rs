@@ -1,0 +1,371 @@
+//! The core: who may call what, who runs next, and which registers that leaves.
+//!
+//! [`Spmc`] is shared by all cores of the machine; [`Pe`] is one core's own. An execution context
+//! belongs to exactly one [`Pe`] at a time, by `&mut`: those of multi-context partitions for ever,
+//! a single migrating one from the moment a call claims it until it waits again and its registers
+//! are [saved](Spmc::saved). So no lock is taken on a message's path.
+//!
+//! Each call goes one way: decode, check, prepare (may fail), commit (cannot). An error leaves no
+//! trace but in the caller's result registers.
+
+mod cycles;
+mod direct;
+mod discovery;
+mod from_normal_world;
+mod from_partition;
+#[cfg(test)]
+mod tests;
+
+pub use from_normal_world::{ready, resume};
+
+use crate::{
+    MAX_PARTITIONS,
+    context::{Context, Giver, PartitionInfo, Registers, Slot},
+    state::{Event, Model},
+    sync::Mutex,
+};
+use core::sync::atomic::{AtomicU32, Ordering};
+use ffa_abi::{EndpointId, FfaError, Regs, Reply, TargetInfo, Version};
+use heapless::Vec;
+
+/// What the core asks of the machine while it handles a call.
+pub trait Machine {
+    /// A character that an endpoint wrote with `FFA_CONSOLE_LOG`.
+    fn console(&mut self, from: EndpointId, character: u8);
+}
+
+/// Who runs next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// The normal world, with the registers in [`Pe::nwd`].
+    NormalWorld,
+    /// The normal world, where an interrupt took it away: nothing of it is to be written.
+    NormalWorldResume,
+    /// This partition's context on this core, with the registers in its context.
+    Partition(Slot),
+    /// The partition that was initialising has finished or failed; the boot goes on.
+    Booted,
+}
+
+/// A context has left the core and its registers must be saved before [`Spmc::saved`] makes it
+/// callable from elsewhere.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Left(Slot);
+
+/// What handling a call or an event led to.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Outcome {
+    /// Who runs next.
+    pub next: Next,
+    /// The context that waits from now on.
+    pub left: Option<Left>,
+}
+
+impl Outcome {
+    #[inline(always)]
+    const fn to(next: Next) -> Self {
+        Self { next, left: None }
+    }
+}
+
+/// An endpoint's negotiated version, and whether it may still change: bit 31 says that another call
+/// was made since.
+#[derive(Debug)]
+struct Negotiated(AtomicU32);
+
+impl Negotiated {
+    const LOCKED: u32 = 1 << 31;
+
+    const fn new(version: Version) -> Self {
+        Self(AtomicU32::new(version.raw()))
+    }
+
+    #[inline(always)]
+    fn get(&self) -> Version {
+        Version::from_raw(self.0.load(Ordering::Relaxed) & !Self::LOCKED).unwrap_or(Version::V1_0)
+    }
+
+    /// Any call but `FFA_VERSION` fixes the version.
+    #[inline(always)]
+    fn lock(&self) {
+        let word = self.0.load(Ordering::Relaxed);
+        if word & Self::LOCKED == 0 {
+            self.0.store(word | Self::LOCKED, Ordering::Relaxed);
+        }
+    }
+
+    /// `FFA_VERSION`: the answer, after having noted the caller's version if it is served.
+    fn negotiate(&self, requested: Option<Version>) -> Reply {
+        let word = self.0.load(Ordering::Relaxed);
+        match requested {
+            Some(version)
+                if Version::OWN.serves(version)
+                    && (word & Self::LOCKED == 0 || word == version.raw() | Self::LOCKED) =>
+            {
+                self.0
+                    .store(word & Self::LOCKED | version.raw(), Ordering::Relaxed);
+                Reply::Version(Some(Version::OWN))
+            }
+            _ => Reply::Version(None),
+        }
+    }
+}
+
+/// A partition in the core's table.
+#[derive(Debug)]
+struct Partition<'c, M> {
+    info: PartitionInfo,
+    version: Negotiated,
+    /// The context of a single-context partition while no core has it.
+    parked: Mutex<Option<&'c mut Context<M>>>,
+}
+
+/// What all cores share.
+#[derive(Debug)]
+pub struct Spmc<'c, M> {
+    partitions: Vec<Partition<'c, M>, MAX_PARTITIONS>,
+    normal_world: Negotiated,
+}
+
+/// One core's own: the normal world's frame and the contexts that are here.
+#[derive(Debug)]
+pub struct Pe<'c, M> {
+    /// The linear index of this core, which is also the index of the contexts on it.
+    pub index: u16,
+    /// x0-x17 of the normal world: as it entered, then as it is completed.
+    pub nwd: Regs,
+    contexts: [Option<&'c mut Context<M>>; MAX_PARTITIONS],
+}
+
+impl<'c, M> Pe<'c, M> {
+    /// A core without any context.
+    pub const fn new(index: u16) -> Self {
+        Self {
+            index,
+            nwd: Regs::ZERO,
+            contexts: [const { None }; MAX_PARTITIONS],
+        }
+    }
+
+    /// The context of `slot`, if it is on this core.
+    #[inline(always)]
+    pub fn context(&mut self, slot: Slot) -> Option<&mut Context<M>> {
+        self.contexts.get_mut(slot.0 as usize)?.as_deref_mut()
+    }
+}
+
+impl<M: Registers> Default for Spmc<'_, M> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<'c, M: Registers> Spmc<'c, M> {
+    /// A core without partitions.
+    pub const fn new() -> Self {
+        Self {
+            partitions: Vec::new(),
+            // The version that an SPMD assumes of a normal world that never asked.
+            normal_world: Negotiated::new(Version::V1_0),
+        }
+    }
+
+    /// Adds a partition; its contexts are given with [`Spmc::adopt`]. `None` if there are
+    /// [`MAX_PARTITIONS`] or the id is taken.
+    pub fn add(&mut self, info: PartitionInfo, version: Version) -> Option<Slot> {
+        if self.find(info.id).is_some() {
+            return None;
+        }
+        let slot = Slot(self.partitions.len() as u8);
+        self.partitions
+            .push(Partition {
+                info,
+                version: Negotiated::new(version),
+                parked: Mutex::new(None),
+            })
+            .ok()?;
+        Some(slot)
+    }
+
+    /// Gives a core its context of a partition.
+    pub fn adopt(&self, pe: &mut Pe<'c, M>, slot: Slot, context: &'c mut Context<M>) {
+        if let Some(place) = pe.contexts.get_mut(slot.0 as usize) {
+            *place = Some(context);
+        }
+    }
+
+    /// What is known of a partition.
+    pub fn info(&self, slot: Slot) -> Option<&PartitionInfo> {
+        self.partitions.get(slot.0 as usize).map(|p| &p.info)
+    }
+
+    /// The partition with this id. Ids given out in sequence are found at once.
+    #[inline(always)]
+    pub fn find(&self, id: EndpointId) -> Option<Slot> {
+        let guess = id.0.wrapping_sub(0x8001) as usize;
+        match self.partitions.get(guess) {
+            Some(partition) if partition.info.id == id => Some(Slot(guess as u8)),
+            _ => self.search(id),
+        }
+    }
+
+    #[cold]
+    fn search(&self, id: EndpointId) -> Option<Slot> {
+        self.partitions
+            .iter()
+            .position(|partition| partition.info.id == id)
+            .map(|index| Slot(index as u8))
+    }
+
+    /// Starts the initialisation of a partition's context. `false` if it is not here or has run
+    /// before.
+    pub fn start(&self, pe: &mut Pe<'c, M>, slot: Slot) -> bool {
+        let Some(context) = pe.context(slot) else {
+            return false;
+        };
+        if crate::state::next(context.state(), Event::Start).is_none() {
+            return false;
+        }
+        context.model = Model::Init;
+        context.giver = Giver::Spmc;
+        context.transition(Event::Start)
+    }
+
+    /// The registers of a context that left are in memory: a migrating one may be called from any
+    /// core now.
+    #[inline(always)]
+    pub fn saved(&self, pe: &mut Pe<'c, M>, left: Left) {
+        if let Some(partition) = self.partitions.get(left.0.0 as usize)
+            && partition.info.is_up()
+        {
+            self.park(pe, left.0);
+        }
+    }
+
+    #[cold]
+    fn park(&self, pe: &mut Pe<'c, M>, slot: Slot) {
+        let index = slot.0 as usize;
+        if let (Some(partition), Some(place)) =
+            (self.partitions.get(index), pe.contexts.get_mut(index))
+        {
+            *partition.parked.lock() = place.take();
+        }
+    }
+
+    /// Takes a migrating context to this core, if no other has it.
+    #[cold]
+    fn claim(&self, pe: &mut Pe<'c, M>, slot: Slot) -> bool {
+        let index = slot.0 as usize;
+        let (Some(partition), Some(place)) =
+            (self.partitions.get(index), pe.contexts.get_mut(index))
+        else {
+            return false;
+        };
+        if place.is_none() {
+            *place = partition.parked.lock().take();
+        }
+        place.is_some()
+    }
+
+    /// Gives a claimed context back after a check failed: nothing has changed.
+    fn unclaim(&self, pe: &mut Pe<'c, M>, slot: Slot) {
+        if let Some(partition) = self.partitions.get(slot.0 as usize)
+            && partition.info.is_up()
+            && let Some(context) = pe.context(slot)
+            && context.state() == crate::state::State::Waiting
+        {
+            self.park(pe, slot);
+        }
+    }
+
+    /// Id and context index of a partition's context on this core, as w1 names it.
+    fn target(&self, pe: &Pe<'c, M>, slot: Slot) -> TargetInfo {
+        let info = self.info(slot);
+        TargetInfo {
+            endpoint: info.map_or(EndpointId(0), |info| info.id),
+            context: match info {
+                Some(info) if !info.is_up() => pe.index,
+                _ => 0,
+            },
+        }
+    }
+
+    /// Completes what `giver` is blocked in with `reply`, and says that it runs next.
+    fn complete(&self, pe: &mut Pe<'c, M>, giver: Giver, reply: Reply) -> Next {
+        match giver {
+            Giver::Spmc => Next::Booted,
+            Giver::NormalWorld => {
+                reply.write(&mut pe.nwd.0);
+                Next::NormalWorld
+            }
+            Giver::Partition(slot) => {
+                if let Some(context) = pe.context(slot) {
+                    reply.write(context.machine.x());
+                    context.transition(Event::Unblock);
+                }
+                Next::Partition(slot)
+            }
+        }
+    }
+
+    /// A physical interrupt of the normal world arrived while `slot` ran: it is preempted, and who
+    /// gave it cycles is told with `FFA_INTERRUPT`. The interrupt stays pending.
+    ///
+    /// A partition that is initialising, or is called by one that is, is not preempted: it runs on.
+    pub fn preempt(&self, pe: &mut Pe<'c, M>, slot: Slot) -> Outcome {
+        let Some(context) = pe.context(slot) else {
+            return Outcome::to(Next::NormalWorld);
+        };
+        let giver = context.giver;
+        if self.initialises(pe, slot) {
+            return Outcome::to(Next::Partition(slot));
+        }
+        let Some(context) = pe.context(slot) else {
+            return Outcome::to(Next::NormalWorld);
+        };
+        context.transition(Event::Preempt);
+        let interrupt = Reply::interrupt(self.target(pe, slot), 0);
+        Outcome::to(self.complete(pe, giver, interrupt))
+    }
+
+    /// Whether the head of the call chain that ends in `slot` was started by the SPMC.
+    fn initialises(&self, pe: &mut Pe<'c, M>, slot: Slot) -> bool {
+        let mut current = slot;
+        // A chain has no more members than there are partitions.
+        for _ in 0..MAX_PARTITIONS {
+            match pe.context(current).map(|context| context.giver) {
+                Some(Giver::Partition(previous)) => current = previous,
+                Some(Giver::Spmc) => return true,
+                _ => return false,
+            }
+        }
+        false
+    }
+
+    /// The context on this core failed for good: a fault that can't be its own EL1's to handle, or
+    /// its own wish. Who waits for it gets ABORTED, and requests that it sent are answered into the
+    /// void.
+    #[cold]
+    pub fn abort(&self, pe: &mut Pe<'c, M>, slot: Slot) -> Outcome {
+        let Some(context) = pe.context(slot) else {
+            return Outcome::to(Next::NormalWorld);
+        };
+        context.transition(Event::Abort);
+        context.request = None;
+        let giver = context.giver;
+        let dead = Some(Giver::Partition(slot));
+        for other in pe.contexts.iter_mut().flatten() {
+            if let Some(request) = &mut other.request
+                && request.origin == dead
+            {
+                request.origin = None;
+            }
+        }
+        Outcome {
+            next: self.complete(pe, giver, Reply::error(FfaError::Aborted)),
+            left: Some(Left(slot)),
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! States of an execution context and runtime models (DEN0077A, "Partition runtime models"), each
+//! as one table. Every change of state in the core goes through [`next`].
+
+/// The state of an execution context.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum State {
+    /// Loaded, never run.
+    Created,
+    /// Initialising: it runs for the first time.
+    Starting,
+    /// In `FFA_MSG_WAIT`: it can be called.
+    Waiting,
+    /// It has the core.
+    Running,
+    /// It called another partition and waits for the answer, or it yielded.
+    Blocked,
+    /// An interrupt took the core away.
+    Preempted,
+    /// It failed for good.
+    Aborted,
+    /// Its core is off.
+    Off,
+}
+
+/// What happens to an execution context.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Event {
+    /// First entry.
+    Start,
+    /// It is given a direct request or `FFA_RUN` while it waits.
+    Enter,
+    /// It calls `FFA_MSG_WAIT`, or answers a request.
+    Wait,
+    /// It calls another partition, or yields.
+    Block,
+    /// Its callee returned, or it is run again after a yield.
+    Unblock,
+    /// A physical interrupt takes the core away.
+    Preempt,
+    /// It is run again after a preemption.
+    Resume,
+    /// It fails.
+    Abort,
+    /// Its core is switched off.
+    SwitchOff,
+}
+
+/// The one table of state transitions; `None` where an event is impossible in a state.
+///
+/// A context that was [`State::Starting`] when it was blocked comes back as `Running`; that it
+/// still initialises is told by its [`Model`].
+pub const fn next(state: State, event: Event) -> Option<State> {
+    Some(match (state, event) {
+        (State::Created, Event::Start) => State::Starting,
+        (State::Waiting, Event::Enter) => State::Running,
+        (State::Starting | State::Running, Event::Wait) => State::Waiting,
+        (State::Starting | State::Running, Event::Block) => State::Blocked,
+        (State::Blocked, Event::Unblock) => State::Running,
+        (State::Starting | State::Running, Event::Preempt) => State::Preempted,
+        (State::Preempted, Event::Resume) => State::Running,
+        (
+            State::Created
+            | State::Starting
+            | State::Waiting
+            | State::Running
+            | State::Blocked
+            | State::Preempted,
+            Event::Abort,
+        ) => State::Aborted,
+        (
+            State::Created | State::Waiting | State::Blocked | State::Preempted | State::Aborted,
+            Event::SwitchOff,
+        ) => State::Off,
+        _ => return None,
+    })
+}
+
+/// The runtime model: what gave the context its cycles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Model {
+    /// First run, until its first `FFA_MSG_WAIT`.
+    Init,
+    /// `FFA_RUN`.
+    Run,
+    /// A direct request.
+    DirectRequest,
+}
+
+/// The calls whose legality depends on the runtime model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CycleCall {
+    /// `FFA_MSG_SEND_DIRECT_REQ` or `REQ2` to another partition.
+    Request,
+    /// `FFA_MSG_SEND_DIRECT_RESP` or `RESP2`.
+    Response,
+    /// `FFA_RUN` of another partition.
+    Run,
+    /// `FFA_MSG_WAIT`.
+    Wait,
+    /// `FFA_YIELD`.
+    Yield,
+}
+
+/// The one table of runtime models: whether a partition may make `call`. A violation is DENIED.
+pub const fn permitted(model: Model, call: CycleCall) -> bool {
+    match (model, call) {
+        (Model::Init, CycleCall::Request | CycleCall::Wait) => true,
+        (Model::Init, _) => false,
+        (Model::Run, CycleCall::Response) => false,
+        (Model::Run, _) => true,
+        (Model::DirectRequest, CycleCall::Wait) => false,
+        (Model::DirectRequest, _) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STATES: [State; 8] = [
+        State::Created,
+        State::Starting,
+        State::Waiting,
+        State::Running,
+        State::Blocked,
+        State::Preempted,
+        State::Aborted,
+        State::Off,
+    ];
+
+    #[test]
+    fn only_a_waiting_context_can_be_entered() {
+        for state in STATES {
+            assert_eq!(
+                next(state, Event::Enter).is_some(),
+                state == State::Waiting,
+                "{state:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn nothing_leaves_aborted_but_its_core_going_off() {
+        for event in [
+            Event::Start,
+            Event::Enter,
+            Event::Wait,
+            Event::Block,
+            Event::Unblock,
+            Event::Preempt,
+            Event::Resume,
+            Event::Abort,
+        ] {
+            assert_eq!(next(State::Aborted, event), None, "{event:?}");
+            assert_eq!(next(State::Off, event), None, "{event:?}");
+        }
+    }
+
+    #[test]
+    fn runtime_models_bar_what_the_specification_bars() {
+        assert!(!permitted(Model::DirectRequest, CycleCall::Wait));
+        assert!(!permitted(Model::Run, CycleCall::Response));
+        for call in [CycleCall::Response, CycleCall::Run, CycleCall::Yield] {
+            assert!(!permitted(Model::Init, call));
+        }
+        assert!(permitted(Model::DirectRequest, CycleCall::Response));
+        assert!(permitted(Model::Run, CycleCall::Wait));
+    }
+}
