@@ -528,8 +528,8 @@ proptest! {
             prop_assert!(!lost || flushed.contains(&Flushed::All));
         }
         // With everything unmapped only the root is left.
-        for index in 0..CELLS {
-            if model[index].is_some() {
+        for (index, mapped) in model.iter().enumerate() {
+            if mapped.is_some() {
                 let (ipa, len) = cell(index);
                 if stage2.unmap(ipa, len, &Log::default()).is_err() {
                     prop_assert!(!roomy);

@@ -407,7 +407,7 @@ impl Cpu {
 /// Logs a fault that a partition is going to be told of itself.
 fn report(slot: Slot, what: &str, vcpu: &Vcpu, fault: &Fault) {
     warn!(
-        "partition in slot {=u8}: {=str} outside of its memory at {=u64:#x} (IPA {=u64:#x}, {=str}), pc {=u64:#x}, ESR {=u64:#x}: abort injected",
+        "partition in slot {=u8}: {=str} outside of its memory at {=u64:#x} (IPA {=u64:#x}), pc {=u64:#x}, ESR {=u64:#x}: abort injected",
         slot.0,
         what,
         fault.far,

@@ -18,7 +18,7 @@ pub const MAX_SERVICES: usize = 16;
 /// The boot order of a partition that names none: after all others.
 pub const BOOT_ORDER_LAST: u16 = 0xffff;
 
-/// The manifest receives `FFA_MSG_SEND_DIRECT_REQ`.
+/// The partition receives `FFA_MSG_SEND_DIRECT_REQ`.
 pub const RECEIVES_DIRECT: u32 = 1 << 0;
 /// It sends it.
 pub const SENDS_DIRECT: u32 = 1 << 1;

@@ -413,24 +413,25 @@ fn a_partition_that_does_not_fit_its_package_or_the_machine_is_refused() {
     let manifest = spmc(SPMC).unwrap();
     let (echo, relay) = fitting();
     let part = |manifest, image| Package { manifest, image };
-    let cases: Vec<(&dyn Fn(&mut PartitionManifest), Package, &str)> = vec![
-        (&|m| m.load_address = Some(0x0e40_0000), package(),
+    type Case<'a> = (fn(&mut PartitionManifest), Package, &'a str);
+    let cases: [Case<'_>; _] = [
+        (|m| m.load_address = Some(0x0e40_0000), package(),
          "partition \"echo\": node /: property load-address: found 0xe400000, wanted 0xe300000, as load_address in the SPMC manifest"),
-        (&|m| m.entrypoint_offset = 0, package(),
+        (|m| m.entrypoint_offset = 0, package(),
          "partition \"echo\": node /: property entrypoint-offset: found 0x0, wanted 0x4000-0x23fff (the image in the package, a multiple of 4)"),
-        (&|m| m.entrypoint_offset = 0x4002, package(),
+        (|m| m.entrypoint_offset = 0x4002, package(),
          "partition \"echo\": node /: property entrypoint-offset: found 0x4002, wanted 0x4000-0x23fff (the image in the package, a multiple of 4)"),
-        (&|m| m.entrypoint_offset = u64::MAX, package(),
+        (|m| m.entrypoint_offset = u64::MAX, package(),
          "partition \"echo\": node /: property entrypoint-offset: found 0xffffffffffffffff, wanted 0x4000-0x23fff (the image in the package, a multiple of 4)"),
-        (&|m| m.execution_ctx_count = 2, package(),
+        (|m| m.execution_ctx_count = 2, package(),
          "partition \"echo\": node /: property execution-ctx-count: found 0x2, wanted 0x4, the number of cores, or 1"),
-        (&|m| m.execution_ctx_count = 0, package(),
+        (|m| m.execution_ctx_count = 0, package(),
          "partition \"echo\": node /: property execution-ctx-count: found 0x0, wanted 0x4, the number of cores, or 1"),
-        (&|_| {}, part(0x1000..0x1400, 0x4000..0x10_1000),
+        (|_| {}, part(0x1000..0x1400, 0x4000..0x10_1000),
          "package of partition \"echo\": image at offset 0x4000 with 0xfd000 bytes does not fit in 0x100000 bytes of memory behind the header"),
-        (&|_| {}, part(0xfff00..0x10_0100, 0x4000..0x8000),
+        (|_| {}, part(0xfff00..0x10_0100, 0x4000..0x8000),
          "package of partition \"echo\": manifest at offset 0xfff00 with 0x200 bytes does not fit in 0x100000 bytes of memory behind the header"),
-        (&|_| {}, part(0x40..0x400, 0x4000..0x8000),
+        (|_| {}, part(0x40..0x400, 0x4000..0x8000),
          "package of partition \"echo\": 0x40-0x3ff is outside what is left behind the first page, which carries the boot information"),
     ];
     for (change, package_of_echo, message) in cases {
