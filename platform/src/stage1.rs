@@ -99,14 +99,16 @@ impl Kind {
             .union(El1Attributes::UXN);
         let data = common.union(NORMAL).union(El1Attributes::PXN);
         match self {
-            Self::Code => common
-                .union(NORMAL)
-                .union(El1Attributes::READ_ONLY)
-                .union(if BRANCH_PROTECTION {
-                    El1Attributes::GP
-                } else {
-                    El1Attributes::empty()
-                }),
+            Self::Code => {
+                common
+                    .union(NORMAL)
+                    .union(El1Attributes::READ_ONLY)
+                    .union(if BRANCH_PROTECTION {
+                        El1Attributes::GP
+                    } else {
+                        El1Attributes::empty()
+                    })
+            }
             Self::RoData => data.union(El1Attributes::READ_ONLY),
             Self::Data => data,
             Self::DataNs => data.union(El1Attributes::NS),
