@@ -17,6 +17,8 @@ pub mod cpu;
 #[cfg(all(target_arch = "aarch64", target_os = "none"))]
 pub mod el1;
 #[cfg(all(target_arch = "aarch64", target_os = "none"))]
+pub mod endpoint_console;
+#[cfg(all(target_arch = "aarch64", target_os = "none"))]
 pub mod entry;
 #[cfg(all(target_arch = "aarch64", target_os = "none"))]
 pub mod fp;

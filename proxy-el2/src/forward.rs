@@ -22,7 +22,9 @@ pub struct Upstream {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UpstreamError {
     /// `FFA_VERSION` was refused.
-    #[error("EL3 answered FFA_VERSION({asked}) with {answer:#x}, wanted a version 1.x: is there an SPMC?")]
+    #[error(
+        "EL3 answered FFA_VERSION({asked}) with {answer:#x}, wanted a version 1.x: is there an SPMC?"
+    )]
     Version {
         /// What the proxy asked for.
         asked: Version,

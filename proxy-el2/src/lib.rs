@@ -10,6 +10,3 @@ pub mod forward;
 pub mod manifest;
 pub mod psci;
 pub mod vm;
-
-#[cfg(test)]
-mod tests;

@@ -91,12 +91,7 @@ impl Vm {
 
     /// Whether a direct request may be forwarded: its version, its ids, its reserved bits.
     #[inline(always)]
-    fn check_request(
-        &self,
-        upstream: &Upstream,
-        fid: u32,
-        x: &[u64; 31],
-    ) -> Result<(), FfaError> {
+    fn check_request(&self, upstream: &Upstream, fid: u32, x: &[u64; 31]) -> Result<(), FfaError> {
         let ids = Endpoints::from_register(x[1]);
         if fid == raw::DIRECT_REQ2 {
             if !self.version.has_extended_registers() || !upstream.direct2 {
@@ -211,4 +206,3 @@ fn implemented(fid: Fid, version: Version, upstream: &Upstream) -> bool {
         _ => false,
     }
 }
-

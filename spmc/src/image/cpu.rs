@@ -412,11 +412,6 @@ fn report(slot: Slot, what: &str, vcpu: &Vcpu, fault: &Fault) {
         what,
         fault.far,
         fault.ipa(),
-        if fault.ipa_is_non_secure() {
-            "non-secure"
-        } else {
-            "secure"
-        },
         vcpu.regs.pc,
         fault.esr,
     );

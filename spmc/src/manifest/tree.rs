@@ -243,11 +243,8 @@ impl<'t> Reader<'t> {
         let Some(value) = self.bytes(property) else {
             return Ok(None);
         };
-        match value
-            .split_last()
-            .map(|(nul, text)| (nul, core::str::from_utf8(text)))
-        {
-            Some((0, Ok(text))) if text.bytes().all(|c| matches!(c, b' '..=b'~')) => Ok(Some(text)),
+        match value.split_last() {
+            Some((0, text)) if printable(text).is_some() => Ok(printable(text)),
             _ => Err(self.wrong_type(property, Found::Garbled, TEXT)),
         }
     }
@@ -297,7 +294,7 @@ impl<'t> Reader<'t> {
             None => self.missing("compatible", wanted),
             Some(list) => {
                 let first = list.split(|c| *c == 0).next().unwrap_or_default();
-                let found = core::str::from_utf8(first).map_or(Found::Garbled, Found::text);
+                let found = printable(first).map_or(Found::Garbled, Found::text);
                 self.error(
                     Some("compatible"),
                     Problem::OutOfRange {
@@ -326,6 +323,14 @@ impl<'t> Reader<'t> {
             _ => Err(self.wrong_type(property, Found::Bytes(value.len()), wanted)),
         }
     }
+}
+
+/// Bytes as text, if they are printable ASCII: what is shown in a log must not steer a terminal.
+fn printable(bytes: &[u8]) -> Option<&str> {
+    let text = core::str::from_utf8(bytes).ok()?;
+    text.bytes()
+        .all(|c| matches!(c, b' '..=b'~'))
+        .then_some(text)
 }
 
 /// The path of a child. A unit address may have any length, so both parts are cut to what fits.

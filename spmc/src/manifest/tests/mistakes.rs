@@ -202,6 +202,8 @@ fn mistakes_in_a_partition_manifest() {
          "partition \"echo\": node /: property description: found no printable text that ends in one NUL, wanted one string of printable ASCII"),
         ("arm,ffa-manifest-boot-info", "boot-info",
          "partition \"echo\": node /boot-info: property compatible: found \"boot-info\", wanted \"arm,ffa-manifest-boot-info\""),
+        ("\"arm,ffa-manifest-boot-info\"", "[d1 b1 00]",
+         "partition \"echo\": node /boot-info: property compatible: found no printable text that ends in one NUL, wanted \"arm,ffa-manifest-boot-info\""),
         ("ffa_manifest;", "hob_list;",
          "partition \"echo\": node /boot-info: property hob_list: not implemented yet"),
         ("ns-interrupts-action = <2>;", "ns-interrupts-action = <0>;",

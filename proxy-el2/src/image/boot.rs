@@ -1,0 +1,306 @@
+//! Bringing up the proxy: its own memory map, the interrupt controller, EL3's side, and the VM.
+
+use super::{
+    BOARD,
+    run::{Guest, Port},
+};
+use core::fmt::{Display, Write};
+use defmt::info;
+use ffa_abi::package::Package;
+use heapless::String;
+use platform::{
+    board::Region,
+    cpu::{self, Features},
+    el1::El1State,
+    fp, gic,
+    guest::GuestRegs,
+    layout,
+    once::Once,
+    read_sysreg,
+    stage1::{Kind, Pool, Stage1, Stage1Builder, Stage1Error},
+    stage2::{Attr, Stage2, TablePool, Tlbi, Vtcr, vtcr_el2},
+    timer,
+    uart::{CONSOLE, UartConfig},
+    write_sysreg,
+};
+use proxy_el2::{forward::Upstream, manifest::VmManifest, vm::Vm};
+
+/// The VM's package stands this far behind the image's start, in the file that BL2 loads.
+const PACKAGE_OFFSET: usize = 0x20_0000;
+
+/// HCR_EL2 while the VM runs: VM, SWIO, PTW, FMO, IMO, AMO, FB, BSU inner, TSC, TIDCP, TACR, TSW,
+/// RW, E2H, TLOR, TERR, TEA, APK, API. ATA is 0: the proxy keeps no MTE tags for anybody.
+const HCR: u64 = 1
+    | 1 << 1
+    | 1 << 2
+    | 1 << 3
+    | 1 << 4
+    | 1 << 5
+    | 1 << 9
+    | 1 << 10
+    | 1 << 19
+    | 1 << 20
+    | 1 << 21
+    | 1 << 22
+    | 1 << 31
+    | 1 << 34
+    | 1 << 35
+    | 1 << 36
+    | 1 << 37
+    | 1 << 40
+    | 1 << 41;
+/// CNTHCTL_EL2 (E2H layout): EL1PCTEN and EL1PTEN: the timers are the VM's.
+const CNTHCTL: u64 = 1 << 10 | 1 << 11;
+/// HFGRTR_EL2 and HFGWTR_EL2: TPIDR2_EL0 and SMPRI_EL1 do not trap (their bits count the other way).
+const FGT_SME: u64 = 1 << 54 | 1 << 55;
+
+static STAGE1: Pool<32> = Pool::new();
+static STAGE2: TablePool<16> = TablePool::new();
+static MAP: Once<Option<Stage1>> = Once::new(None);
+
+/// Stops the proxy before its VM has started. The reason goes out as plain text.
+fn stop(reason: &impl Display) -> ! {
+    let _ = writeln!(CONSOLE.raw(), "proxy stopped: {reason}");
+    cpu::park()
+}
+
+/// The boot on the primary core, up to a VM that can be entered.
+pub fn primary() -> Guest {
+    let started = timer::ticks();
+    let mpidr = read_sysreg!("mpidr_el1");
+    cpu::set_index(BOARD.linear_index(mpidr).unwrap_or_default());
+    let uart = BOARD.uart_normal;
+    // SAFETY: The board's normal-world PL011 is this image's alone from here on (TF-A writes to it
+    // only inside our calls), and `own_map` maps it for good.
+    let ready = unsafe {
+        CONSOLE.init(
+            uart.region.base,
+            UartConfig {
+                clock_hz: uart.clock_hz,
+                baud: uart.baud,
+            },
+        )
+    };
+    let map = own_map();
+    if ready.is_err() {
+        cpu::park();
+    }
+    info!(
+        "Tantalum proxy on {=str}, EL{=u8}, image {=u64:#x}..{=u64:#x}",
+        BOARD.name,
+        cpu::current_el(),
+        layout::image_start() as u64,
+        layout::image_end() as u64,
+    );
+    // SAFETY: The GIC is mapped, this is NS-EL2, and nothing else runs on this core.
+    if let Err(error) = unsafe { gic::init_normal_core(&BOARD.gic) } {
+        defmt::warn!("no interrupts: {}", defmt::Debug2Format(&error));
+    }
+    let upstream = match Upstream::negotiate(&mut Port) {
+        Ok(upstream) => upstream,
+        Err(error) => stop(&error),
+    };
+    info!(
+        "EL3's side: FF-A {=u16}.{=u16}, SPMC {=u16:#x}, DIRECT_REQ2 {=bool}",
+        upstream.version.major(),
+        upstream.version.minor(),
+        upstream.spm_id.0,
+        upstream.direct2,
+    );
+    let manifest = load(map);
+    let stage2 = own_stage2(&manifest);
+    take_machine(&stage2);
+    info!(
+        "VM {=u16} {=str}: {=u64:#x}..{=u64:#x}, entry {=u64:#x}; started after {=u64} us",
+        manifest.id.0,
+        manifest.description.as_str(),
+        manifest.memory.start,
+        manifest.memory.end,
+        manifest.entrypoint,
+        timer::ticks()
+            .wrapping_sub(started)
+            .saturating_mul(1_000_000)
+            / timer::frequency().max(1),
+    );
+    Guest {
+        vm: Vm::new(manifest.id, cpu::affinity()),
+        upstream,
+        regs: GuestRegs::at(manifest.entrypoint),
+        _stage2: stage2,
+    }
+}
+
+/// Maps the image, the UART, the GIC and the VM's package, and switches the MMU on.
+fn own_map() -> &'static Stage1 {
+    let Some(place) = MAP.take() else { cpu::park() };
+    let build = || {
+        let mut builder = Stage1Builder::new(&STAGE1)?;
+        builder.map(layout::image_start()..layout::text_end(), Kind::Code)?;
+        builder.map(layout::text_end()..layout::rodata_end(), Kind::RoData)?;
+        builder.map(layout::rodata_end()..layout::stacks_start(), Kind::Data)?;
+        for index in 0..BOARD.max_cpus {
+            builder.map(layout::stack(index), Kind::Data)?;
+        }
+        for device in [
+            BOARD.uart_normal.region,
+            BOARD.gic.distributor,
+            BOARD.gic.redistributors,
+        ] {
+            builder.map(span(&device), Kind::Device)?;
+        }
+        builder.map(package_range(), Kind::RoData)?;
+        Ok::<_, Stage1Error>(builder)
+    };
+    match build() {
+        // SAFETY: E2H was set at the entry; the map holds all of the image, and nothing else runs.
+        Ok(builder) => place.insert(unsafe { builder.activate() }),
+        Err(_) => cpu::park(),
+    }
+}
+
+fn span(region: &Region) -> core::ops::Range<usize> {
+    region.base as usize..region.end() as usize
+}
+
+/// Where the VM's package may be: behind the image, to the end of what the board sets aside.
+fn package_range() -> core::ops::Range<usize> {
+    let start = layout::image_start() + PACKAGE_OFFSET;
+    start..(BOARD.normal_image.end() as usize).max(start + 0x1000)
+}
+
+/// Reads the VM's package, checks its memory and copies its image there.
+fn load(map: &'static Stage1) -> VmManifest {
+    let range = package_range();
+    // SAFETY: `own_map` mapped the range read-only; BL2 wrote it before, and nobody does now.
+    let memory = unsafe { core::slice::from_raw_parts(range.start as *const u8, range.len()) };
+    let package = match Package::parse(memory) {
+        Ok(package) => package,
+        Err(error) => {
+            let mut text: String<200> = String::new();
+            let _ = write!(text, "package of the VM at {:#x}: {error}", range.start);
+            stop(&text)
+        }
+    };
+    let blob = memory.get(package.manifest).unwrap_or_default();
+    let image = memory.get(package.image).unwrap_or_default();
+    let manifest = match VmManifest::parse(blob) {
+        Ok(manifest) => manifest,
+        Err(error) => stop(&error),
+    };
+    let region = manifest.memory.clone();
+    let size = region.end - region.start;
+    let own = Region::new(region.start, size);
+    if !BOARD.is_normal_ram(region.start, size)
+        || own.overlaps(&BOARD.normal_image)
+        || own.overlaps(&BOARD.normal_device_tree)
+    {
+        let mut text: String<200> = String::new();
+        let _ = write!(
+            text,
+            "VM manifest: memory {:#x}..{:#x}: wanted normal-world RAM that is neither the proxy's nor the device tree's",
+            region.start, region.end
+        );
+        stop(&text);
+    }
+    if image.len() as u64 > size {
+        let mut text: String<200> = String::new();
+        let _ = write!(
+            text,
+            "package of the VM: image of {:#x} bytes, wanted at most its memory of {size:#x}",
+            image.len()
+        );
+        stop(&text);
+    }
+    let target = region.start as usize..region.end as usize;
+    // SAFETY: The region is RAM that is neither the image's nor anybody else's.
+    if unsafe { map.map(target.clone(), Kind::Data) }.is_err() {
+        stop(&"no tables left for the VM's memory");
+    }
+    {
+        // SAFETY: Just mapped; the VM does not run yet.
+        let memory =
+            unsafe { core::slice::from_raw_parts_mut(target.start as *mut u8, target.len()) };
+        let (head, tail) = memory.split_at_mut(image.len());
+        head.copy_from_slice(image);
+        tail.fill(0);
+        // The VM starts with its MMU off: what was written must be in memory.
+        for line in target.clone().step_by(64) {
+            // SAFETY: Cleaning and invalidating a mapped line loses nothing.
+            unsafe {
+                core::arch::asm!("dc civac, {}", in(reg) line, options(nostack, preserves_flags));
+            }
+        }
+        platform::sysreg::dsb_sy();
+    }
+    // SAFETY: Nothing uses the mapping any more; the memory is the VM's from here on.
+    if unsafe { map.unmap(target) }.is_err() {
+        stop(&"the VM's memory could not be unmapped");
+    }
+    manifest
+}
+
+/// The VM's stage 2: its memory and nothing else.
+fn own_stage2(manifest: &VmManifest) -> Stage2<'static> {
+    let build = || {
+        let mut stage2 = Stage2::new(&STAGE2, 1)?;
+        let flush = Tlbi::normal(stage2.vttbr());
+        let memory = &manifest.memory;
+        stage2.map(
+            memory.start,
+            memory.start,
+            memory.end - memory.start,
+            Attr::RWX,
+            &flush,
+        )?;
+        Ok::<_, platform::stage2::Stage2Error>(stage2)
+    };
+    match build() {
+        Ok(stage2) => stage2,
+        Err(_) => stop(&"no tables left for the VM's stage 2"),
+    }
+}
+
+/// Sets the EL2 registers that confine the VM, and its EL1 registers to their reset state.
+fn take_machine(stage2: &Stage2<'_>) {
+    let features = Features::read();
+    let vtcr = vtcr_el2(Vtcr {
+        pa_range: features.pa_range,
+        vmid16: false,
+        secure: false,
+    });
+    let counters = read_sysreg!("mdcr_el2") & 0x1f;
+    let mut el1 = El1State::RESET;
+    // RES1 bits; MMU, caches and alignment checks off.
+    el1.sctlr = 0x30c5_0830;
+    // SAFETY: These control what EL1 may do; nothing runs there yet. EL2's own translation regime
+    // (E2H = 1) stays as it is, and nobody needs the earlier EL1 registers.
+    unsafe {
+        write_sysreg!("vtcr_el2", vtcr);
+        write_sysreg!("vttbr_el2", stage2.vttbr());
+        write_sysreg!("hcr_el2", HCR);
+        write_sysreg!("mdcr_el2", counters);
+        write_sysreg!("cnthctl_el2", CNTHCTL);
+        write_sysreg!("cntvoff_el2", 0);
+        write_sysreg!("vpidr_el2", read_sysreg!("midr_el1"));
+        write_sysreg!("vmpidr_el2", read_sysreg!("mpidr_el1"));
+        write_sysreg!("hstr_el2", 0);
+        // No list registers, no virtual interrupts.
+        write_sysreg!("S3_4_C12_C11_0", 0);
+        if features.hcx {
+            write_sysreg!("S3_4_C1_C2_2", 0);
+        }
+        if features.fgt {
+            let sme = if features.sme { FGT_SME } else { 0 };
+            write_sysreg!("S3_4_C1_C1_4", sme);
+            write_sysreg!("S3_4_C1_C1_5", sme);
+            write_sysreg!("S3_4_C1_C1_6", 0);
+            write_sysreg!("S3_4_C3_C1_4", 0);
+            write_sysreg!("S3_4_C3_C1_5", 0);
+        }
+        el1.load();
+    }
+    // The VM owns the vector registers: nothing else at this level uses any.
+    fp::open_all();
+    platform::sysreg::isb();
+    platform::guest::tlbi_current_vmid();
+}

@@ -1,0 +1,16 @@
+//! The machine's half of the proxy.
+
+mod boot;
+mod run;
+
+use platform::{board::QEMU_VIRT, entry::BootArgs, image_main};
+
+image_main!(main);
+
+/// The board that this image runs on.
+pub const BOARD: &platform::board::Board = &QEMU_VIRT;
+
+fn main(_args: BootArgs) -> ! {
+    let guest = boot::primary();
+    run::serve(guest)
+}
