@@ -91,7 +91,7 @@ impl Row {
         Some(Bound {
             of,
             at_most,
-            kept: found <= at_most * self.iterations,
+            kept: found > 0 && found <= at_most * self.iterations,
         })
     }
 }

@@ -171,7 +171,7 @@ pub fn bench() -> [Scenario; 2] {
         ),
     ];
     for boot in &mut boots {
-        boot.timeout = Duration::from_secs(300);
+        boot.timeout = Duration::from_secs(120);
     }
     boots
 }
