@@ -221,8 +221,8 @@ fn nth(manifest: &SpmcManifest, entry: usize) -> Result<&PartitionEntry, Manifes
 /// Any refuses this partition and no other:
 /// * its memory is not aligned to pages, not inside one secure range, or overlaps the SPMC's image
 ///   or an accepted partition;
-/// * the package or the image in it does not fit, or the manifest in it lies in the first page,
-///   which carries the boot information;
+/// * the manifest or the image in the package does not fit, or begins in the first page, which
+///   carries the boot information when the partition starts;
 /// * its manifest's load address, entry point or number of contexts does not agree with the SPMC's
 ///   manifest;
 /// * its boot order or its identifier is taken.
@@ -246,7 +246,7 @@ pub fn check_partition(
         })
     };
 
-    check_package(entry, partition, package)?;
+    check_package(entry, package)?;
     if let Some(found) = partition.load_address.filter(|at| *at != region.start) {
         let why = "as load_address in the SPMC manifest";
         return fail(
@@ -317,12 +317,9 @@ pub fn check_partition(
     })
 }
 
-/// The package of a partition: inside its memory, and not where the boot information goes.
-fn check_package(
-    entry: &PartitionEntry,
-    partition: &PartitionManifest,
-    package: &Package,
-) -> Result<(), ManifestError> {
+/// The package of a partition: inside its memory, and behind the first page. That page holds the
+/// header, which nobody needs any more when the partition starts, and then the boot information.
+fn check_package(entry: &PartitionEntry, package: &Package) -> Result<(), ManifestError> {
     for (what, part) in [("manifest", &package.manifest), ("image", &package.image)] {
         // The package was parsed inside the memory it was read from; this is the memory it gets.
         if part.end as u64 > entry.mem_size {
@@ -334,8 +331,7 @@ fn check_package(
             };
             return Err(ManifestError::package(&entry.debug_name, problem));
         }
-        let first_page = (part.start as u64) < PAGE;
-        if first_page && partition.boot_info_fdt && partition.gp_register_num.is_some() {
+        if (part.start as u64) < PAGE {
             let found = part.start as u64..part.end as u64;
             let problem = Problem::Outside {
                 found,
