@@ -11,17 +11,17 @@
 //! as well while a partition or VM exists, so TLB maintenance has to use the EL2 forms (`vae2is`, `alle2is`); the EL1
 //! ones would act on the guest. That is why the tables are handled without `aarch64-paging`'s own invalidation.
 
+mod pool;
+
+pub use pool::Pool;
+
 use crate::{read_sysreg, write_sysreg};
 use aarch64_paging::descriptor::{El1Attributes, PhysicalAddress};
 use aarch64_paging::mair::{Mair, MairAttribute, NormalMemory};
-use aarch64_paging::paging::{
-    Constraints, El2And0, MemoryRegion, PAGE_SIZE, PageTable, RootTable, Translation, VaRange,
-};
+use aarch64_paging::paging::{Constraints, El2And0, MemoryRegion, PAGE_SIZE, RootTable, VaRange};
 use core::arch::asm;
-use core::cell::{Cell, UnsafeCell};
 use core::ops::Range;
-use core::ptr::NonNull;
-use core::sync::atomic::{AtomicBool, Ordering};
+use pool::Tables;
 use spin::mutex::SpinMutex;
 
 /// Bits of virtual address: 512 GiB, one root table at level 1.
@@ -30,8 +30,6 @@ const VA_BITS: u64 = 39;
 const ROOT_LEVEL: usize = 1;
 /// Up to this many pages are invalidated one by one; beyond it the whole regime is.
 const MAX_PAGE_INVALIDATIONS: usize = 32;
-/// The most tables a [`Pool`] can hold.
-const MAX_TABLES: usize = 256;
 
 /// MAIR_EL2 index of Device-nGnRE.
 const DEVICE: El1Attributes = El1Attributes::ATTRIBUTE_INDEX_0;
@@ -134,114 +132,6 @@ pub enum Stage1Error {
     PoolTaken,
 }
 
-/// The memory that an image's stage 1 tables come from: `N` tables of 4 KiB, at most 256.
-pub struct Pool<const N: usize> {
-    tables: UnsafeCell<[PageTable<El1Attributes>; N]>,
-    taken: AtomicBool,
-}
-
-// SAFETY: the tables are handed out once, by `take`, as a pointer; the pool itself never looks at them again.
-unsafe impl<const N: usize> Sync for Pool<N> {}
-
-impl<const N: usize> Pool<N> {
-    /// A pool of empty tables, for a `static`.
-    #[must_use]
-    pub const fn new() -> Self {
-        const { assert!(N > 0 && N <= MAX_TABLES) };
-        Self {
-            tables: UnsafeCell::new([PageTable::EMPTY; N]),
-            taken: AtomicBool::new(false),
-        }
-    }
-
-    /// Gives the tables to their one user. The only core that runs calls this, perhaps with the MMU off, where no
-    /// atomic exchange works.
-    fn take(&'static self) -> Option<Tables> {
-        if self.taken.load(Ordering::Relaxed) {
-            return None;
-        }
-        self.taken.store(true, Ordering::Relaxed);
-        Some(Tables {
-            base: NonNull::new(self.tables.get())?.cast(),
-            count: N,
-            used: [const { Cell::new(0) }; MAX_TABLES / 64],
-            retired: [const { Cell::new(0) }; MAX_TABLES / 64],
-        })
-    }
-}
-
-impl<const N: usize> Default for Pool<N> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-/// Who has which table of the pool.
-struct Tables {
-    base: NonNull<PageTable<El1Attributes>>,
-    count: usize,
-    /// One bit per table that is in the tree, or retired.
-    used: [Cell<u64>; MAX_TABLES / 64],
-    /// One bit per table that left the tree but may still be in a TLB.
-    retired: [Cell<u64>; MAX_TABLES / 64],
-}
-
-// SAFETY: the pointer is to a static array that only this value hands out.
-unsafe impl Send for Tables {}
-
-impl Tables {
-    fn free(&self) -> usize {
-        let used: u32 = self.used.iter().map(|word| word.get().count_ones()).sum();
-        self.count.saturating_sub(used as usize)
-    }
-
-    fn has_retired(&self) -> bool {
-        self.retired.iter().any(|word| word.get() != 0)
-    }
-
-    /// Takes back the retired tables. The TLBs must have forgotten them.
-    fn reclaim(&self) {
-        for (used, retired) in self.used.iter().zip(&self.retired) {
-            used.set(used.get() & !retired.take());
-        }
-    }
-}
-
-impl Translation<El1Attributes> for Tables {
-    fn allocate_table(&mut self) -> (NonNull<PageTable<El1Attributes>>, PhysicalAddress) {
-        for index in 0..self.count {
-            let bit = 1u64 << (index % 64);
-            if let Some(word) = self.used.get(index / 64)
-                && word.get() & bit == 0
-            {
-                word.set(word.get() | bit);
-                // SAFETY: `index` is below the number of tables in the array.
-                let table = unsafe { self.base.add(index) };
-                // SAFETY: the table lies in the pool, in no tree and in no TLB; zeroes are an empty table.
-                unsafe { table.write_bytes(0, 1) };
-                return (table, PhysicalAddress(table.as_ptr() as usize));
-            }
-        }
-        // The trait has no error; `tables_needed` was asked before anything changed.
-        panic!("stage 1 tables were counted wrongly");
-    }
-
-    unsafe fn deallocate_table(&mut self, table: NonNull<PageTable<El1Attributes>>) {
-        let offset = (table.as_ptr() as usize).wrapping_sub(self.base.as_ptr() as usize);
-        let index = offset / PAGE_SIZE;
-        if let Some(word) = self.retired.get(index / 64) {
-            word.set(word.get() | 1 << (index % 64));
-        }
-    }
-
-    fn physical_to_virtual(&self, address: PhysicalAddress) -> NonNull<PageTable<El1Attributes>> {
-        let offset = address.0.wrapping_sub(self.base.as_ptr() as usize);
-        // Tables are always the pool's, where virtual equals physical.
-        // SAFETY: the descriptor was made from an address inside the pool, so the offset is too.
-        unsafe { self.base.byte_add(offset) }
-    }
-}
-
 type Root = RootTable<El2And0, Tables>;
 
 /// A map that is being built. Not in use by any core yet.
@@ -282,11 +172,11 @@ impl Stage1Builder {
     #[must_use]
     pub unsafe fn activate(self) -> Stage1 {
         let registers = self.registers();
-        let tables = self.root.translation();
+        let (start, length) = self.root.translation().extent();
         if read_sysreg!("sctlr_el2") & SCTLR_M == 0 {
             // The tables were written past the caches; what a cache may hold of them is older.
             // SAFETY: with the MMU off no line of the pool holds anything newer than memory.
-            unsafe { invalidate_cache(tables.base.as_ptr() as usize, tables.count * PAGE_SIZE) };
+            unsafe { invalidate_cache(start, length) };
         }
         // SAFETY: the caller promises that the image is covered.
         unsafe { registers.load() };
@@ -319,7 +209,17 @@ impl Stage1 {
     /// The memory is there, and no Rust object of the image lies in it unless the caller accounts for it.
     pub unsafe fn map(&self, range: Range<usize>, kind: Kind) -> Result<(), Stage1Error> {
         let mut root = self.root.lock();
-        map(&mut root, range, kind)?;
+        match map(&mut root, range.clone(), kind) {
+            // Earlier windows may have left empty tables in the tree.
+            Err(Stage1Error::OutOfTables) => {
+                root.compact_subtables();
+                // SAFETY: the tables that left the tree mapped nothing.
+                unsafe { invalidate_all() };
+                root.translation().reclaim();
+                map(&mut root, range, kind)?;
+            }
+            result => result?,
+        }
         // Entries were invalid before, and TLBs hold no invalid ones: the stores only have to arrive.
         // SAFETY: barriers only order.
         unsafe { asm!("dsb ishst", "isb", options(nostack, preserves_flags)) };
@@ -345,26 +245,21 @@ impl Stage1 {
         )
         .map_err(|_| Stage1Error::Range)?;
         let pages = region.len() / PAGE_SIZE;
-        let all = pages > MAX_PAGE_INVALIDATIONS || root.translation().has_retired();
-        // SAFETY: invalidating makes the cores walk again, nothing else.
+        // SAFETY: the caller says that nobody uses what was just unmapped.
         unsafe {
-            asm!("dsb ishst", options(nostack, preserves_flags));
-            if all {
-                asm!("tlbi alle2is", options(nostack, preserves_flags));
+            // A table that left the tree may be cached by any address below it.
+            if pages > MAX_PAGE_INVALIDATIONS || root.translation().has_retired() {
+                invalidate_all();
             } else {
-                for page in 0..pages {
-                    let address = region.start().0.wrapping_add(page * PAGE_SIZE);
-                    // VA[55:12] in bits 43:0; the ASID is 0 and the entries are global.
-                    asm!("tlbi vae2is, {}", in(reg) address >> 12, options(nostack, preserves_flags));
-                }
+                invalidate_pages(region.start().0, pages);
             }
-            asm!("dsb ish", "isb", options(nostack, preserves_flags));
         }
         root.translation().reclaim();
         Ok(())
     }
 
-    /// Tables left in the pool.
+    /// Tables left in the pool. Empty ones that are still in the tree do not count; [`Stage1::map`] fetches them when it
+    /// has to.
     #[must_use]
     pub fn free_tables(&self) -> usize {
         self.root.lock().translation().free()
@@ -428,6 +323,40 @@ impl Registers {
             );
         }
     }
+}
+
+/// Has every core forget all of the EL2&0 regime.
+///
+/// # Safety
+/// No core uses a translation that is no longer in the tables.
+unsafe fn invalidate_all() {
+    // SAFETY: cores walk again, and find what the tables say; the caller promises that this is enough.
+    unsafe {
+        asm!(
+            "dsb ishst",
+            "tlbi alle2is",
+            "dsb ish",
+            "isb",
+            options(nostack, preserves_flags),
+        );
+    }
+}
+
+/// Has every core forget `pages` pages from `start` on.
+///
+/// # Safety
+/// As [`invalidate_all`], for these pages.
+unsafe fn invalidate_pages(start: usize, pages: usize) {
+    // SAFETY: barriers only order.
+    unsafe { asm!("dsb ishst", options(nostack, preserves_flags)) };
+    for page in 0..pages {
+        // VA[55:12] in bits 43:0; the ASID is 0 and the entries are global.
+        let operand = start.wrapping_add(page.wrapping_mul(PAGE_SIZE)) >> 12;
+        // SAFETY: as `invalidate_all`.
+        unsafe { asm!("tlbi vae2is, {}", in(reg) operand, options(nostack, preserves_flags)) };
+    }
+    // SAFETY: barriers only order.
+    unsafe { asm!("dsb ish", "isb", options(nostack, preserves_flags)) };
 }
 
 /// Drops a range from all caches down to the point of coherency, without writing it back.

@@ -1,0 +1,126 @@
+//! Where the image's stage 1 tables come from: a static array that one map owns.
+
+use aarch64_paging::descriptor::{El1Attributes, PhysicalAddress};
+use aarch64_paging::paging::{PAGE_SIZE, PageTable, Translation};
+use core::cell::{Cell, UnsafeCell};
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+/// The most tables a [`Pool`] can hold.
+const MAX_TABLES: usize = 256;
+
+/// The memory that an image's stage 1 tables come from: `N` tables of 4 KiB, at most 256.
+pub struct Pool<const N: usize> {
+    tables: UnsafeCell<[PageTable<El1Attributes>; N]>,
+    taken: AtomicBool,
+}
+
+// SAFETY: the tables are handed out once, by `take`, as a pointer; the pool itself never looks at them again.
+unsafe impl<const N: usize> Sync for Pool<N> {}
+
+impl<const N: usize> Pool<N> {
+    /// A pool of empty tables, for a `static`.
+    #[must_use]
+    pub const fn new() -> Self {
+        const { assert!(N > 0 && N <= MAX_TABLES) };
+        Self {
+            tables: UnsafeCell::new([PageTable::EMPTY; N]),
+            taken: AtomicBool::new(false),
+        }
+    }
+
+    /// Gives the tables to their one user. The only core that runs calls this, perhaps with the MMU off, where no
+    /// atomic exchange works.
+    pub(super) fn take(&'static self) -> Option<Tables> {
+        if self.taken.load(Ordering::Relaxed) {
+            return None;
+        }
+        self.taken.store(true, Ordering::Relaxed);
+        Some(Tables {
+            base: NonNull::new(self.tables.get())?.cast(),
+            count: N,
+            used: [const { Cell::new(0) }; MAX_TABLES / 64],
+            retired: [const { Cell::new(0) }; MAX_TABLES / 64],
+        })
+    }
+}
+
+impl<const N: usize> Default for Pool<N> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Who has which table of the pool.
+pub(super) struct Tables {
+    base: NonNull<PageTable<El1Attributes>>,
+    count: usize,
+    /// One bit per table that is in the tree, or retired.
+    used: [Cell<u64>; MAX_TABLES / 64],
+    /// One bit per table that left the tree but may still be in a TLB.
+    retired: [Cell<u64>; MAX_TABLES / 64],
+}
+
+// SAFETY: the pointer is to a static array that only this value hands out.
+unsafe impl Send for Tables {}
+
+impl Tables {
+    /// Address and length in bytes of the whole pool.
+    pub(super) fn extent(&self) -> (usize, usize) {
+        (
+            self.base.as_ptr() as usize,
+            self.count.saturating_mul(PAGE_SIZE),
+        )
+    }
+
+    pub(super) fn free(&self) -> usize {
+        let used: u32 = self.used.iter().map(|word| word.get().count_ones()).sum();
+        self.count.saturating_sub(used as usize)
+    }
+
+    pub(super) fn has_retired(&self) -> bool {
+        self.retired.iter().any(|word| word.get() != 0)
+    }
+
+    /// Takes back the retired tables. The TLBs must have forgotten them.
+    pub(super) fn reclaim(&self) {
+        for (used, retired) in self.used.iter().zip(&self.retired) {
+            used.set(used.get() & !retired.take());
+        }
+    }
+}
+
+impl Translation<El1Attributes> for Tables {
+    fn allocate_table(&mut self) -> (NonNull<PageTable<El1Attributes>>, PhysicalAddress) {
+        for index in 0..self.count {
+            let bit = 1u64 << (index % 64);
+            if let Some(word) = self.used.get(index / 64)
+                && word.get() & bit == 0
+            {
+                word.set(word.get() | bit);
+                // SAFETY: `index` is below the number of tables in the array.
+                let table = unsafe { self.base.add(index) };
+                // SAFETY: the table lies in the pool, in no tree and in no TLB; zeroes are an empty table.
+                unsafe { table.write_bytes(0, 1) };
+                return (table, PhysicalAddress(table.as_ptr() as usize));
+            }
+        }
+        // The trait has no error; `tables_needed` was asked before anything changed.
+        panic!("stage 1 tables were counted wrongly");
+    }
+
+    unsafe fn deallocate_table(&mut self, table: NonNull<PageTable<El1Attributes>>) {
+        let offset = (table.as_ptr() as usize).wrapping_sub(self.base.as_ptr() as usize);
+        let index = offset / PAGE_SIZE;
+        if let Some(word) = self.retired.get(index / 64) {
+            word.set(word.get() | 1 << (index % 64));
+        }
+    }
+
+    fn physical_to_virtual(&self, address: PhysicalAddress) -> NonNull<PageTable<El1Attributes>> {
+        let offset = address.0.wrapping_sub(self.base.as_ptr() as usize);
+        // Tables are always the pool's, where virtual equals physical.
+        // SAFETY: the descriptor was made from an address inside the pool, so the offset is too.
+        unsafe { self.base.byte_add(offset) }
+    }
+}
