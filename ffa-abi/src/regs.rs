@@ -24,6 +24,18 @@ impl Regs {
         regs
     }
 
+    /// x0 to x17 of an endpoint whose general registers are `x`.
+    ///
+    /// Written out, since a copy by loop or slice becomes a call of memcpy on targets without vector
+    /// registers.
+    #[inline(always)]
+    pub const fn of(x: &[u64; 31]) -> Self {
+        Self([
+            x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7], x[8], x[9], x[10], x[11], x[12], x[13],
+            x[14], x[15], x[16], x[17],
+        ])
+    }
+
     /// The lower half of register `N`.
     #[inline(always)]
     pub const fn w<const N: usize>(&self) -> u32 {
@@ -37,6 +49,17 @@ impl Regs {
         const { assert!(N < 18) };
         self.0[N]
     }
+}
+
+/// Copies registers `$n…` in pairs, each value through `$mask`: a loop would become a call of
+/// memcpy, and one register at a time does not become one instruction for two.
+#[macro_export]
+macro_rules! copy_registers {
+    ($to:expr, $from:expr, $mask:expr, $($n:literal $m:literal),*) => {$(
+        let pair = ($from[$n] & $mask, $from[$m] & $mask);
+        $to[$n] = pair.0;
+        $to[$m] = pair.1;
+    )*};
 }
 
 impl Default for Regs {

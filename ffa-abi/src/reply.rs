@@ -96,8 +96,7 @@ impl Reply {
     pub const fn values(&self) -> [u64; 8] {
         match *self {
             Self::Ffa(x) => x,
-            Self::Version(Some(version)) => [version.raw() as u64, 0, 0, 0, 0, 0, 0, 0],
-            Self::Version(None) => [FfaError::NotSupported.register(), 0, 0, 0, 0, 0, 0, 0],
+            Self::Version(version) => [version_word(version), 0, 0, 0, 0, 0, 0, 0],
             Self::Unknown => [smccc::UNKNOWN, 0, 0, 0, 0, 0, 0, 0],
             Self::Smccc([a, b, c, d]) => [a, b, c, d, 0, 0, 0, 0],
             Self::X0(x0) => [x0, 0, 0, 0, 0, 0, 0, 0],
@@ -107,12 +106,24 @@ impl Reply {
     /// Writes the reply into the caller's registers and touches no other.
     ///
     /// `regs` are x0 upwards, at least eight of them.
+    #[inline]
     pub fn write<const N: usize>(&self, regs: &mut [u64; N]) {
         const { assert!(N >= 8) };
-        let values = self.values();
-        let count = self.layout().registers();
-        for (register, value) in regs.iter_mut().zip(values).take(count) {
-            *register = value;
+        match self {
+            Self::Ffa(x) => {
+                crate::copy_registers!(regs, x, u64::MAX, 0 1, 2 3, 4 5, 6 7);
+            }
+            Self::Smccc(x) => {
+                crate::copy_registers!(regs, x, u64::MAX, 0 1, 2 3);
+            }
+            Self::Unknown => regs[0] = smccc::UNKNOWN,
+            Self::X0(x0) => regs[0] = *x0,
+            Self::Version(version) => {
+                regs[0] = version_word(*version);
+                let zero = [0; 8];
+                regs[1] = 0;
+                crate::copy_registers!(regs, zero, 0, 2 3, 4 5, 6 7);
+            }
         }
     }
 
@@ -122,6 +133,14 @@ impl Reply {
             Self::Ffa(x) if x[0] == raw::ERROR as u64 => FfaError::from_register(x[2]),
             _ => None,
         }
+    }
+}
+
+/// w0 of the answer to `FFA_VERSION`.
+const fn version_word(version: Option<Version>) -> u64 {
+    match version {
+        Some(version) => version.raw() as u64,
+        None => FfaError::NotSupported.register(),
     }
 }
 

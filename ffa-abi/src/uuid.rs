@@ -2,9 +2,18 @@
 
 use core::fmt;
 
-/// A UUID as sixteen bytes in the order of its text form.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+/// A UUID as sixteen bytes in the order of its text form. Aligned, so that it is compared in two
+/// steps where unaligned accesses are not allowed.
+#[derive(Clone, Copy, Eq, Default)]
+#[repr(align(8))]
 pub struct Uuid(pub [u8; 16]);
+
+impl PartialEq for Uuid {
+    #[inline(always)]
+    fn eq(&self, other: &Self) -> bool {
+        self.registers() == other.registers()
+    }
+}
 
 impl Uuid {
     /// The nil UUID: "any service".
@@ -12,12 +21,14 @@ impl Uuid {
 
     /// From two registers, as in x2 and x3 of `FFA_MSG_SEND_DIRECT_REQ2`: x2 holds bytes 0 to 7,
     /// little-endian.
+    #[inline(always)]
     pub const fn from_registers(low: u64, high: u64) -> Self {
         let bits = low as u128 | (high as u128) << 64;
         Self(bits.to_le_bytes())
     }
 
     /// The two registers.
+    #[inline(always)]
     pub const fn registers(self) -> (u64, u64) {
         let bits = u128::from_le_bytes(self.0);
         (bits as u64, (bits >> 64) as u64)
@@ -35,6 +46,12 @@ impl Uuid {
     /// Whether this is the nil UUID.
     pub fn is_nil(self) -> bool {
         u128::from_le_bytes(self.0) == 0
+    }
+}
+
+impl core::hash::Hash for Uuid {
+    fn hash<H: core::hash::Hasher>(&self, state: &mut H) {
+        self.registers().hash(state);
     }
 }
 

@@ -4,6 +4,7 @@ use crate::vm::Machine;
 use ffa_abi::{
     EndpointId, FfaError, Regs, Reply, TargetInfo, Version,
     contract::{self, Layout},
+    copy_registers,
     fid::raw,
 };
 
@@ -87,31 +88,40 @@ impl Upstream {
     }
 }
 
-/// Copies registers one by one: a loop would become a call of memcpy.
-macro_rules! copy {
-    ($to:expr, $from:expr, $mask:expr, $($n:literal)*) => { $($to[$n] = $from[$n] & $mask;)* };
-}
-
 /// Forwards a checked direct request and completes the VM's call.
 #[inline(always)]
 pub(crate) fn message(fid: u32, x: &mut [u64; 31], machine: &mut impl Machine) {
-    let mut regs = Regs::ZERO;
-    regs[0] = fid.into();
-    match fid {
+    let ids = x[1] & 0xffff_ffff;
+    let mut regs = match fid {
         raw::DIRECT_REQ2 => {
-            regs[1] = x[1] & 0xffff_ffff;
-            copy!(regs.0, x, u64::MAX, 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17);
-        }
-        raw::DIRECT_REQ_64 => {
-            regs[1] = x[1] & 0xffff_ffff;
-            copy!(regs.0, x, u64::MAX, 3 4 5 6 7);
+            let mut regs = Regs::of(x);
+            regs[0] = fid.into();
+            regs[1] = ids;
+            regs
         }
         _ => {
-            copy!(regs.0, x, 0xffff_ffff, 1 3 4 5 6 7);
+            let mask = if fid == raw::DIRECT_REQ_64 {
+                u64::MAX
+            } else {
+                0xffff_ffff
+            };
+            let mut regs = Regs::eight([
+                fid.into(),
+                ids,
+                0,
+                x[3] & mask,
+                x[4] & mask,
+                x[5] & mask,
+                x[6] & mask,
+                x[7] & mask,
+            ]);
+            // Not the VM's business on the way back, and nothing of it on the way there.
+            copy_registers!(regs, [0u64; 18], 0, 8 9, 10 11, 12 13, 14 15, 16 17);
+            regs
         }
-    }
+    };
     machine.smc(&mut regs);
-    complete(regs, x, machine);
+    complete(&mut regs, x, machine);
 }
 
 /// Forwards `FFA_RUN` of a partition.
@@ -120,7 +130,7 @@ pub(crate) fn run(target: TargetInfo, x: &mut [u64; 31], machine: &mut impl Mach
     regs[0] = raw::RUN.into();
     regs[1] = target.register();
     machine.smc(&mut regs);
-    complete(regs, x, machine);
+    complete(&mut regs, x, machine);
 }
 
 /// Completes the VM's call with what EL3 returned.
@@ -128,26 +138,26 @@ pub(crate) fn run(target: TargetInfo, x: &mut [u64; 31], machine: &mut impl Mach
 /// The call stays the VM's: a partition that an interrupt of the proxy's own took away from the
 /// core is run again here, and its answer completes what the VM asked for.
 #[inline(always)]
-fn complete(mut regs: Regs, x: &mut [u64; 31], machine: &mut impl Machine) {
+fn complete(regs: &mut Regs, x: &mut [u64; 31], machine: &mut impl Machine) {
     match regs.w::<0>() {
         raw::DIRECT_RESP2 => {
-            copy!(x, regs.0, u64::MAX, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17);
+            copy_registers!(x, regs, u64::MAX, 0 1, 2 3, 4 5, 6 7, 8 9, 10 11, 12 13, 14 15, 16 17);
         }
         raw::DIRECT_RESP_64 => {
-            copy!(x, regs.0, u64::MAX, 0 1 2 3 4 5 6 7);
+            copy_registers!(x, regs, u64::MAX, 0 1, 2 3, 4 5, 6 7);
         }
         raw::DIRECT_RESP_32 => {
-            copy!(x, regs.0, 0xffff_ffff, 0 1 2 3 4 5 6 7);
+            copy_registers!(x, regs, 0xffff_ffff, 0 1, 2 3, 4 5, 6 7);
         }
         _ => {
             while regs.w::<0>() == raw::INTERRUPT && machine.take_own_interrupts() {
                 let preempted = TargetInfo::from_register(regs[1]);
-                regs = Regs::ZERO;
+                *regs = Regs::ZERO;
                 regs[0] = raw::RUN.into();
                 regs[1] = preempted.register();
-                machine.smc(&mut regs);
+                machine.smc(regs);
             }
-            complete_rare(&regs, x);
+            complete_rare(regs, x);
         }
     }
 }

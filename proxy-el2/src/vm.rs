@@ -115,8 +115,7 @@ impl Vm {
         x: &mut [u64; 31],
         machine: &mut impl Machine,
     ) -> Next {
-        let mut regs = Regs::ZERO;
-        regs.0.copy_from_slice(&x[..18]);
+        let regs = Regs::of(x);
         let call = match Call::decode(self.version, &regs) {
             Ok(call) => call,
             Err(DecodeError::NotFfa(fid)) => {

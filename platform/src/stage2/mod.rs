@@ -17,6 +17,8 @@
 
 mod change;
 mod descriptor;
+#[cfg(test)]
+mod model;
 mod pool;
 mod registers;
 #[cfg(test)]

@@ -183,11 +183,11 @@ impl Cpu {
             if exit == Exit::Sync {
                 let esr = read_sysreg!("esr_el2");
                 // SMC with immediate 0, which is behind ELR; HVC with immediate 0.
-                if esr & 0xfc00_ffff == 0x17 << 26 {
-                    vcpu.regs.pc = vcpu.regs.pc.wrapping_add(4);
-                    return spmc.handle_partition(pe, slot, &mut console::Port);
-                }
-                if esr & 0xfc00_ffff == 0x16 << 26 {
+                let smc = esr & 0xfc00_ffff == 0x17 << 26;
+                if smc || esr & 0xfc00_ffff == 0x16 << 26 {
+                    if smc {
+                        vcpu.regs.pc = vcpu.regs.pc.wrapping_add(4);
+                    }
                     return spmc.handle_partition(pe, slot, &mut console::Port);
                 }
                 self.trapped(vcpu, slot);

@@ -9,6 +9,7 @@ use crate::{
 use ffa_abi::{
     EndpointId, FfaError, Regs, Uuid,
     contract::{self, ExtendedToEl3, Layout, Peer},
+    copy_registers,
     fid::raw,
     id::Endpoints,
 };
@@ -45,12 +46,6 @@ impl RequestKind {
     }
 }
 
-/// Copies registers `$n…` one by one: a loop would become a call of memcpy, which costs more than
-/// the whole message.
-macro_rules! copy {
-    ($to:ident, $from:ident, $mask:expr, $($n:literal)*) => { $($to[$n] = $from[$n] & $mask;)* };
-}
-
 /// Writes a message: x0 and x1 as given, x2 and x3 zero or the service, the payload copied. Nothing
 /// beyond the message's layout is touched.
 #[inline(always)]
@@ -69,12 +64,13 @@ fn put<const A: usize, const B: usize>(
         RequestKind::Direct2 => {
             to[2] = service.0;
             to[3] = service.1;
-            copy!(to, from, u64::MAX, 4 5 6 7 8 9 10 11 12 13 14 15 16 17);
+            copy_registers!(to, from, u64::MAX, 4 5, 6 7, 8 9, 10 11, 12 13, 14 15, 16 17);
         }
         RequestKind::Direct { wide } => {
             let mask = if wide { u64::MAX } else { 0xffff_ffff };
             to[2] = 0;
-            copy!(to, from, mask, 3 4 5 6 7);
+            to[3] = from[3] & mask;
+            copy_registers!(to, from, mask, 4 5, 6 7);
         }
     }
 }
@@ -277,6 +273,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
             .partitions
             .get(slot.0 as usize)
             .ok_or(FfaError::Denied)?;
+        partition.version.lock();
         if ids.sender != partition.info.id || ids.sender == ids.receiver {
             return Err(FfaError::InvalidParameters);
         }

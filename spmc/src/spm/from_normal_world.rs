@@ -17,23 +17,23 @@ impl<'c, M: Registers> Spmc<'c, M> {
     /// Handles what EL3 brought in [`Pe::nwd`].
     #[inline]
     pub fn handle_normal_world(&self, pe: &mut Pe<'c, M>, machine: &mut impl Machine) -> Outcome {
-        // The one call that is worth a shortcut; it passes the same checks as any other.
-        if pe.nwd.w::<0>() & !smccc::SVE_HINT == raw::DIRECT_REQ2 {
-            self.normal_world.lock();
-            let ids = Endpoints::from_register(pe.nwd.x::<1>());
-            let service = Uuid::from_registers(pe.nwd.x::<2>(), pe.nwd.x::<3>());
-            return match self.direct_request(
-                pe,
-                Sender::NormalWorld,
-                ids,
-                RequestKind::Direct2,
-                service,
-            ) {
-                Ok(outcome) => outcome,
-                Err(error) => answer(pe, Reply::error(error)),
-            };
+        // The calls that are worth a shortcut; they pass the same checks as any other.
+        let kind = match pe.nwd.w::<0>() & !smccc::SVE_HINT {
+            raw::DIRECT_REQ2 => RequestKind::Direct2,
+            raw::DIRECT_REQ_64 if pe.nwd.w::<2>() == 0 => RequestKind::Direct { wide: true },
+            raw::DIRECT_REQ_32 if pe.nwd.w::<2>() == 0 => RequestKind::Direct { wide: false },
+            _ => return self.handle_other(pe, machine),
+        };
+        self.normal_world.lock();
+        let ids = Endpoints::from_register(pe.nwd.x::<1>());
+        let service = match kind {
+            RequestKind::Direct2 => Uuid::from_registers(pe.nwd.x::<2>(), pe.nwd.x::<3>()),
+            RequestKind::Direct { .. } => Uuid::NIL,
+        };
+        match self.direct_request(pe, Sender::NormalWorld, ids, kind, service) {
+            Ok(outcome) => outcome,
+            Err(error) => answer(pe, Reply::error(error)),
         }
-        self.handle_other(pe, machine)
     }
 
     #[inline(never)]
@@ -62,20 +62,6 @@ impl<'c, M: Registers> Spmc<'c, M> {
             _ => self.normal_world.lock(),
         }
         let result = match call {
-            Call::DirectReq {
-                wide,
-                ids,
-                kind: MessageKind::Partition,
-            } => self.direct_request(
-                pe,
-                Sender::NormalWorld,
-                ids,
-                RequestKind::Direct { wide },
-                Uuid::NIL,
-            ),
-            Call::DirectReq2 { ids, uuid } => {
-                self.direct_request(pe, Sender::NormalWorld, ids, RequestKind::Direct2, uuid)
-            }
             Call::Run {
                 wide: false,
                 target,
@@ -90,10 +76,8 @@ impl<'c, M: Registers> Spmc<'c, M> {
             Call::Version(requested) => {
                 return answer(pe, self.normal_world.negotiate(requested));
             }
-            Call::DirectReq {
-                kind: MessageKind::Framework(_),
-                ..
-            } => Err(FfaError::InvalidParameters),
+            // A framework message in the 64-bit form; others have been handled.
+            Call::DirectReq { .. } => Err(FfaError::InvalidParameters),
             // Everything else is not the normal world's to call, is not built yet, or is our own
             // completion bounced back by EL3.
             _ => Err(FfaError::NotSupported),

@@ -13,22 +13,27 @@ use ffa_abi::{
 
 impl<'c, M: Registers> Spmc<'c, M> {
     /// Handles the call in the registers of the partition that ran on this core.
-    #[inline]
+    #[inline(always)]
     pub fn handle_partition(
         &self,
         pe: &mut Pe<'c, M>,
         slot: Slot,
         machine: &mut impl Machine,
     ) -> Outcome {
-        // The one call that is worth a shortcut; it passes the same checks as any other.
+        // The calls that are worth a shortcut; they pass the same checks as any other.
         if let Some(context) = pe.context(slot) {
             let x = context.machine.x();
-            if x[0] as u32 & !smccc::SVE_HINT == raw::DIRECT_RESP2 {
-                let ids = Endpoints::from_register(x[1]);
-                if let Some(partition) = self.partitions.get(slot.0 as usize) {
-                    partition.version.lock();
+            let kind = match x[0] as u32 & !smccc::SVE_HINT {
+                raw::DIRECT_RESP2 => Some(RequestKind::Direct2),
+                raw::DIRECT_RESP_64 if x[2] as u32 == 0 => Some(RequestKind::Direct { wide: true }),
+                raw::DIRECT_RESP_32 if x[2] as u32 == 0 => {
+                    Some(RequestKind::Direct { wide: false })
                 }
-                return match self.direct_response(pe, slot, ids, RequestKind::Direct2) {
+                _ => None,
+            };
+            if let Some(kind) = kind {
+                let ids = Endpoints::from_register(x[1]);
+                return match self.direct_response(pe, slot, ids, kind) {
                     Ok(outcome) => outcome,
                     Err(error) => self.answer_partition(pe, slot, Reply::error(error)),
                 };
@@ -52,9 +57,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
         let id = partition.info.id;
         let version = partition.version.get();
         let asker = Asker::Partition { version };
-        let x = context.machine.x();
-        let mut regs = Regs::ZERO;
-        regs.0.copy_from_slice(&x[..18]);
+        let regs = Regs::of(context.machine.x());
 
         let call = match Call::decode(version, &regs) {
             Ok(call) => call,
@@ -89,12 +92,6 @@ impl<'c, M: Registers> Spmc<'c, M> {
         };
         let sender = Sender::Partition(slot);
         let result = match call {
-            Call::DirectResp {
-                wide,
-                ids,
-                kind: MessageKind::Partition,
-            } => self.direct_response(pe, slot, ids, RequestKind::Direct { wide }),
-            Call::DirectResp2 { ids } => self.direct_response(pe, slot, ids, RequestKind::Direct2),
             Call::DirectReq {
                 wide,
                 ids,
@@ -105,7 +102,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
             }
             // Partitions send no framework messages, and none was sent to one.
             Call::DirectReq { .. } => Err(FfaError::InvalidParameters),
-            Call::DirectResp { .. } => Err(FfaError::Denied),
+            Call::DirectResp { .. } | Call::DirectResp2 { .. } => Err(FfaError::Denied),
             Call::MsgWait { wide, .. } => {
                 narrow_or_allowed(wide).and_then(|()| self.msg_wait(pe, slot, wide))
             }
@@ -148,6 +145,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
     }
 
     /// Completes the partition's own call at once: it goes on.
+    #[inline(never)]
     fn answer_partition(&self, pe: &mut Pe<'c, M>, slot: Slot, reply: Reply) -> Outcome {
         if let Some(context) = pe.context(slot) {
             reply.write(context.machine.x());
