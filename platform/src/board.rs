@@ -2,7 +2,7 @@
 //!
 //! Owns where things are on each board: memory, interrupt controller, UARTs, how a core is numbered. Called by both
 //! images at start-up. Never touches a device and decides nothing: what a value is for is known by the code that reads
-//! it. A new board is a new constant of type [`Board`]; `docs/` says what each field must hold.
+//! it. A new board is a new constant of type [`Board`].
 
 /// A range of physical addresses.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
