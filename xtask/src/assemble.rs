@@ -123,8 +123,13 @@ fn package(
         &manifest_text(board, &partition.manifest)?,
         folder,
     )?;
-    let bytes = spkg::pack(&manifest, &firmware.flat(partition.binary)?)
+    let mut bytes = spkg::pack(&manifest, &firmware.flat(partition.binary)?)
         .with_context(|| format!("partition {}", partition.name))?;
+    for (offset, value) in &partition.header_changes {
+        if let Some(word) = bytes.get_mut(*offset..*offset + 4) {
+            word.copy_from_slice(&value.to_le_bytes());
+        }
+    }
     Ok(Package {
         name: partition.name.to_owned(),
         uuid,

@@ -170,9 +170,13 @@ impl Decoder {
             Stream::Normal if is_tf_a(text) => return Origin::TfA,
             Stream::Normal => {}
             Stream::Secure => {
-                self.el3_crashed |= ["PANIC at PC :", "PANIC in EL3", "Unhandled Exception"]
-                    .iter()
-                    .any(|start| text.starts_with(start));
+                // The machine may power off in the middle of the first of these.
+                let starts = |start: &str| {
+                    text.starts_with(start) || (text.len() >= 5 && start.starts_with(text))
+                };
+                self.el3_crashed |= starts("PANIC at PC :")
+                    || starts("PANIC in EL3")
+                    || starts("Unhandled Exception");
             }
         }
         if self.el3_crashed {
@@ -244,5 +248,9 @@ mod tests {
         let lines = secure.feed(0.0, b"PANIC on core 0: x\nPANIC at PC : 0x1\nx0 = 0x0\n");
         let origins: Vec<_> = lines.iter().map(|line| line.origin).collect();
         assert_eq!(origins, [Origin::Spmc, Origin::TfA, Origin::TfA]);
+
+        let mut cut = Decoder::new(Stream::Secure, Origin::Spmc, None);
+        cut.feed(0.0, b"PANIC");
+        assert_eq!(cut.finish(0.0)[0].origin, Origin::TfA);
     }
 }

@@ -1,5 +1,7 @@
 //! The boots, as data: which image runs where, with which manifests, and what must be seen.
 
+mod bad;
+
 use crate::{
     console::Stream,
     firmware::{Binary, payload},
@@ -53,6 +55,8 @@ pub struct Partition {
     pub manifest: Manifest,
     /// Its image.
     pub binary: Binary,
+    /// Words of the package's header that are overwritten: the offset in bytes, the value.
+    pub header_changes: Vec<(usize, u32)>,
 }
 
 /// A text that must or must not be seen.
@@ -104,6 +108,7 @@ pub fn echo() -> Partition {
         name: "echo",
         manifest: Manifest::plain("sp-echo.dts"),
         binary: payload("sp-echo"),
+        header_changes: Vec::new(),
     }
 }
 
@@ -113,6 +118,7 @@ pub fn relay() -> Partition {
         name: "relay",
         manifest: Manifest::plain("sp-relay.dts"),
         binary: payload("sp-relay"),
+        header_changes: Vec::new(),
     }
 }
 
@@ -178,7 +184,7 @@ pub fn bench() -> [Scenario; 2] {
 
 /// The boots of `test`.
 pub fn tests() -> Vec<Scenario> {
-    vec![
+    let mut tests = vec![
         boot(
             "vm",
             "the suite from a VM behind the proxy",
@@ -189,7 +195,9 @@ pub fn tests() -> Vec<Scenario> {
             "the suite from NS-EL2 directly",
             Bl33::Direct(payload("client-test")),
         ),
-    ]
+    ];
+    tests.extend(bad::all());
+    tests
 }
 
 /// Every boot by name.
