@@ -91,6 +91,10 @@ pub fn run(
         &mut on_line,
     )?;
     drop(process);
+    if end == End::Stopped {
+        // What was cut by the stop says nothing.
+        return Ok(end);
+    }
     let time = start.elapsed().as_secs_f64();
     for decoder in &mut decoders {
         for line in decoder.finish(time) {

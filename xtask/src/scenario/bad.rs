@@ -26,6 +26,7 @@ const RELAY_NODE: &str =
 /// All of them.
 pub fn all() -> Vec<Scenario> {
     let mut all = spmc_manifest();
+    all.extend(spmc_manifest_layout());
     all.extend(partition_manifest());
     all.extend(partition_package());
     all.extend(vm_manifest());
@@ -48,26 +49,39 @@ fn spmc_manifest() -> Vec<Scenario> {
             "load_address = <0x0e400000>;\n\t\t\tvcpu_count = \"four\";\n\t\t\tmem_size = <0x100000>;",
             "vcpu_count: found",
         ),
-        (
-            "bad-spmc-overlap",
-            "two partitions overlap in the SPMC's manifest",
-            RELAY_NODE,
-            "load_address = <0x0e380000>;\n\t\t\tvcpu_count = <4>;\n\t\t\tmem_size = <0x100000>;",
-            "overlaps",
-        ),
-        (
-            "bad-spmc-outside",
-            "a partition lies outside of secure memory in the SPMC's manifest",
-            RELAY_NODE,
-            "load_address = <0x50000000>;\n\t\t\tvcpu_count = <4>;\n\t\t\tmem_size = <0x100000>;",
-            "outside",
-        ),
     ];
     mistakes
         .into_iter()
         .map(|(name, about, from, to, says)| Scenario {
             spmc: Manifest::plain("spmc.dts").with(from, to),
             ..bad(name, about, &[stopped(), secure(says)])
+        })
+        .collect()
+}
+
+/// Mistakes in one partition's place: only that partition is refused.
+fn spmc_manifest_layout() -> Vec<Scenario> {
+    let mistakes = [
+        (
+            "bad-spmc-overlap",
+            "two partitions overlap in the SPMC's manifest",
+            RELAY_NODE,
+            "load_address = <0x0e380000>;\n\t\t\tvcpu_count = <4>;\n\t\t\tmem_size = <0x100000>;",
+            "load_address: 0xe380000-0xe47ffff overlaps",
+        ),
+        (
+            "bad-spmc-outside",
+            "a partition lies outside of secure memory in the SPMC's manifest",
+            RELAY_NODE,
+            "load_address = <0x50000000>;\n\t\t\tvcpu_count = <4>;\n\t\t\tmem_size = <0x100000>;",
+            "load_address: 0x50000000-0x500fffff is outside secure memory",
+        ),
+    ];
+    mistakes
+        .into_iter()
+        .map(|(name, about, from, to, says)| Scenario {
+            spmc: Manifest::plain("spmc.dts").with(from, to),
+            ..bad(name, about, &refused(says))
         })
         .collect()
 }
@@ -119,19 +133,19 @@ fn partition_package() -> Vec<Scenario> {
             "bad-package-magic",
             "a package is none",
             (0, 0x4b4f_4f4c),
-            "magic",
+            "found magic",
         ),
         (
             "bad-package-manifest",
             "a package's manifest lies outside of it",
             (8, 0xffff_f000),
-            "manifest",
+            "manifest at offset 0xfffff000",
         ),
         (
             "bad-package-image",
             "a package's image is larger than the partition",
             (20, 0x1000_0000),
-            "image",
+            "image at offset 0x4000 with 0x10000000 bytes",
         ),
     ];
     mistakes
@@ -158,7 +172,7 @@ fn vm_manifest() -> Vec<Scenario> {
             "the VM's memory is the proxy's",
             "load-address = <0x0 0x50000000>;",
             "load-address = <0x0 0x60000000>;",
-            "overlaps",
+            "wanted normal-world RAM that is neither the proxy's",
         ),
     ];
     mistakes
