@@ -76,6 +76,63 @@ enum Forms {
 }
 
 impl Function {
+    /// Every function.
+    pub const ALL: [Self; 53] = [
+        Self::Error,
+        Self::Success,
+        Self::Interrupt,
+        Self::Version,
+        Self::Features,
+        Self::RxRelease,
+        Self::RxtxMap,
+        Self::RxtxUnmap,
+        Self::PartitionInfoGet,
+        Self::IdGet,
+        Self::MsgPoll,
+        Self::MsgWait,
+        Self::Yield,
+        Self::Run,
+        Self::MsgSend,
+        Self::MsgSendDirectReq,
+        Self::MsgSendDirectResp,
+        Self::MemDonate,
+        Self::MemLend,
+        Self::MemShare,
+        Self::MemRetrieveReq,
+        Self::MemRetrieveResp,
+        Self::MemRelinquish,
+        Self::MemReclaim,
+        Self::MemOpPause,
+        Self::MemOpResume,
+        Self::MemFragRx,
+        Self::MemFragTx,
+        Self::NormalWorldResume,
+        Self::NotificationBitmapCreate,
+        Self::NotificationBitmapDestroy,
+        Self::NotificationBind,
+        Self::NotificationUnbind,
+        Self::NotificationSet,
+        Self::NotificationGet,
+        Self::NotificationInfoGet,
+        Self::RxAcquire,
+        Self::SpmIdGet,
+        Self::MsgSend2,
+        Self::SecondaryEpRegister,
+        Self::MemPermGet,
+        Self::MemPermSet,
+        Self::ConsoleLog,
+        Self::PartitionInfoGetRegs,
+        Self::El3IntrHandle,
+        Self::MsgSendDirectReq2,
+        Self::MsgSendDirectResp2,
+        Self::NsResInfoGet,
+        Self::Abort,
+        Self::NotificationBind2,
+        Self::NotificationUnbind2,
+        Self::NotificationSet2,
+        Self::NotificationGet2,
+    ];
+
     const fn forms(self) -> Forms {
         use Function::*;
         match self {
@@ -151,22 +208,44 @@ impl Fid {
     /// Reads x0. The upper half is ignored (SMCCC: the identifier is w0) and the SVE hint masked.
     ///
     /// The range of FF-A is 0x84000060 to 0x840000ef and the same with bit 30 (DEN0028).
+    #[inline]
     pub fn decode(x0: u64) -> FidKind {
         let raw = x0 as u32 & !SVE_HINT;
-        let in_range = raw & !(WIDE_BIT | 0xff) == BASE_32 && matches!(raw & 0xff, 0x60..=0xef);
-        if !in_range {
+        let number = (raw & !WIDE_BIT).wrapping_sub(BASE_32 | FIRST);
+        if number > LAST - FIRST {
             return FidKind::Other(raw);
         }
         let wide = raw & WIDE_BIT != 0;
+        let forms = FORMS.get(number as usize).copied().unwrap_or(0);
+        let form = if wide { FORM_64 } else { FORM_32 };
         match Function::try_from(raw as u8) {
-            Ok(function) => match (function.forms(), wide) {
-                (Forms::Only32, true) | (Forms::Only64, false) => FidKind::UnknownFfa,
-                _ => FidKind::Ffa(Fid { function, wide }),
-            },
-            Err(_) => FidKind::UnknownFfa,
+            Ok(function) if forms & form != 0 => FidKind::Ffa(Fid { function, wide }),
+            _ => FidKind::UnknownFfa,
         }
     }
 }
+
+/// The range of FF-A's function numbers.
+const FIRST: u32 = 0x60;
+const LAST: u32 = 0xef;
+const FORM_32: u8 = 1;
+const FORM_64: u8 = 2;
+
+/// The forms of each function number from [`FIRST`], 0 where there is none.
+static FORMS: [u8; 0x38] = {
+    let mut forms = [0; 0x38];
+    let mut i = 0;
+    while i < Function::ALL.len() {
+        let function = Function::ALL[i];
+        forms[function as usize - FIRST as usize] = match function.forms() {
+            Forms::Only32 => FORM_32,
+            Forms::Only64 => FORM_64,
+            Forms::Both => FORM_32 | FORM_64,
+        };
+        i += 1;
+    }
+    forms
+};
 
 /// Raw identifiers of the calls whose path is compared before anything is decoded.
 #[allow(missing_docs)] // The names are the interfaces'.
@@ -230,6 +309,13 @@ mod tests {
         ] {
             assert_eq!(Fid::decode(raw), FidKind::UnknownFfa, "{raw:#x}");
         }
+    }
+
+    #[test]
+    fn the_list_of_functions_is_complete() {
+        let known = (0..=0xffu8).filter(|low| Function::try_from(*low).is_ok());
+        let listed = Function::ALL.map(|function| function as u8);
+        assert!(known.eq(listed));
     }
 
     #[test]

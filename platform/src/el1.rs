@@ -4,25 +4,44 @@
 //! list is short because everything else is trapped or disabled for a guest instead
 //! (`docs/architecture.md` has the table).
 
-use crate::{read_sysreg, write_sysreg};
+/// Saves or loads two registers with one access to memory.
+macro_rules! pair {
+    (save $first:literal, $second:literal, $base:expr, $offset:expr) => {
+        core::arch::asm!(
+            concat!("mrs {a}, ", $first), concat!("mrs {b}, ", $second), "stp {a}, {b}, [{base}, {offset}]",
+            a = out(reg) _, b = out(reg) _, base = in(reg) $base, offset = const $offset,
+            options(nostack, preserves_flags)
+        )
+    };
+    (load $first:literal, $second:literal, $base:expr, $offset:expr) => {
+        core::arch::asm!(
+            "ldp {a}, {b}, [{base}, {offset}]", concat!("msr ", $first, ", {a}"), concat!("msr ", $second, ", {b}"),
+            a = out(reg) _, b = out(reg) _, base = in(reg) $base, offset = const $offset,
+            options(nostack, preserves_flags)
+        )
+    };
+}
 
 macro_rules! el1_registers {
-    ($($field:ident = $name:literal, $what:literal;)*) => {
+    ($($field:ident = $name:literal, $what:literal; $field2:ident = $name2:literal, $what2:literal;)*) => {
         /// The switched EL1 registers of one guest or of the normal world.
         #[derive(Clone, Debug)]
-        #[repr(C)]
+        #[repr(C, align(16))]
         pub struct El1State {
-            $(#[doc = $what] pub $field: u64,)*
+            $(#[doc = $what] pub $field: u64, #[doc = $what2] pub $field2: u64,)*
         }
 
         impl El1State {
             /// All zero: MMU and caches off, no vectors, floating point trapped to EL1.
-            pub const RESET: Self = Self { $($field: 0,)* };
+            pub const RESET: Self = Self { $($field: 0, $field2: 0,)* };
 
             /// Saves the live registers.
             #[inline(always)]
             pub fn save(&mut self) {
-                $(self.$field = read_sysreg!($name);)*
+                let base: *mut Self = self;
+                // SAFETY: Reads registers that exist at EL2 and writes the two fields at the
+                // offset, which are neighbours.
+                $(unsafe { pair!(save $name, $name2, base, core::mem::offset_of!(Self, $field)) })*
             }
 
             /// Makes these the live registers.
@@ -32,9 +51,11 @@ macro_rules! el1_registers {
             /// The live registers must have been saved if somebody will want them back.
             #[inline(always)]
             pub unsafe fn load(&self) {
+                let base: *const Self = self;
                 // SAFETY: These registers have no effect at EL2 under VHE with TGE = 0 but on what
-                // EL1 sees; the caller keeps the earlier owner's values.
-                unsafe { $(write_sysreg!($name, self.$field);)* }
+                // EL1 sees; the caller keeps the earlier owner's values. The two fields at the
+                // offset are neighbours.
+                $(unsafe { pair!(load $name, $name2, base, core::mem::offset_of!(Self, $field)) })*
             }
         }
     };

@@ -14,6 +14,16 @@ pub trait Registers {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Slot(pub u8);
 
+impl Slot {
+    /// The index, below [`MAX_PARTITIONS`](crate::MAX_PARTITIONS) whatever the number is, so that
+    /// no access needs a check.
+    #[inline(always)]
+    pub const fn index(self) -> usize {
+        const { assert!(crate::MAX_PARTITIONS.is_power_of_two()) };
+        self.0 as usize & (crate::MAX_PARTITIONS - 1)
+    }
+}
+
 /// Who gave a context its cycles, and gets them back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Giver {
@@ -57,9 +67,13 @@ pub enum WaitsFor {
     Callee(Slot),
 }
 
-/// An execution context. `M` is the machine's part of it.
+/// An execution context. `M` is the machine's part of it, and comes first: its general registers
+/// are what a message's path touches most.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Context<M> {
+    /// The machine's part.
+    pub machine: M,
     state: State,
     /// The runtime model, meaningful while it is running, blocked or preempted.
     pub model: Model,
@@ -71,8 +85,6 @@ pub struct Context<M> {
     pub waits_for: WaitsFor,
     /// Whether the call in which it waits or is blocked was a 64-bit form.
     pub call_is_wide: bool,
-    /// The machine's part.
-    pub machine: M,
 }
 
 impl<M> Context<M> {

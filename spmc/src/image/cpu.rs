@@ -393,6 +393,7 @@ impl Cpu {
 
     /// A secure interrupt: none is assigned to anybody, so it is acknowledged and dropped.
     #[cold]
+    #[inline(never)]
     pub fn secure_interrupt(&mut self) {
         match gic::acknowledge() {
             Some(intid) => {

@@ -3,8 +3,10 @@
 use platform::{el1::El1State, fp::FpState, guest::GuestRegs, pauth::Keys};
 use spmc::context::Registers;
 
-/// Registers of one execution context.
+/// Registers of one execution context. The general registers come first, within reach of the
+/// instructions that move two at a time.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Vcpu {
     /// General registers, entry point and PSTATE.
     pub regs: GuestRegs,

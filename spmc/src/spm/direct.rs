@@ -95,10 +95,8 @@ impl<'c, M: Registers> Spmc<'c, M> {
         if !own_id || ids.sender == ids.receiver || !ids.receiver.is_secure() {
             return Err(FfaError::InvalidParameters);
         }
-        let slot = self.find(ids.receiver).ok_or(FfaError::InvalidParameters)?;
-        let receiver = self
-            .partitions
-            .get(slot.0 as usize)
+        let (slot, receiver) = self
+            .look_up(ids.receiver)
             .ok_or(FfaError::InvalidParameters)?;
 
         // Service, versions and the methods that the manifests name.
@@ -106,7 +104,10 @@ impl<'c, M: Registers> Spmc<'c, M> {
             Sender::NormalWorld => self.normal_world.get(),
             Sender::Partition(from) => self.version(from),
         };
-        let receiver_version = receiver.version.get();
+        let peer = Peer {
+            version: receiver.version.get(),
+            mode: receiver.info.mode,
+        };
         let methods = receiver.info.messaging;
         match kind {
             RequestKind::Direct2 => {
@@ -120,7 +121,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
                         .is_some_and(|info| info.messaging.sends_direct2()),
                 };
                 if !sender_version.has_extended_registers()
-                    || !receiver_version.has_extended_registers()
+                    || !peer.version.has_extended_registers()
                     || !sends
                     || !methods.receives_direct2()
                 {
@@ -141,12 +142,10 @@ impl<'c, M: Registers> Spmc<'c, M> {
         }
 
         // The receiver's context on this core.
-        if pe.contexts[slot.0 as usize & (crate::MAX_PARTITIONS - 1)].is_none()
-            && !self.claim(pe, slot)
-        {
+        if pe.contexts[slot.index()].is_none() && !self.claim(pe, slot) {
             return Err(FfaError::Busy);
         }
-        match self.checked_request(pe, sender, ids, slot, kind, service, receiver_version) {
+        match self.checked_request(pe, sender, ids, slot, kind, service, peer) {
             Ok(outcome) => Ok(outcome),
             Err(error) => {
                 self.unclaim(pe, slot);
@@ -166,17 +165,13 @@ impl<'c, M: Registers> Spmc<'c, M> {
         slot: Slot,
         kind: RequestKind,
         service: Uuid,
-        receiver_version: ffa_abi::Version,
+        peer: Peer,
     ) -> Result<Outcome, FfaError> {
         let context = pe.context(slot).ok_or(FfaError::Busy)?;
         let state = context.state();
         if state != State::Waiting {
             return Err(self.why_not_waiting(pe, sender, slot));
         }
-        let peer = Peer {
-            version: receiver_version,
-            mode: self.info(slot).map(|info| info.mode).unwrap_or_default(),
-        };
         let wide_wait = context.call_is_wide;
         if let Sender::Partition(from) = sender {
             let model = pe.context(from).ok_or(FfaError::Denied)?.model;
@@ -192,10 +187,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
         let giver = match sender {
             Sender::NormalWorld => {
                 let Pe { nwd, contexts, .. } = pe;
-                let Some(context) = contexts
-                    .get_mut(slot.0 as usize)
-                    .and_then(|place| place.as_deref_mut())
-                else {
+                let Some(context) = contexts[slot.index()].as_deref_mut() else {
                     return Err(FfaError::Busy);
                 };
                 put(context.machine.x(), &nwd.0, kind, fid, ids, uuid);
@@ -206,7 +198,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
         };
         // Two contexts of one table: take the sender's out for the moment.
         let from = giver;
-        let place = from.0 as usize & (crate::MAX_PARTITIONS - 1);
+        let place = from.index();
         let Some(sending) = pe.contexts[place].take() else {
             return Err(FfaError::Denied);
         };
@@ -277,7 +269,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
         if ids.sender != partition.info.id || ids.sender == ids.receiver {
             return Err(FfaError::InvalidParameters);
         }
-        let place = slot.0 as usize & (crate::MAX_PARTITIONS - 1);
+        let place = slot.index();
         let context = pe.contexts[place].as_deref_mut().ok_or(FfaError::Denied)?;
         if !permitted(context.model, CycleCall::Response) {
             return Err(FfaError::Denied);

@@ -7,6 +7,7 @@ use crate::{
 };
 use ffa_abi::{
     Call, DecodeError, EndpointId, FfaError, Function, Regs, Reply, Uuid, Version,
+    call::FeatureQuery,
     fid::raw,
     id::Endpoints,
     message::{self, MessageKind},
@@ -22,6 +23,12 @@ impl<'c, M: Registers> Spmc<'c, M> {
             raw::DIRECT_REQ2 => RequestKind::Direct2,
             raw::DIRECT_REQ_64 if pe.nwd.w::<2>() == 0 => RequestKind::Direct { wide: true },
             raw::DIRECT_REQ_32 if pe.nwd.w::<2>() == 0 => RequestKind::Direct { wide: false },
+            raw::FEATURES => {
+                self.normal_world.lock();
+                let query = FeatureQuery::from_w1(pe.nwd.w::<1>());
+                let reply = Self::features(Asker::NormalWorld, query, pe.nwd.w::<2>());
+                return answer(pe, reply);
+            }
             _ => return self.handle_other(pe, machine),
         };
         self.normal_world.lock();
@@ -66,9 +73,6 @@ impl<'c, M: Registers> Spmc<'c, M> {
                 wide: false,
                 target,
             } => self.run(pe, Sender::NormalWorld, target, false),
-            Call::Features { query, input } => {
-                return answer(pe, Self::features(Asker::NormalWorld, query, input));
-            }
             Call::IdGet => return answer(pe, Reply::success(EndpointId::HYPERVISOR.0.into())),
             Call::SpmIdGet => return answer(pe, Reply::success(EndpointId::SPMC.0.into())),
             // The SPMD relays versions as framework messages; one that forwards the call itself

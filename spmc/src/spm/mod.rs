@@ -152,7 +152,7 @@ impl<'c, M> Pe<'c, M> {
     /// The context of `slot`, if it is on this core.
     #[inline(always)]
     pub fn context(&mut self, slot: Slot) -> Option<&mut Context<M>> {
-        self.contexts.get_mut(slot.0 as usize)?.as_deref_mut()
+        self.contexts[slot.index()].as_deref_mut()
     }
 }
 
@@ -191,9 +191,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
 
     /// Gives a core its context of a partition.
     pub fn adopt(&self, pe: &mut Pe<'c, M>, slot: Slot, context: &'c mut Context<M>) {
-        if let Some(place) = pe.contexts.get_mut(slot.0 as usize) {
-            *place = Some(context);
-        }
+        pe.contexts[slot.index()] = Some(context);
     }
 
     /// What is known of a partition.
@@ -204,19 +202,26 @@ impl<'c, M: Registers> Spmc<'c, M> {
     /// The partition with this id. Ids given out in sequence are found at once.
     #[inline(always)]
     pub fn find(&self, id: EndpointId) -> Option<Slot> {
+        self.look_up(id).map(|(slot, _)| slot)
+    }
+
+    #[inline(always)]
+    fn look_up(&self, id: EndpointId) -> Option<(Slot, &Partition<'c, M>)> {
         let guess = id.0.wrapping_sub(0x8001) as usize;
         match self.partitions.get(guess) {
-            Some(partition) if partition.info.id == id => Some(Slot(guess as u8)),
+            Some(partition) if partition.info.id == id => Some((Slot(guess as u8), partition)),
             _ => self.search(id),
         }
     }
 
     #[cold]
-    fn search(&self, id: EndpointId) -> Option<Slot> {
+    #[inline(never)]
+    fn search(&self, id: EndpointId) -> Option<(Slot, &Partition<'c, M>)> {
         self.partitions
             .iter()
-            .position(|partition| partition.info.id == id)
-            .map(|index| Slot(index as u8))
+            .enumerate()
+            .find(|(_, partition)| partition.info.id == id)
+            .map(|(index, partition)| (Slot(index as u8), partition))
     }
 
     /// Starts the initialisation of a partition's context. `false` if it is not here or has run
@@ -245,8 +250,9 @@ impl<'c, M: Registers> Spmc<'c, M> {
     }
 
     #[cold]
+    #[inline(never)]
     fn park(&self, pe: &mut Pe<'c, M>, slot: Slot) {
-        let index = slot.0 as usize;
+        let index = slot.index();
         if let (Some(partition), Some(place)) =
             (self.partitions.get(index), pe.contexts.get_mut(index))
         {
@@ -256,8 +262,9 @@ impl<'c, M: Registers> Spmc<'c, M> {
 
     /// Takes a migrating context to this core, if no other has it.
     #[cold]
+    #[inline(never)]
     fn claim(&self, pe: &mut Pe<'c, M>, slot: Slot) -> bool {
-        let index = slot.0 as usize;
+        let index = slot.index();
         let (Some(partition), Some(place)) =
             (self.partitions.get(index), pe.contexts.get_mut(index))
         else {
@@ -270,6 +277,8 @@ impl<'c, M: Registers> Spmc<'c, M> {
     }
 
     /// Gives a claimed context back after a check failed: nothing has changed.
+    #[cold]
+    #[inline(never)]
     fn unclaim(&self, pe: &mut Pe<'c, M>, slot: Slot) {
         if let Some(partition) = self.partitions.get(slot.0 as usize)
             && partition.info.is_up()
@@ -314,6 +323,8 @@ impl<'c, M: Registers> Spmc<'c, M> {
     /// gave it cycles is told with `FFA_INTERRUPT`. The interrupt stays pending.
     ///
     /// A partition that is initialising, or is called by one that is, is not preempted: it runs on.
+    #[cold]
+    #[inline(never)]
     pub fn preempt(&self, pe: &mut Pe<'c, M>, slot: Slot) -> Outcome {
         let Some(context) = pe.context(slot) else {
             return Outcome::to(Next::NormalWorld);
@@ -348,6 +359,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
     /// its own wish. Who waits for it gets ABORTED, and requests that it sent are answered into the
     /// void.
     #[cold]
+    #[inline(never)]
     pub fn abort(&self, pe: &mut Pe<'c, M>, slot: Slot) -> Outcome {
         let Some(context) = pe.context(slot) else {
             return Outcome::to(Next::NormalWorld);
