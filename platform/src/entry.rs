@@ -1,7 +1,8 @@
 //! The first instructions of an image, the exception vectors, and the two ways between EL2 and a
 //! guest. Assembly produces an exit kind and a saved frame and decides nothing.
 
-use crate::layout;
+use crate::{layout, stage1::Registers};
+use core::sync::atomic::{AtomicU64, Ordering};
 
 /// What EL3 or BL2 passed in x0-x4 at the primary entry.
 #[derive(Clone, Copy, Debug)]
@@ -85,6 +86,59 @@ _start:
     bl      tantalum_primary
 __entry_stop:
     wfe
+    b       __entry_stop
+
+    // A secondary core, switched on by the normal world through EL3. At a second time its EL2
+    // registers are what they were when it was switched off, the MMU included. Nothing is written
+    // to memory before the MMU is on.
+    .global __secondary_entry
+__secondary_entry:
+    msr     daifset, #0xf
+    mrs     x9, CurrentEL
+    cmp     x9, #8
+    b.ne    __entry_stop
+    bl      __el2_setup
+    mrs     x0, mpidr_el1
+    mov     x1, #0x00ffffff
+    movk    x1, #0xff, lsl #32
+    and     x0, x0, x1
+    adrp    x1, {secondary}
+    add     x1, x1, :lo12:{secondary}
+    add     x2, x1, #64
+    mov     x3, #0
+1:  ldr     x4, [x2, x3, lsl #3]
+    cmp     x4, x0
+    b.eq    2f
+    add     x3, x3, #1
+    cmp     x3, #8
+    b.lo    1b
+    b       __entry_stop
+2:  ldp     x5, x6, [x1]
+    ldp     x7, x8, [x1, #16]
+    ldr     x11, [x1, #32]
+    msr     mair_el2, x5
+    msr     tcr_el2, x6
+    msr     ttbr0_el2, x7
+    dsb     ish
+    isb
+    tlbi    alle2
+    ic      iallu
+    dsb     nsh
+    isb
+    mrs     x9, sctlr_el2
+    orr     x9, x9, x8
+    bic     x9, x9, x11
+    msr     sctlr_el2, x9
+    isb
+    adrp    x1, __stacks_start
+    add     x1, x1, :lo12:__stacks_start
+    mov     x4, #0x9000             // layout::STACK_STRIDE
+    add     x5, x3, #1
+    madd    x1, x5, x4, x1
+    mov     sp, x1
+    mov     x29, xzr
+    mov     x30, xzr
+    bl      tantalum_secondary
     b       __entry_stop
 
     // System registers that must hold before any Rust runs. VHE from the first instruction on:
@@ -237,23 +291,72 @@ __own_exception:
     mov     x29, sp
     bl      tantalum_own_exception
     b       .
-"#
+"#,
+    secondary = sym SECONDARY,
 );
+
+/// What a secondary core reads with its MMU off: words 0 to 4 the translation registers
+/// ([`Registers`]), words 8 to 15 the affinities of the cores, in the order of their stacks.
+#[repr(C, align(64))]
+struct Secondary([AtomicU64; 16]);
+
+static SECONDARY: Secondary = Secondary([const { AtomicU64::new(u64::MAX) }; 16]);
+
+/// Prepares [`secondary_entry`] for the cores with these affinities, the boot core's first: each
+/// gets the stack of its place in the list. More than eight are ignored.
+pub fn prepare_secondaries(registers: &Registers, affinities: impl Iterator<Item = u64>) {
+    let words = [
+        registers.mair,
+        registers.tcr,
+        registers.ttbr0,
+        registers.sctlr_set,
+        registers.sctlr_clear,
+    ];
+    for (to, word) in SECONDARY.0.iter().zip(words) {
+        to.store(word, Ordering::Relaxed);
+    }
+    for (to, affinity) in SECONDARY.0.iter().skip(8).zip(affinities) {
+        to.store(affinity, Ordering::Relaxed);
+    }
+    let start = (&raw const SECONDARY) as usize;
+    for line in [start, start + 64] {
+        // SAFETY: Cleaning a line of our own memory, for a reader with its MMU off.
+        unsafe { core::arch::asm!("dc civac, {}", in(reg) line, options(nostack, preserves_flags)) }
+    }
+    crate::sysreg::dsb_sy();
+}
+
+/// The address at which EL3 shall start secondary cores.
+pub fn secondary_entry() -> usize {
+    unsafe extern "C" {
+        fn __secondary_entry();
+    }
+    __secondary_entry as *const () as usize
+}
 
 unsafe extern "Rust" {
     /// What the image does once the machine can run Rust; defined by each binary with
     /// [`image_main!`](crate::image_main).
     safe fn tantalum_image_main(args: BootArgs) -> !;
+    /// What the image does on a secondary core; defined likewise.
+    safe fn tantalum_image_secondary() -> !;
 }
 
-/// Names the function that an image starts with, once per binary.
+/// Names the functions that an image starts with on the primary and on a secondary core, once per
+/// binary.
 #[macro_export]
 macro_rules! image_main {
-    ($function:path) => {
+    ($primary:path, $secondary:path) => {
         #[unsafe(no_mangle)]
         fn tantalum_image_main(args: $crate::entry::BootArgs) -> ! {
-            let main: fn($crate::entry::BootArgs) -> ! = $function;
+            let main: fn($crate::entry::BootArgs) -> ! = $primary;
             main(args)
+        }
+
+        #[unsafe(no_mangle)]
+        fn tantalum_image_secondary() -> ! {
+            let main: fn() -> ! = $secondary;
+            main()
         }
     };
 }
@@ -262,4 +365,9 @@ macro_rules! image_main {
 extern "C" fn tantalum_primary(args: &BootArgs) -> ! {
     debug_assert_eq!(layout::stacks_start() % 0x1000, 0);
     tantalum_image_main(*args)
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn tantalum_secondary() -> ! {
+    tantalum_image_secondary()
 }

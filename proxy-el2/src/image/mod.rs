@@ -5,7 +5,7 @@ mod run;
 
 use platform::{board::QEMU_VIRT, entry::BootArgs, image_main};
 
-image_main!(main);
+image_main!(main, secondary);
 
 /// The board that this image runs on.
 pub const BOARD: &platform::board::Board = &QEMU_VIRT;
@@ -13,4 +13,9 @@ pub const BOARD: &platform::board::Board = &QEMU_VIRT;
 fn main(_args: BootArgs) -> ! {
     let guest = boot::primary();
     run::serve(guest)
+}
+
+/// No core but the first is ever switched on: the VM's CPU_ON is answered, not forwarded.
+fn secondary() -> ! {
+    platform::cpu::park()
 }

@@ -1,44 +1,35 @@
-//! Bringing up the SPMC: its own memory map, its manifest, the partitions' packages, and each
-//! partition's first run.
+//! Bringing up the SPMC: its own memory map, its manifest, each partition's first run, and the
+//! cores that come later.
 //!
-//! An error in the SPMC's own manifest stops it with a message; one in a partition's refuses that
-//! partition and the others boot.
+//! An error in the SPMC's own manifest stops it with a message.
 
-use super::{BOARD, cpu::Cpu, vcpu::Vcpu};
+use super::{BOARD, cpu::Cpu, load, vcpu::Vcpu};
 use core::fmt::{Display, Write};
 use defmt::{error, info, warn};
 use embedded_hal::delay::DelayNs;
 use ffa_abi::{
     Regs,
-    boot_info::{self, WithManifest},
-    contract::Mode,
-    fid::raw,
-    package::Package,
+    fid::{Function, raw},
 };
-use heapless::{String, Vec};
+use heapless::String;
 use platform::{
     cpu,
-    entry::BootArgs,
+    entry::{self, BootArgs},
     fp::VectorState,
-    guest::GuestRegs,
-    layout,
-    once::Once,
+    gic, layout,
+    once::{Once, Shared},
     read_sysreg,
     stage1::{Kind, Pool, Stage1, Stage1Builder},
-    stage2::{Attr, IpaSpace, Stage2, TablePool, Tlbi, Vtcr, vstcr_el2, vtcr_el2},
+    stage2::{Vtcr, vstcr_el2, vtcr_el2},
     timer::{self, GenericTimer},
     uart::{CONSOLE, UartConfig},
 };
 use spmc::{
     MAX_CPUS, MAX_PARTITIONS,
-    context::{Context, Messaging, PartitionInfo, Slot},
-    manifest::{
-        Accepted, PartitionManifest, SPMC_MANIFEST_LIMIT, SpmcManifest, boot_sequence,
-        check_layout, check_memory, check_partition,
-    },
+    context::{Context, Slot},
+    manifest::{SPMC_MANIFEST_LIMIT, SpmcManifest, check_layout},
     spm::{Next, Pe, Spmc},
 };
-use zerocopy::IntoBytes;
 
 /// The core, with this machine's contexts.
 pub type Core = Spmc<'static, Vcpu>;
@@ -49,21 +40,23 @@ const PAGE: usize = 4096;
 
 /// Tables of the image's own map.
 static STAGE1: Pool<48> = Pool::new();
-/// Tables of the partitions' maps: two roots and a few levels for each.
-static STAGE2: TablePool<96> = TablePool::new();
 static MAP: Once<Option<Stage1>> = Once::new(None);
 static CORE: Once<Core> = Once::new(Spmc::new());
 static CONTEXTS: Once<[[Context<Vcpu>; MAX_CPUS]; MAX_PARTITIONS]> =
     Once::new([const { [const { Context::new(Vcpu::RESET) }; MAX_CPUS] }; MAX_PARTITIONS]);
-static VECTORS: Once<VectorState> = Once::new(VectorState::EMPTY);
-
-/// Writes an error's sentence to the log.
-fn sentence(what: &impl Display) -> String<320> {
-    let mut text = String::new();
-    // What does not fit is cut.
-    let _ = write!(text, "{what}");
-    text
-}
+static VECTORS: [Once<VectorState>; MAX_CPUS] = [const { Once::new(VectorState::EMPTY) }; MAX_CPUS];
+static PES: [Once<PeState>; MAX_CPUS] = [
+    Once::new(PeState::new(0)),
+    Once::new(PeState::new(1)),
+    Once::new(PeState::new(2)),
+    Once::new(PeState::new(3)),
+    Once::new(PeState::new(4)),
+    Once::new(PeState::new(5)),
+    Once::new(PeState::new(6)),
+    Once::new(PeState::new(7)),
+];
+/// The core, for cores that come later.
+static SHARED: Shared<Core> = Shared::new();
 
 /// Stops the SPMC before the normal world has started: the reason goes to the log and, as plain
 /// text, to the UART, and EL3 is told that initialisation failed.
@@ -77,7 +70,7 @@ fn stop(reason: &impl Display) -> ! {
 }
 
 /// The boot on the primary core. Returns when all partitions have initialised.
-pub fn primary(args: &BootArgs) -> (&'static Core, PeState, Cpu) {
+pub fn primary(args: &BootArgs) -> (&'static Core, &'static mut PeState, Cpu) {
     let started = timer::ticks();
     let index = BOARD
         .linear_index(read_sysreg!("mpidr_el1"))
@@ -113,21 +106,82 @@ pub fn primary(args: &BootArgs) -> (&'static Core, PeState, Cpu) {
     let Some(contexts) = CONTEXTS.take() else {
         cpu::park()
     };
-    let mut pe = PeState::new(index as u16);
-    let order = load_all(&manifest, map, core, &mut pe, contexts);
-    let core: &'static Core = core;
-    let Some(vectors) = VECTORS.take() else {
+    let (Some(pe), Some(vectors)) = (
+        PES.get(index).and_then(Once::take),
+        VECTORS.get(index).and_then(Once::take),
+    ) else {
         cpu::park()
     };
+    let order = load::load_all(&manifest, map, core, pe, contexts);
+    let core: &'static Core = core;
+    SHARED.set(core);
+    bring_up_gic();
     let mut cpu = Cpu::new(vectors, vtcr(), vstcr_el2());
     for slot in order {
-        initialise(core, &mut pe, &mut cpu, slot);
+        initialise(core, pe, &mut cpu, slot);
     }
+    offer_secondaries(map);
     info!(
         "all partitions have booted after {=u64} us; the normal world's turn",
         micros(timer::ticks().wrapping_sub(started))
     );
     (core, pe, cpu)
+}
+
+/// A core that the normal world switched on, for the first time or again.
+pub fn secondary() -> (&'static Core, &'static mut PeState, Cpu) {
+    let index = BOARD
+        .linear_index(read_sysreg!("mpidr_el1"))
+        .filter(|index| *index < MAX_CPUS);
+    let (Some(index), Some(core)) = (index, SHARED.get()) else {
+        cpu::park()
+    };
+    cpu::set_index(index);
+    let (Some(pe), Some(vectors)) = (PES.get(index), VECTORS.get(index)) else {
+        cpu::park()
+    };
+    // SAFETY: Only this core uses its own; if it ran before, it was switched off since, and what
+    // held them then can't come back.
+    let (pe, vectors) = unsafe { (pe.retake(), vectors.retake()) };
+    bring_up_gic();
+    let cpu = Cpu::new(vectors, vtcr(), vstcr_el2());
+    info!("core {=usize} is on", index);
+    (core, pe, cpu)
+}
+
+/// This core's part of the interrupt controller. No secure interrupt is anybody's yet; SGI 8, which
+/// EL3 hands over as a secure one, is the normal world's.
+fn bring_up_gic() {
+    const SCHEDULE_RECEIVER_SGI: u32 = 8;
+    // SAFETY: The GIC is mapped, this is S-EL2, and nothing else runs on this core.
+    let done = unsafe {
+        gic::init_secure_core(&BOARD.gic, &[])
+            .and_then(|()| gic::give_to_normal(&BOARD.gic, &[SCHEDULE_RECEIVER_SGI]))
+    };
+    if let Err(error) = done {
+        error!("interrupt controller: {}", defmt::Debug2Format(&error));
+    }
+}
+
+/// Tells EL3 where secondary cores enter. Without it they would start where the primary did, over
+/// the running image.
+fn offer_secondaries(map: &'static Stage1) {
+    let own = cpu::affinity();
+    let others = (0..BOARD.max_cpus)
+        .filter_map(|index| BOARD.affinity(index))
+        .filter(|affinity| *affinity != own);
+    entry::prepare_secondaries(&map.registers(), core::iter::once(own).chain(others));
+    let mut regs = Regs::ZERO;
+    regs[0] = Function::SecondaryEpRegister.raw64().into();
+    regs[1] = entry::secondary_entry() as u64;
+    platform::smc::smc(&mut regs.0);
+    if !matches!(regs.w::<0>(), raw::SUCCESS_32 | raw::SUCCESS_64) {
+        error!(
+            "EL3 refused the secondary entry point {=u64:#x}: {=i32}",
+            entry::secondary_entry() as u64,
+            regs.w::<2>() as i32
+        );
+    }
 }
 
 fn micros(ticks: u64) -> u64 {
@@ -154,8 +208,13 @@ fn own_map(manifest_page: usize) -> &'static Stage1 {
         for index in 0..MAX_CPUS {
             builder.map(layout::stack(index), Kind::Data)?;
         }
-        let uart = BOARD.uart_secure.region;
-        builder.map(uart.base as usize..uart.end() as usize, Kind::Device)?;
+        for device in [
+            BOARD.uart_secure.region,
+            BOARD.gic.distributor,
+            BOARD.gic.redistributors,
+        ] {
+            builder.map(device.base as usize..device.end() as usize, Kind::Device)?;
+        }
         if BOARD.is_secure_ram(manifest_page as u64, PAGE as u64)
             && !(layout::image_start()..layout::image_end()).contains(&manifest_page)
         {
@@ -192,196 +251,6 @@ fn read_manifest(address: u64, page: usize) -> SpmcManifest {
         stop(&error);
     }
     manifest
-}
-
-/// Loads every partition that can be; gives the slots in boot order.
-fn load_all(
-    manifest: &SpmcManifest,
-    map: &'static Stage1,
-    core: &mut Core,
-    pe: &mut PeState,
-    contexts: &'static mut [[Context<Vcpu>; MAX_CPUS]; MAX_PARTITIONS],
-) -> Vec<Slot, MAX_PARTITIONS> {
-    let mut accepted: Vec<Accepted, MAX_PARTITIONS> = Vec::new();
-    let mut slots: Vec<Slot, MAX_PARTITIONS> = Vec::new();
-    for (entry, contexts) in contexts
-        .iter_mut()
-        .enumerate()
-        .take(manifest.partitions.len())
-    {
-        match load(manifest, entry, &accepted, map, core, pe, contexts) {
-            Ok((partition, slot)) => {
-                info!(
-                    "partition {=str}: id {=u16:#x}, {=u64:#x}..{=u64:#x}, entry {=u64:#x}",
-                    partition.name.as_str(),
-                    partition.id.0,
-                    partition.region.start,
-                    partition.region.end,
-                    partition.entrypoint,
-                );
-                // Both hold as many as there are entries.
-                let _ = accepted.push(partition);
-                let _ = slots.push(slot);
-            }
-            Err(reason) => error!("partition refused: {=str}", reason.as_str()),
-        }
-    }
-    boot_sequence(&accepted)
-        .iter()
-        .filter_map(|index| slots.get(*index).copied())
-        .collect()
-}
-
-type Reason = String<320>;
-
-/// Loads one partition: reads its package and manifest, builds its stage 2, sets up its contexts.
-fn load(
-    manifest: &SpmcManifest,
-    entry: usize,
-    accepted: &[Accepted],
-    map: &'static Stage1,
-    core: &mut Core,
-    pe: &mut PeState,
-    contexts: &'static mut [Context<Vcpu>; MAX_CPUS],
-) -> Result<(Accepted, Slot), Reason> {
-    let region = check_memory(manifest, entry, accepted).map_err(|e| sentence(&e))?;
-    let name = manifest
-        .partitions
-        .get(entry)
-        .map_or("", |entry| entry.debug_name.as_str());
-    if !BOARD.is_secure_ram(region.start, region.end - region.start) {
-        return Err(sentence(&"its memory is not secure RAM of this board"));
-    }
-    let range = region.start as usize..region.end as usize;
-    // SAFETY: The region is secure RAM that is neither the image's nor another partition's.
-    unsafe { map.map(range.clone(), Kind::Data) }.map_err(|_| sentence(&"no tables left"))?;
-    // SAFETY: Just mapped, and nothing runs there before `start`; the partition's stage 2 does not
-    // exist yet.
-    let memory = unsafe { core::slice::from_raw_parts_mut(range.start as *mut u8, range.len()) };
-    let result = prepare(manifest, entry, accepted, name, memory);
-    // What was written must be in memory before the partition runs with its MMU off.
-    if result.is_ok() {
-        clean(&range);
-    }
-    // SAFETY: `memory` is not used any more.
-    let unmapped = unsafe { map.unmap(range) };
-    let (partition, read) = result?;
-    unmapped.map_err(|_| sentence(&"its memory could not be unmapped"))?;
-
-    let vmid = entry as u16 + 1;
-    let no_tables = |_| sentence(&"no tables left for its stage 2");
-    let normal = Stage2::new(&STAGE2, vmid).map_err(no_tables)?;
-    let mut secure = Stage2::new(&STAGE2, vmid).map_err(no_tables)?;
-    let flush = Tlbi::secure(normal.vttbr(), secure.root_pa(), IpaSpace::Own);
-    secure
-        .map(
-            region.start,
-            region.start,
-            region.end - region.start,
-            Attr::RWX,
-            &flush,
-        )
-        .map_err(|_| sentence(&"its memory could not be mapped"))?;
-
-    let uuids = read.uuids().collect();
-    let info = PartitionInfo {
-        id: partition.id,
-        uuids,
-        messaging: Messaging(read.messaging_method()),
-        contexts: read.execution_ctx_count,
-        mode: Mode::Permissive,
-    };
-    let count = usize::from(info.contexts).min(MAX_CPUS);
-    let up = info.is_up();
-    let slot = core
-        .add(info, read.ffa_version)
-        .ok_or_else(|| sentence(&"its id is taken"))?;
-    for (index, context) in contexts.iter_mut().enumerate().take(count) {
-        let vcpu = &mut context.machine;
-        vcpu.regs = GuestRegs::at(partition.entrypoint);
-        vcpu.regs.x[4] = index as u64;
-        if index == 0
-            && let Some(register) = read.gp_register_num
-            && let Some(x) = vcpu.regs.x.get_mut(usize::from(register))
-        {
-            *x = region.start;
-        }
-        vcpu.vttbr = normal.vttbr();
-        vcpu.vsttbr = secure.root_pa();
-        vcpu.vmpidr = 1 << 31 | index as u64;
-        // RES1 bits; MMU, caches and alignment checks off.
-        vcpu.el1.sctlr = 0x30c5_0830;
-        // Floating point is the partition's to enable.
-        vcpu.el1.cpacr = 0;
-    }
-    // The context of the core that boots; the others wait for their cores.
-    let mine = if up { 0 } else { usize::from(pe.index) };
-    if let Some(context) = contexts.iter_mut().nth(mine) {
-        core.adopt(pe, slot, context);
-    }
-    Ok((partition, slot))
-}
-
-/// Reads and checks the package in `memory`, and writes the boot information into its first page.
-fn prepare(
-    manifest: &SpmcManifest,
-    entry: usize,
-    accepted: &[Accepted],
-    name: &str,
-    memory: &mut [u8],
-) -> Result<(Accepted, PartitionManifest), Reason> {
-    let package = Package::parse(memory).map_err(|error| {
-        let mut text = Reason::new();
-        let _ = write!(text, "package of partition {name:?}: {error}");
-        text
-    })?;
-    let blob = memory.get(package.manifest.clone()).unwrap_or_default();
-    let read = PartitionManifest::parse(name, blob).map_err(|e| sentence(&e))?;
-    let partition =
-        check_partition(manifest, entry, &read, &package, accepted).map_err(|e| sentence(&e))?;
-    if read.smccc_strict {
-        let mut text = Reason::new();
-        let _ = write!(
-            text,
-            "partition {name:?}: property tantalum,smccc-strict: not implemented yet"
-        );
-        return Err(text);
-    }
-    if read.eager_fp {
-        warn!(
-            "partition {=str}: tantalum,eager-fp has no effect yet",
-            name
-        );
-    }
-    let address = partition
-        .region
-        .start
-        .wrapping_add(package.manifest.start as u64);
-    if let Some(page) = memory.get_mut(..PAGE) {
-        page.fill(0);
-        if read.gp_register_num.is_some() {
-            let blob = WithManifest::new(read.ffa_version, address, package.manifest.len() as u32);
-            let empty = boot_info::header(read.ffa_version, 0);
-            let bytes = if read.boot_info_fdt {
-                blob.as_bytes()
-            } else {
-                empty.as_bytes()
-            };
-            if let Some(to) = page.get_mut(..bytes.len()) {
-                to.copy_from_slice(bytes);
-            }
-        }
-    }
-    Ok((partition, read))
-}
-
-/// Cleans the caches of a range to the point of coherency.
-fn clean(range: &core::ops::Range<usize>) {
-    for line in range.clone().step_by(64) {
-        // SAFETY: Cleaning and invalidating a mapped line loses nothing.
-        unsafe { core::arch::asm!("dc civac, {}", in(reg) line, options(nostack, preserves_flags)) }
-    }
-    platform::sysreg::dsb_sy();
 }
 
 /// A partition's first run, until it waits or fails.

@@ -3,19 +3,25 @@
 mod boot;
 mod console;
 mod cpu;
+mod load;
 mod vcpu;
 
 use cpu::Cpu;
 use platform::{board::QEMU_VIRT, entry::BootArgs, image_main};
 
-image_main!(main);
+image_main!(primary, secondary);
 
 /// The board that this image runs on.
 pub const BOARD: &platform::board::Board = &QEMU_VIRT;
 
-fn main(args: BootArgs) -> ! {
-    let (spmc, mut pe, mut cpu) = boot::primary(&args);
-    serve(spmc, &mut pe, &mut cpu)
+fn primary(args: BootArgs) -> ! {
+    let (spmc, pe, mut cpu) = boot::primary(&args);
+    serve(spmc, pe, &mut cpu)
+}
+
+fn secondary() -> ! {
+    let (spmc, pe, mut cpu) = boot::secondary();
+    serve(spmc, pe, &mut cpu)
 }
 
 /// The normal world runs; each of its calls is handled, for ever.

@@ -163,13 +163,13 @@ pub(super) fn delivered(sent: &Frame, own: &Frame) -> Frame {
         raw::DIRECT_REQ2 | raw::DIRECT_RESP2 => 18,
         _ => 8,
     };
-    let mask = if fid & WIDE_BIT == 0 || count != 8 && fid & WIDE_BIT == 0 {
+    let mask = if fid & WIDE_BIT == 0 {
         0xffff_ffff
     } else {
         u64::MAX
     };
-    for n in 0..count {
-        x[n] = sent[n] & mask;
+    for (to, from) in x.iter_mut().zip(sent).take(count) {
+        *to = from & mask;
     }
     x[0] = fid.into();
     x[1] = sent[1] & 0xffff_ffff;
@@ -528,7 +528,10 @@ impl Fixture {
     #[track_caller]
     pub fn sp_got_all(&mut self, slot: Slot, expected: &Frame) {
         assert_eq!(self.now[self.pe], Next::Partition(slot));
-        assert_eq!(self.state(slot), State::Running);
+        assert!(matches!(
+            self.state(slot),
+            State::Running | State::Starting
+        ));
         assert_eq!(&self.view(slot).gp.x, expected, "x0-x30 of {slot:?}");
     }
 
@@ -609,5 +612,43 @@ fn kind(fid: u32) -> RequestKind {
         _ => RequestKind::Direct {
             wide: fid & WIDE_BIT != 0,
         },
+    }
+}
+
+// Whoever has the core: the same script for the normal world and for partitions.
+impl Fixture {
+    /// Whoever has the core calls.
+    #[track_caller]
+    pub fn call(&mut self, call: Frame) -> Next {
+        match self.now[self.pe] {
+            Next::Partition(_) => self.sp(call),
+            _ => self.nwd(call),
+        }
+    }
+
+    /// Whoever has the core goes on with `x` in x0 onwards, the rest of x0-x7 zero.
+    #[track_caller]
+    pub fn got(&mut self, x: &[u64]) {
+        match self.now[self.pe] {
+            Next::Partition(slot) => self.sp_got(slot, x),
+            _ => self.nwd_got(x),
+        }
+    }
+
+    /// x0-x7 of whoever has the core.
+    pub fn result(&self) -> [u64; 8] {
+        let x = match self.now[self.pe] {
+            Next::Partition(slot) => self.view(slot).gp.x[..8].to_vec(),
+            _ => self.pes[self.pe].nwd.0[..8].to_vec(),
+        };
+        x.try_into().unwrap()
+    }
+
+    /// The version of whoever has the core.
+    pub fn version(&self) -> Version {
+        match self.now[self.pe] {
+            Next::Partition(slot) => self.spmc.version(slot),
+            _ => self.spmc.normal_world.get(),
+        }
     }
 }

@@ -1,0 +1,233 @@
+//! Loading partitions: each one's package and manifest, its stage 2, its contexts.
+//!
+//! Whatever is wrong with one refuses that partition, by name, and the others are loaded.
+
+// A refusal carries its sentence, there is no heap to put it on, and all this runs once.
+#![allow(clippy::result_large_err)]
+
+use super::{
+    BOARD,
+    boot::{Core, PeState},
+    vcpu::Vcpu,
+};
+use core::fmt::{Display, Write};
+use defmt::{error, info, warn};
+use ffa_abi::{
+    boot_info::{self, WithManifest},
+    contract::Mode,
+    package::Package,
+};
+use heapless::{String, Vec};
+use platform::{
+    guest::GuestRegs,
+    stage1::{Kind, Stage1},
+    stage2::{Attr, IpaSpace, Stage2, TablePool, Tlbi},
+};
+use spmc::{
+    MAX_CPUS, MAX_PARTITIONS,
+    context::{Context, Messaging, PartitionInfo, Slot},
+    manifest::{
+        Accepted, ManifestError, PartitionManifest, SpmcManifest, boot_sequence, check_memory,
+        check_partition,
+    },
+};
+use zerocopy::IntoBytes;
+
+const PAGE: usize = 4096;
+
+/// Tables of the partitions' maps: two roots and a few levels for each.
+static STAGE2: TablePool<96> = TablePool::new();
+/// Loads every partition that can be; gives the slots in boot order.
+pub fn load_all(
+    manifest: &SpmcManifest,
+    map: &'static Stage1,
+    core: &mut Core,
+    pe: &mut PeState,
+    contexts: &'static mut [[Context<Vcpu>; MAX_CPUS]; MAX_PARTITIONS],
+) -> Vec<Slot, MAX_PARTITIONS> {
+    let mut accepted: Vec<Accepted, MAX_PARTITIONS> = Vec::new();
+    let mut slots: Vec<Slot, MAX_PARTITIONS> = Vec::new();
+    for (entry, contexts) in contexts
+        .iter_mut()
+        .enumerate()
+        .take(manifest.partitions.len())
+    {
+        match load(manifest, entry, &accepted, map, core, pe, contexts) {
+            Ok((partition, slot)) => {
+                info!(
+                    "partition {=str}: id {=u16:#x}, {=u64:#x}..{=u64:#x}, entry {=u64:#x}",
+                    partition.name.as_str(),
+                    partition.id.0,
+                    partition.region.start,
+                    partition.region.end,
+                    partition.entrypoint,
+                );
+                // Both hold as many as there are entries.
+                let _ = accepted.push(partition);
+                let _ = slots.push(slot);
+            }
+            Err(reason) => error!("partition refused: {=str}", reason.as_str()),
+        }
+    }
+    boot_sequence(&accepted)
+        .iter()
+        .filter_map(|index| slots.get(*index).copied())
+        .collect()
+}
+
+/// Why a partition was refused, as a sentence.
+type Reason = String<320>;
+
+fn sentence(what: &impl Display) -> Reason {
+    let mut text = Reason::new();
+    // What does not fit is cut.
+    let _ = write!(text, "{what}");
+    text
+}
+
+/// Loads one partition: reads its package and manifest, builds its stage 2, sets up its contexts.
+fn load(
+    manifest: &SpmcManifest,
+    entry: usize,
+    accepted: &[Accepted],
+    map: &'static Stage1,
+    core: &mut Core,
+    pe: &mut PeState,
+    contexts: &'static mut [Context<Vcpu>; MAX_CPUS],
+) -> Result<(Accepted, Slot), Reason> {
+    let region = check_memory(manifest, entry, accepted).map_err(|e| sentence(&e))?;
+    let name = manifest
+        .partitions
+        .get(entry)
+        .map_or("", |entry| entry.debug_name.as_str());
+    if !BOARD.is_secure_ram(region.start, region.end - region.start) {
+        return Err(sentence(&"its memory is not secure RAM of this board"));
+    }
+    let range = region.start as usize..region.end as usize;
+    // SAFETY: The region is secure RAM that is neither the image's nor another partition's.
+    unsafe { map.map(range.clone(), Kind::Data) }.map_err(|_| sentence(&"no tables left"))?;
+    // SAFETY: Just mapped, and nothing runs there before `start`; the partition's stage 2 does not
+    // exist yet.
+    let memory = unsafe { core::slice::from_raw_parts_mut(range.start as *mut u8, range.len()) };
+    let result = prepare(manifest, entry, accepted, name, memory);
+    // What was written must be in memory before the partition runs with its MMU off.
+    if result.is_ok() {
+        clean(&range);
+    }
+    // SAFETY: `memory` is not used any more.
+    let unmapped = unsafe { map.unmap(range) };
+    let (partition, read) = result?;
+    unmapped.map_err(|_| sentence(&"its memory could not be unmapped"))?;
+
+    let vmid = entry as u16 + 1;
+    let no_tables = |_| sentence(&"no tables left for its stage 2");
+    let normal = Stage2::new(&STAGE2, vmid).map_err(no_tables)?;
+    let mut secure = Stage2::new(&STAGE2, vmid).map_err(no_tables)?;
+    let flush = Tlbi::secure(normal.vttbr(), secure.root_pa(), IpaSpace::Own);
+    secure
+        .map(
+            region.start,
+            region.start,
+            region.end - region.start,
+            Attr::RWX,
+            &flush,
+        )
+        .map_err(|_| sentence(&"its memory could not be mapped"))?;
+
+    let uuids = read.uuids().collect();
+    let info = PartitionInfo {
+        id: partition.id,
+        uuids,
+        messaging: Messaging(read.messaging_method()),
+        contexts: read.execution_ctx_count,
+        mode: Mode::Permissive,
+    };
+    let count = usize::from(info.contexts).min(MAX_CPUS);
+    let up = info.is_up();
+    let slot = core
+        .add(info, read.ffa_version)
+        .ok_or_else(|| sentence(&"its id is taken"))?;
+    for (index, context) in contexts.iter_mut().enumerate().take(count) {
+        let vcpu = &mut context.machine;
+        vcpu.regs = GuestRegs::at(partition.entrypoint);
+        vcpu.regs.x[4] = index as u64;
+        if index == 0
+            && let Some(register) = read.gp_register_num
+            && let Some(x) = vcpu.regs.x.get_mut(usize::from(register))
+        {
+            *x = region.start;
+        }
+        vcpu.vttbr = normal.vttbr();
+        vcpu.vsttbr = secure.root_pa();
+        vcpu.vmpidr = 1 << 31 | index as u64;
+        // RES1 bits; MMU, caches and alignment checks off.
+        vcpu.el1.sctlr = 0x30c5_0830;
+        // Floating point is the partition's to enable.
+        vcpu.el1.cpacr = 0;
+    }
+    // The context of the core that boots; the others wait for their cores.
+    let mine = if up { 0 } else { usize::from(pe.index) };
+    if let Some(context) = contexts.get_mut(mine) {
+        core.adopt(pe, slot, context);
+    }
+    Ok((partition, slot))
+}
+
+/// Reads and checks the package in `memory`, and writes the boot information into its first page.
+fn prepare(
+    manifest: &SpmcManifest,
+    entry: usize,
+    accepted: &[Accepted],
+    name: &str,
+    memory: &mut [u8],
+) -> Result<(Accepted, PartitionManifest), Reason> {
+    let package =
+        Package::parse(memory).map_err(|error| sentence(&ManifestError::package(name, error)))?;
+    let blob = memory.get(package.manifest.clone()).unwrap_or_default();
+    let read = PartitionManifest::parse(name, blob).map_err(|e| sentence(&e))?;
+    let partition =
+        check_partition(manifest, entry, &read, &package, accepted).map_err(|e| sentence(&e))?;
+    if read.smccc_strict {
+        let mut text = Reason::new();
+        let _ = write!(
+            text,
+            "partition {name:?}: property tantalum,smccc-strict: not implemented yet"
+        );
+        return Err(text);
+    }
+    if read.eager_fp {
+        warn!(
+            "partition {=str}: tantalum,eager-fp has no effect yet",
+            name
+        );
+    }
+    let address = partition
+        .region
+        .start
+        .wrapping_add(package.manifest.start as u64);
+    if let Some(page) = memory.get_mut(..PAGE) {
+        page.fill(0);
+        if read.gp_register_num.is_some() {
+            let blob = WithManifest::new(read.ffa_version, address, package.manifest.len() as u32);
+            let empty = boot_info::header(read.ffa_version, 0);
+            let bytes = if read.boot_info_fdt {
+                blob.as_bytes()
+            } else {
+                empty.as_bytes()
+            };
+            if let Some(to) = page.get_mut(..bytes.len()) {
+                to.copy_from_slice(bytes);
+            }
+        }
+    }
+    Ok((partition, read))
+}
+
+/// Cleans the caches of a range to the point of coherency.
+fn clean(range: &core::ops::Range<usize>) {
+    for line in range.clone().step_by(64) {
+        // SAFETY: Cleaning and invalidating a mapped line loses nothing.
+        unsafe { core::arch::asm!("dc civac, {}", in(reg) line, options(nostack, preserves_flags)) }
+    }
+    platform::sysreg::dsb_sy();
+}
