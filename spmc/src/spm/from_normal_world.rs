@@ -66,6 +66,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
                 ids,
                 kind: MessageKind::Framework(id),
             } => return self.framework(pe, ids, id),
+            Call::Version(_) => {}
             _ => self.normal_world.lock(),
         }
         let result = match call {
