@@ -59,7 +59,10 @@ impl<'c, M: Registers> Spmc<'c, M> {
             State::Blocked if context.waits_for == WaitsFor::Cycles => Event::Unblock,
             State::Blocked => return Err(FfaError::Denied),
             State::Created | State::Starting | State::Running => return Err(FfaError::Busy),
-            State::Aborted => return Err(FfaError::Aborted),
+            State::Aborted => {
+                self.unclaim(pe, slot);
+                return Err(FfaError::Aborted);
+            }
             State::Off => return Err(FfaError::Denied),
         };
 

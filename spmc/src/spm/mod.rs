@@ -21,7 +21,7 @@ pub use from_normal_world::{ready, resume};
 use crate::{
     MAX_PARTITIONS,
     context::{Context, Giver, PartitionInfo, Registers, Slot},
-    state::{Event, Model},
+    state::{Event, Model, State},
     sync::Mutex,
 };
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -283,7 +283,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
         if let Some(partition) = self.partitions.get(slot.0 as usize)
             && partition.info.is_up()
             && let Some(context) = pe.context(slot)
-            && context.state() == crate::state::State::Waiting
+            && matches!(context.state(), State::Waiting | State::Aborted)
         {
             self.park(pe, slot);
         }
