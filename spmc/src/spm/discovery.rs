@@ -36,6 +36,16 @@ pub(super) const fn wide_cycles(asker: Asker) -> bool {
     }
 }
 
+/// The error for a call whose arguments are malformed: a function that is not here is NOT_SUPPORTED
+/// whatever its arguments are.
+pub(super) const fn malformed(fid: Fid, asker: Asker) -> FfaError {
+    if implemented(fid, asker) {
+        FfaError::InvalidParameters
+    } else {
+        FfaError::NotSupported
+    }
+}
+
 impl<M: Registers> Spmc<'_, M> {
     /// `FFA_FEATURES`.
     pub(super) fn features(asker: Asker, query: FeatureQuery, _input: u32) -> Reply {

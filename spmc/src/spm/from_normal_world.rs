@@ -1,6 +1,10 @@
 //! Calls that come from EL3: the normal world's, and the SPMD's own.
 
-use super::{Machine, Next, Outcome, Pe, Spmc, direct::Sender, discovery::Asker};
+use super::{
+    Machine, Next, Outcome, Pe, Spmc,
+    direct::Sender,
+    discovery::{Asker, malformed},
+};
 use crate::{
     context::{Registers, RequestKind},
     state::{Event, State},
@@ -8,7 +12,7 @@ use crate::{
 use ffa_abi::{
     Call, DecodeError, EndpointId, FfaError, Function, Regs, Reply, Uuid, Version,
     call::FeatureQuery,
-    fid::raw,
+    fid::{WIDE_BIT, raw},
     id::Endpoints,
     message::{self, MessageKind},
     smccc,
@@ -48,9 +52,10 @@ impl<'c, M: Registers> Spmc<'c, M> {
         let version = self.normal_world.get();
         let call = match Call::decode(version, &pe.nwd) {
             Ok(call) => call,
-            Err(DecodeError::Invalid(_)) => {
+            Err(DecodeError::Invalid(fid)) => {
                 self.normal_world.lock();
-                return answer(pe, Reply::error(FfaError::InvalidParameters));
+                let error = malformed(fid, Asker::NormalWorld);
+                return answer(pe, Reply::error(error));
             }
             // EL3 forwards calls of FF-A only. Its bare -1 is the bounce of our own completion.
             Err(DecodeError::Unknown | DecodeError::NotFfa(_)) => {
@@ -60,7 +65,9 @@ impl<'c, M: Registers> Spmc<'c, M> {
         match call {
             // A secure interrupt took the normal world away: no frame of it came with this, and
             // it neither counts as its first call nor may anything be written.
-            Call::Interrupt => return Outcome::to(Next::NormalWorldResume),
+            Call::Interrupt if pe.nwd.w::<0>() & WIDE_BIT == 0 => {
+                return Outcome::to(Next::NormalWorldResume);
+            }
             Call::DirectReq {
                 wide: false,
                 ids,

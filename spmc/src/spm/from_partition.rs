@@ -3,7 +3,7 @@
 use super::{
     Machine, Next, Outcome, Pe, Spmc,
     direct::Sender,
-    discovery::{Asker, wide_cycles},
+    discovery::{Asker, malformed, wide_cycles},
 };
 use crate::context::{Registers, RequestKind, Slot};
 use ffa_abi::{
@@ -71,11 +71,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
             }
             Err(DecodeError::Invalid(fid)) => {
                 partition.version.lock();
-                let error = if fid.wide && is_cycle_call(fid) && !wide_cycles(asker) {
-                    FfaError::NotSupported
-                } else {
-                    FfaError::InvalidParameters
-                };
+                let error = malformed(fid, asker);
                 return self.answer_partition(pe, slot, Reply::error(error));
             }
         };
@@ -152,13 +148,6 @@ impl<'c, M: Registers> Spmc<'c, M> {
         }
         Outcome::to(Next::Partition(slot))
     }
-}
-
-const fn is_cycle_call(fid: ffa_abi::Fid) -> bool {
-    matches!(
-        fid.function,
-        ffa_abi::Function::MsgWait | ffa_abi::Function::Run | ffa_abi::Function::Yield
-    )
 }
 
 /// An SMC or HVC that is not FF-A. What SMCCC itself defines is answered; PSCI and everything else
