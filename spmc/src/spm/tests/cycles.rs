@@ -71,10 +71,7 @@ fn reserved_registers_are_reported_before_the_runtime_model() {
     f.nwd_requests(A, DIRECT_REQ_32);
     f.refused(frame(&[WAIT, 1]), InvalidParameters);
     f.refused(frame(&[WAIT]), Denied);
-    f.refused(
-        frame(&[YIELD.into(), 0, 0, 0, 1]),
-        InvalidParameters,
-    );
+    f.refused(frame(&[YIELD.into(), 0, 0, 0, 1]), InvalidParameters);
 }
 
 #[test]
@@ -192,7 +189,7 @@ fn cycles_that_the_spmc_gave_are_not_taken_by_an_interrupt() {
     f.sp_requests(A, DIRECT_REQ_32);
     let before = f.snapshot();
     assert_eq!(f.preempt(), Next::Partition(A));
-    assert_eq!(f.snapshot(), before);
+    f.snapshot().is(&before);
     f.responds_to(B, DIRECT_RESP_32);
     assert_eq!(f.sp(msg_wait()), Next::Booted);
 }

@@ -149,20 +149,6 @@ fn an_aborted_context_may_go_off_with_its_core() {
 }
 
 #[test]
-fn a_migrating_partition_that_was_preempted_survives_the_core() {
-    let mut f = Fixture::new();
-    f.pe = 1;
-    f.nwd_requests(A, DIRECT_REQ2);
-    f.preempt();
-    f.nwd(framework(message::PSCI_REQUEST, psci::CPU_OFF));
-    f.nwd_got(&framework_answer(message::POWER_RESPONSE, 0));
-    // Its context belongs to no core: the request is not lost.
-    f.pe = 0;
-    assert_eq!(f.nwd(run(A, 0)), Next::Partition(A));
-    f.responds_to_nwd(DIRECT_RESP2);
-}
-
-#[test]
 fn an_early_interrupt_neither_writes_a_frame_nor_fixes_the_version() {
     let mut f = Fixture::with(1, &[Spec::up(Version::V1_2)]);
     f.boot();

@@ -133,12 +133,7 @@ pub(super) fn msg_wait() -> Frame {
 }
 
 pub(super) fn yields(timeout: u64) -> Frame {
-    frame(&[
-        raw::YIELD.into(),
-        0,
-        timeout & 0xffff_ffff,
-        timeout >> 32,
-    ])
+    frame(&[raw::YIELD.into(), 0, timeout & 0xffff_ffff, timeout >> 32])
 }
 
 /// w1 that names a context.
@@ -237,6 +232,24 @@ impl Snapshot {
     }
 }
 
+impl Snapshot {
+    /// Fails with what differs, and only that.
+    #[track_caller]
+    pub fn is(&self, expected: &Self) {
+        for (now, before) in self.contexts.iter().zip(&expected.contexts) {
+            let place = |view: &View| (view.slot, view.pe, view.state, view.call_is_wide);
+            assert_eq!(place(now), place(before), "slot, core, state, width");
+            let links = |view: &View| (view.model, view.giver, view.request, view.waits_for);
+            assert_eq!(links(now), links(before), "links of {:?}", now.slot);
+            assert_eq!(now.gp.x, before.gp.x, "x0-x30 of {:?}", now.slot);
+        }
+        assert_eq!(self.contexts.len(), expected.contexts.len(), "contexts");
+        assert_eq!(self.nwd, expected.nwd, "x0-x17 of the normal world");
+        assert_eq!(self.versions, expected.versions, "versions");
+        assert!(self == expected);
+    }
+}
+
 pub(super) struct Fixture {
     pub spmc: Spmc<'static, Gp>,
     pub pes: Vec<Pe<'static, Gp>>,
@@ -329,6 +342,7 @@ impl Fixture {
         self.now[self.pe] = Next::Partition(slot);
     }
 
+    /// Lets the core handle a step and notes who has it then.
     fn settle(&mut self, outcome: Outcome) -> Next {
         if self.lazy {
             self.left[self.pe] = outcome.left;
@@ -470,11 +484,9 @@ impl Fixture {
                 self.nwd_got(answer);
             }
         }
-        assert_eq!(
-            self.snapshot().without_results(pe, caller),
-            before.without_results(pe, caller),
-            "something changed"
-        );
+        self.snapshot()
+            .without_results(pe, caller)
+            .is(&before.without_results(pe, caller));
     }
 
     /// The normal world goes on with `x` in x0 onwards, the rest of x0-x7 zero, and x8-x17 as they
@@ -490,7 +502,10 @@ impl Fixture {
     #[track_caller]
     pub fn nwd_got_all(&self, expected: Regs) {
         assert_eq!(self.now[self.pe], Next::NormalWorld);
-        assert_eq!(self.pes[self.pe].nwd, expected, "x0-x17 of the normal world");
+        assert_eq!(
+            self.pes[self.pe].nwd, expected,
+            "x0-x17 of the normal world"
+        );
     }
 
     /// The normal world receives the message `sent` by a partition.
@@ -528,10 +543,7 @@ impl Fixture {
     #[track_caller]
     pub fn sp_got_all(&mut self, slot: Slot, expected: &Frame) {
         assert_eq!(self.now[self.pe], Next::Partition(slot));
-        assert!(matches!(
-            self.state(slot),
-            State::Running | State::Starting
-        ));
+        assert!(matches!(self.state(slot), State::Running | State::Starting));
         assert_eq!(&self.view(slot).gp.x, expected, "x0-x30 of {slot:?}");
     }
 

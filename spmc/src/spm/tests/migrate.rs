@@ -50,10 +50,7 @@ fn a_context_whose_registers_are_not_saved_is_busy() {
     let mut f = Fixture::new();
     f.lazy = true;
     f.nwd_requests(A, DIRECT_REQ2);
-    assert_eq!(
-        f.sp(message(DIRECT_RESP2, id(A), VM)),
-        Next::NormalWorld
-    );
+    assert_eq!(f.sp(message(DIRECT_RESP2, id(A), VM)), Next::NormalWorld);
     f.pe = 1;
     f.refused(message(DIRECT_REQ2, VM, id(A)), Busy);
     f.refused(run(A, 0), Busy);

@@ -77,7 +77,12 @@ fn a_partition_that_serves_nothing_may_not_respond() {
 fn a_response_goes_to_the_sender_of_the_request_and_to_nobody_else() {
     let mut f = Fixture::new();
     f.nwd_requests(A, DIRECT_REQ2);
-    for receiver in [EndpointId(4), EndpointId::HYPERVISOR, id(B), EndpointId::SPMC] {
+    for receiver in [
+        EndpointId(4),
+        EndpointId::HYPERVISOR,
+        id(B),
+        EndpointId::SPMC,
+    ] {
         f.refused(message(DIRECT_RESP2, id(A), receiver), Denied);
     }
     f.sp_requests(B, DIRECT_REQ2);
