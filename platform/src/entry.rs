@@ -56,6 +56,25 @@ _start:
     stp     xzr, xzr, [x1], #16
     b       3b
 4:
+    // A key for return addresses, new at each boot as far as the counter, or better the CPU's random
+    // numbers, can make it so.
+    mrs     x1, cntpct_el0
+    mrs     x2, S3_0_C0_C6_0        // ID_AA64ISAR0_EL1.RNDR
+    tst     x2, #(0xf << 60)
+    b.eq    7f
+    mrs     x2, S3_3_C2_C4_0        // RNDR
+    eor     x1, x1, x2
+    mrs     x2, S3_3_C2_C4_0
+7:  movz    x3, #0x7c15
+    movk    x3, #0x7f4a, lsl #16
+    movk    x3, #0x79b9, lsl #32
+    movk    x3, #0x9e37, lsl #48
+    mul     x1, x1, x3
+    eor     x2, x2, x1, ror #29
+    adrp    x3, {own_key}
+    add     x3, x3, :lo12:{own_key}
+    stp     x1, x2, [x3]
+
     // Everything so far went to memory with the MMU off. Lines that a loader left in a cache must
     // not hide it.
     adrp    x2, __image_end
@@ -152,8 +171,14 @@ __el2_setup:
     msr     cptr_el2, x9
     // Little-endian, MMU and caches off; RES1 bits, and EIS and EOS: exception entry and return
     // synchronise.
+    // Return addresses are signed with our own key (EnIA); guests have theirs.
+    adrp    x9, {own_key}
+    add     x9, x9, :lo12:{own_key}
+    ldp     x9, x10, [x9]
+    msr     S3_0_C2_C1_0, x9        // APIAKeyLo_EL1
+    msr     S3_0_C2_C1_1, x10       // APIAKeyHi_EL1
     movz    x9, #0x0830
-    movk    x9, #0x30c5, lsl #16
+    movk    x9, #0xb0c5, lsl #16
     msr     sctlr_el2, x9
     adrp    x9, __vectors
     add     x9, x9, :lo12:__vectors
@@ -225,6 +250,15 @@ __guest_exit:
     mrs     x1, elr_el2
     mrs     x2, spsr_el2
     stp     x1, x2, [x0, #248]
+    mrs     x1, S3_0_C2_C1_0        // APIAKeyLo_EL1: the guest's out, ours in
+    mrs     x2, S3_0_C2_C1_1        // APIAKeyHi_EL1
+    stp     x1, x2, [x0, #264]
+    adrp    x1, {own_key}
+    add     x1, x1, :lo12:{own_key}
+    ldp     x1, x2, [x1]
+    msr     S3_0_C2_C1_0, x1
+    msr     S3_0_C2_C1_1, x2
+    isb
     mov     w0, w9
     ldp     x19, x20, [sp]
     ldp     x21, x22, [sp, #16]
@@ -249,6 +283,9 @@ __enter_guest:
     ldp     x1, x2, [x0, #248]
     msr     elr_el2, x1
     msr     spsr_el2, x2
+    ldp     x1, x2, [x0, #264]
+    msr     S3_0_C2_C1_0, x1        // APIAKeyLo_EL1
+    msr     S3_0_C2_C1_1, x2        // APIAKeyHi_EL1
     ldp     x2, x3, [x0, #16]
     ldp     x4, x5, [x0, #32]
     ldp     x6, x7, [x0, #48]
@@ -293,7 +330,15 @@ __own_exception:
     b       .
 "#,
     secondary = sym SECONDARY,
+    own_key = sym OWN_KEY,
 );
+
+/// The image's key for return addresses (APIAKey), made at the primary entry. In `.data`, so that
+/// it outlives the clearing of `.bss`; the assembly alone reads it.
+#[repr(C, align(16))]
+struct OwnKey([AtomicU64; 2]);
+
+static OWN_KEY: OwnKey = OwnKey([AtomicU64::new(1), AtomicU64::new(2)]);
 
 /// What a secondary core reads with its MMU off: words 0 to 4 the translation registers
 /// ([`Registers`]), words 8 to 15 the affinities of the cores, in the order of their stacks.

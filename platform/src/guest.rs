@@ -13,12 +13,16 @@ pub struct GuestRegs {
     pub pc: u64,
     /// Its PSTATE (SPSR_EL2).
     pub pstate: u64,
+    /// Its APIAKey, low and high. The image signs its own return addresses with that key, so it is
+    /// switched at each entry and exit; the other keys are not.
+    pub ia_key: [u64; 2],
 }
 
 const _: () = {
     assert!(core::mem::offset_of!(GuestRegs, x) == 0);
     assert!(core::mem::offset_of!(GuestRegs, pc) == 248);
     assert!(core::mem::offset_of!(GuestRegs, pstate) == 256);
+    assert!(core::mem::offset_of!(GuestRegs, ia_key) == 264);
 };
 
 impl GuestRegs {
@@ -31,6 +35,7 @@ impl GuestRegs {
             x: [0; 31],
             pc,
             pstate: Self::PSTATE_EL1H,
+            ia_key: [0; 2],
         }
     }
 }

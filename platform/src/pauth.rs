@@ -1,10 +1,11 @@
 //! Pointer authentication keys. EL3 keeps those of each world; between partitions they are ours.
+//! APIAKey is not here: it is switched with the general registers.
 
 use crate::{read_sysreg, write_sysreg};
 
 macro_rules! keys {
     ($($field:ident = $name:literal;)*) => {
-        /// The five 128-bit keys of one guest.
+        /// Four of the five 128-bit keys of one guest.
         #[derive(Clone, Debug)]
         #[allow(missing_docs)] // The names are the registers'.
         pub struct Keys { $(pub $field: u64,)* }
@@ -29,8 +30,6 @@ macro_rules! keys {
 }
 
 keys! {
-    ia_low = "S3_0_C2_C1_0";
-    ia_high = "S3_0_C2_C1_1";
     ib_low = "S3_0_C2_C1_2";
     ib_high = "S3_0_C2_C1_3";
     da_low = "S3_0_C2_C2_0";
