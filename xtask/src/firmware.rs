@@ -73,7 +73,8 @@ impl Firmware {
     /// Cargo is not there or the build fails.
     pub fn build(binaries: &BTreeSet<Binary>, options: &Options) -> Result<Self> {
         let target = paths::target().join(format!("firmware-{}", options.log));
-        let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        let mut command =
+            process::bound_command(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         command
             .current_dir(paths::root())
             .args(["build", "--profile", &options.profile, "--target", TARGET])

@@ -3,7 +3,7 @@
 use crate::{
     cmd::test::{Suite, host_log},
     paths,
-    process::Process,
+    process::{Process, bound_command},
     results::Case,
 };
 use anyhow::{Context, Result};
@@ -11,7 +11,7 @@ use std::{
     env,
     fs::File,
     io::{BufRead as _, BufReader, Write as _},
-    process::{Command, Stdio},
+    process::Stdio,
 };
 
 /// How many lines of cargo's output are shown after a failure.
@@ -26,7 +26,7 @@ pub fn run(show: bool) -> Result<Suite> {
     if let Some(folder) = log.parent() {
         paths::make_dir(folder)?;
     }
-    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut command = bound_command(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command
         .current_dir(paths::root())
         .args(["test", "--workspace", "--no-fail-fast", "--color", "never"])

@@ -61,6 +61,7 @@ fn main() -> ExitCode {
         Cmd::Test(arguments) => cmd::test::run(&arguments),
         Cmd::Boot(arguments) => cmd::boot::run(&arguments),
     });
+    process::hold_if_interrupted();
     result.unwrap_or_else(|error| {
         // One line: the chain of causes reads as a sentence.
         eprintln!("error: {error:#}");

@@ -7,7 +7,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use std::{
     fs::File,
     os::unix::process::CommandExt,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{
         Mutex, MutexGuard, OnceLock, PoisonError,
@@ -26,6 +26,17 @@ const GRACE: Duration = Duration::from_secs(2);
 static GROUPS: Mutex<Vec<u32>> = Mutex::new(Vec::new());
 /// Set once Ctrl-C was seen: no child is started any more.
 static STOPPING: AtomicBool = AtomicBool::new(false);
+
+/// Folders that are removed when xtask is interrupted.
+static TEMPORARY: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+/// Has a folder removed when xtask is interrupted. Whoever made it removes it otherwise.
+pub fn remove_on_interrupt(folder: &Path) {
+    TEMPORARY
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push(folder.to_path_buf());
+}
 
 fn groups() -> MutexGuard<'static, Vec<u32>> {
     GROUPS.lock().unwrap_or_else(PoisonError::into_inner)
@@ -52,6 +63,11 @@ pub fn install_interrupt_handler() -> Result<()> {
         for group in &alive {
             signal(*group, Signal::KILL);
         }
+        let folders = TEMPORARY.lock().unwrap_or_else(PoisonError::into_inner);
+        for folder in folders.iter() {
+            // It may be gone already.
+            let _ = std::fs::remove_dir_all(folder);
+        }
         eprintln!("\ninterrupted: all child processes were ended");
         std::process::exit(INTERRUPTED);
     })
@@ -73,6 +89,14 @@ fn exists(group: u32) -> bool {
     group_id(group).is_some_and(|pid| rustix::process::test_kill_process_group(pid).is_ok())
 }
 
+/// Stops the calling thread for good if xtask has been interrupted: the handler ends the process,
+/// and what a killed child leaves behind must not be reported as its failure meanwhile.
+pub fn hold_if_interrupted() {
+    while STOPPING.load(Ordering::SeqCst) {
+        thread::park();
+    }
+}
+
 /// A child in its own process group. Dropping it ends the group.
 #[derive(Debug)]
 pub struct Process {
@@ -91,6 +115,8 @@ impl Process {
         // The lock is held over the start, so that the handler sees each child or stops it.
         let mut list = groups();
         if STOPPING.load(Ordering::SeqCst) {
+            drop(list);
+            hold_if_interrupted();
             bail!("{name} was not started: interrupted");
         }
         let child = command
@@ -110,9 +136,14 @@ impl Process {
     /// # Errors
     /// The operating system does not say.
     pub fn try_wait(&mut self) -> Result<Option<ExitStatus>> {
-        self.child
+        let status = self
+            .child
             .try_wait()
-            .with_context(|| format!("cannot wait for {}", self.name))
+            .with_context(|| format!("cannot wait for {}", self.name))?;
+        if status.is_some() {
+            hold_if_interrupted();
+        }
+        Ok(status)
     }
 
     /// Waits for the end.
@@ -120,9 +151,12 @@ impl Process {
     /// # Errors
     /// The operating system does not say.
     pub fn wait(mut self) -> Result<ExitStatus> {
-        self.child
+        let status = self
+            .child
             .wait()
-            .with_context(|| format!("cannot wait for {}", self.name))
+            .with_context(|| format!("cannot wait for {}", self.name));
+        hold_if_interrupted();
+        status
     }
 }
 

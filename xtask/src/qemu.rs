@@ -3,7 +3,7 @@
 use crate::{
     console::{Decoder, Line, Origin, Stream},
     paths,
-    process::{Process, bound_command},
+    process::{self, Process, bound_command},
 };
 use anyhow::{Context, Result};
 use std::{
@@ -245,6 +245,7 @@ impl SocketFolder {
         let folder = std::env::temp_dir().join(format!("tantalum-{}-{number}", std::process::id()));
         let _ = std::fs::remove_dir_all(&folder);
         paths::make_dir(&folder)?;
+        process::remove_on_interrupt(&folder);
         Ok(Self(folder))
     }
 

@@ -7,7 +7,7 @@ use crate::{
     paths,
     qemu::{self, End, Machine, Next},
     results::Results,
-    scenario::{Bl33, Finish, Scenario, Text},
+    scenario::{Bl33, Finish, POWER_OFF, Scenario, Text},
 };
 use anyhow::{Context, Result};
 use defmt_decoder::Table;
@@ -82,7 +82,9 @@ pub fn play(scenario: &Scenario, boot: &Boot, play: &Play) -> Result<Outcome> {
     let mut judge = Judge::new(scenario);
     let mut tail = Vec::new();
     let end = qemu::run(&machine, decoders(scenario, boot)?, |line| {
-        play.printer.print(&line);
+        if !judge.is_aftermath(&line) {
+            play.printer.print(&line);
+        }
         let text = plain(&line);
         // The log is flushed line by line, so that it is whole even if xtask is killed.
         let _ = writeln!(file, "{text}").and_then(|()| file.flush());
@@ -131,6 +133,7 @@ struct Judge<'s> {
     results: Results,
     missing: Vec<Text>,
     problems: Vec<String>,
+    powered_off: bool,
 }
 
 impl<'s> Judge<'s> {
@@ -140,11 +143,19 @@ impl<'s> Judge<'s> {
             results: Results::default(),
             missing: scenario.expect.clone(),
             problems: Vec::new(),
+            powered_off: false,
         }
+    }
+
+    /// Whether a line is TF-A's panic after power-off, which only says that QEMU was not quick
+    /// enough to stop it.
+    fn is_aftermath(&self, line: &Line) -> bool {
+        self.powered_off && line.origin == Origin::TfA && line.stream == Some(Stream::Secure)
     }
 
     fn line(&mut self, line: &Line) -> Next {
         self.results.feed(line);
+        self.powered_off |= line.origin == Origin::TfA && line.text.contains(POWER_OFF);
         let Some(stream) = line.stream else {
             return Next::Continue;
         };

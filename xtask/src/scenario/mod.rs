@@ -11,6 +11,9 @@ use std::time::Duration;
 /// The only board so far.
 pub const BOARD: &str = "qemu-virt";
 
+/// TF-A's word for PSCI SYSTEM_OFF.
+pub const POWER_OFF: &str = "System Power off";
+
 /// What TF-A starts at NS-EL2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bl33 {
@@ -137,10 +140,10 @@ pub fn boot(name: &'static str, about: &'static str, bl33: Bl33) -> Scenario {
                 stream: Stream::Normal,
                 part: "BL31: v2.",
             },
-            // TF-A's word for PSCI SYSTEM_OFF: the client ended the machine, nothing else did.
+            // The client ended the machine, nothing else did.
             Text {
                 stream: Stream::Normal,
-                part: "System Power off",
+                part: POWER_OFF,
             },
         ],
         forbid: vec![

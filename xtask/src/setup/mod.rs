@@ -169,13 +169,18 @@ fn install_packages(packages: &[&str]) -> Result<()> {
     if rustix::process::geteuid().is_root() {
         return apt.install(packages, &log);
     }
+    let sudo = process::output("sudo", &["--version"]).is_some();
     let commands: Vec<_> = apt
         .install_commands(packages)
         .iter()
-        .map(|arguments| format!("sudo apt-get {}", quoted(arguments)))
+        .map(|arguments| {
+            let sudo = if sudo { "sudo " } else { "" };
+            format!("{sudo}apt-get {}", quoted(arguments))
+        })
         .collect();
     bail!(
-        "packages are missing and only root may install them: run this, then the same command again:\n\n{}\n",
+        "packages are missing and only root may install them: run this{}, then the same command again:\n\n{}\n",
+        if sudo { "" } else { " as root" },
         commands.join(" && ")
     )
 }

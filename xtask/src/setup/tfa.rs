@@ -211,7 +211,7 @@ fn build(source: &Path, folder: &Path, log: &Path) -> Result<()> {
     let layout = part.join("sp_layout.json");
     paths::write(&layout, "{}")?;
     let step = Step::start(format!("building TF-A from {}", source.display()));
-    let mut command = Command::new("make");
+    let mut command = process::bound_command("make");
     command
         .arg("-C")
         .arg(source)
