@@ -2,6 +2,7 @@
 
 mod calls;
 mod containment;
+mod cores;
 mod cycles;
 mod fp;
 mod identity;
@@ -27,6 +28,7 @@ pub const CHAPTERS: &[fn(&mut Client)] = &[
     isolation::run,
     power::run,
     containment::run,
+    cores::run,
 ];
 
 impl Client {
