@@ -11,6 +11,7 @@ use core::fmt;
 use core::hint::spin_loop;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicU64, Ordering};
+use embedded_hal::delay::DelayNs;
 use embedded_io::{ErrorType, Read, ReadReady, Write, WriteReady};
 
 pub use arm_pl011_uart::Error;
@@ -22,7 +23,9 @@ const UARTFR: usize = 0x18;
 /// UARTFR.TXFF: the transmit FIFO is full.
 const TXFF: u32 = 1 << 5;
 /// How often to look whether earlier firmware's bytes have left before the UART is set up again.
-const DRAIN_POLLS: u32 = 1_000_000;
+const DRAIN_POLLS: u32 = 1_000;
+/// Microseconds between two looks: a little less than one byte takes.
+const DRAIN_POLL_US: u32 = 80;
 
 /// How a PL011 is driven.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -55,13 +58,13 @@ impl Uart {
     ///
     /// # Errors
     /// [`Error::InvalidParameter`] if the clock cannot make that speed; the UART is then as it was.
-    pub fn enable(&mut self, config: UartConfig) -> Result<(), Error> {
+    pub fn enable(&mut self, config: UartConfig, delay: &mut impl DelayNs) -> Result<(), Error> {
         // A disabled UART never drains its FIFO, so the wait has a bound.
         for _ in 0..DRAIN_POLLS {
             if !self.0.is_busy() {
                 break;
             }
-            spin_loop();
+            delay.delay_us(DRAIN_POLL_US);
         }
         let line = LineConfig {
             data_bits: DataBits::Bits8,
@@ -154,11 +157,16 @@ impl Console {
     /// # Safety
     /// `base` is the address of a PL011's 4 KiB register frame that stays mapped as device memory, and only this
     /// console drives it.
-    pub unsafe fn init(&self, base: u64, config: UartConfig) -> Result<(), Error> {
+    pub unsafe fn init(
+        &self,
+        base: u64,
+        config: UartConfig,
+        delay: &mut impl DelayNs,
+    ) -> Result<(), Error> {
         let address = usize::try_from(base).map_err(|_| Error::InvalidParameter)?;
         // SAFETY: the caller's promise is the one asked for here.
         let mut uart = unsafe { Uart::at(address) }.ok_or(Error::InvalidParameter)?;
-        uart.enable(config)?;
+        uart.enable(config, delay)?;
         self.base.store(base, Ordering::Release);
         Ok(())
     }

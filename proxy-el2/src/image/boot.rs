@@ -10,6 +10,7 @@ use ffa_abi::package::Package;
 use heapless::String;
 use platform::{
     board::Region,
+    confine::{Confinement, confine},
     cpu::{self, Features},
     el1::El1State,
     fp, gic,
@@ -18,8 +19,8 @@ use platform::{
     once::Once,
     read_sysreg,
     stage1::{Kind, Pool, Stage1, Stage1Builder, Stage1Error},
-    stage2::{Attr, Stage2, TablePool, Tlbi, Vtcr, vtcr_el2},
-    timer,
+    stage2::{Attr, Stage2, TablePool, Tlbi},
+    timer::{self, GenericTimer},
     uart::{CONSOLE, UartConfig},
     write_sysreg,
 };
@@ -27,32 +28,6 @@ use proxy_el2::{forward::Upstream, manifest::VmManifest, vm::Vm};
 
 /// The VM's package stands this far behind the image's start, in the file that BL2 loads.
 const PACKAGE_OFFSET: usize = 0x20_0000;
-
-/// HCR_EL2 while the VM runs: VM, SWIO, PTW, FMO, IMO, AMO, FB, BSU inner, TSC, TIDCP, TACR, TSW,
-/// RW, E2H, TLOR, TERR, TEA, APK, API. ATA is 0: the proxy keeps no MTE tags for anybody.
-const HCR: u64 = 1
-    | 1 << 1
-    | 1 << 2
-    | 1 << 3
-    | 1 << 4
-    | 1 << 5
-    | 1 << 9
-    | 1 << 10
-    | 1 << 19
-    | 1 << 20
-    | 1 << 21
-    | 1 << 22
-    | 1 << 31
-    | 1 << 34
-    | 1 << 35
-    | 1 << 36
-    | 1 << 37
-    | 1 << 40
-    | 1 << 41;
-/// CNTHCTL_EL2 (E2H layout): EL1PCTEN and EL1PTEN: the timers are the VM's.
-const CNTHCTL: u64 = 1 << 10 | 1 << 11;
-/// HFGRTR_EL2 and HFGWTR_EL2: TPIDR2_EL0 and SMPRI_EL1 do not trap (their bits count the other way).
-const FGT_SME: u64 = 1 << 54 | 1 << 55;
 
 static STAGE1: Pool<32> = Pool::new();
 static STAGE2: TablePool<16> = TablePool::new();
@@ -79,6 +54,7 @@ pub fn primary() -> Guest {
                 clock_hz: uart.clock_hz,
                 baud: uart.baud,
             },
+            &mut GenericTimer,
         )
     };
     let map = own_map();
@@ -263,40 +239,20 @@ fn own_stage2(manifest: &VmManifest) -> Stage2<'static> {
 /// Sets the EL2 registers that confine the VM, and its EL1 registers to their reset state.
 fn take_machine(stage2: &Stage2<'_>) {
     let features = Features::read();
-    let vtcr = vtcr_el2(Vtcr {
-        pa_range: features.pa_range,
-        vmid16: false,
-        secure: false,
-    });
-    let counters = read_sysreg!("mdcr_el2") & 0x1f;
     let mut el1 = El1State::RESET;
     // RES1 bits; MMU, caches and alignment checks off.
     el1.sctlr = 0x30c5_0830;
-    // SAFETY: These control what EL1 may do; nothing runs there yet. EL2's own translation regime
-    // (E2H = 1) stays as it is, and nobody needs the earlier EL1 registers.
+    // SAFETY: Nothing runs at EL1 yet, E2H was set at the entry, and nobody needs the earlier EL1
+    // registers. The only VM owns everything that is not switched.
     unsafe {
-        write_sysreg!("vtcr_el2", vtcr);
+        confine(
+            &features,
+            Confinement {
+                secure: false,
+                owner: true,
+            },
+        );
         write_sysreg!("vttbr_el2", stage2.vttbr());
-        write_sysreg!("hcr_el2", HCR);
-        write_sysreg!("mdcr_el2", counters);
-        write_sysreg!("cnthctl_el2", CNTHCTL);
-        write_sysreg!("cntvoff_el2", 0);
-        write_sysreg!("vpidr_el2", read_sysreg!("midr_el1"));
-        write_sysreg!("vmpidr_el2", read_sysreg!("mpidr_el1"));
-        write_sysreg!("hstr_el2", 0);
-        // No list registers, no virtual interrupts.
-        write_sysreg!("S3_4_C12_C11_0", 0);
-        if features.hcx {
-            write_sysreg!("S3_4_C1_C2_2", 0);
-        }
-        if features.fgt {
-            let sme = if features.sme { FGT_SME } else { 0 };
-            write_sysreg!("S3_4_C1_C1_4", sme);
-            write_sysreg!("S3_4_C1_C1_5", sme);
-            write_sysreg!("S3_4_C1_C1_6", 0);
-            write_sysreg!("S3_4_C3_C1_4", 0);
-            write_sysreg!("S3_4_C3_C1_5", 0);
-        }
         el1.load();
     }
     // The VM owns the vector registers: nothing else at this level uses any.

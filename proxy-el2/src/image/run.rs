@@ -1,6 +1,7 @@
 //! The VM runs; each of its exits is handled, for ever.
 
 use defmt::{info, warn};
+use embedded_io::Write;
 use ffa_abi::{
     EndpointId, Regs,
     smccc::{self, psci},
@@ -12,6 +13,7 @@ use platform::{
     read_sysreg,
     stage2::Stage2,
     trap::{Fault, Trap},
+    uart::CONSOLE,
 };
 use proxy_el2::{
     forward::Upstream,
@@ -144,6 +146,10 @@ fn end(guest: &Guest, next: Next) -> ! {
         _ => (psci::SYSTEM_OFF, "off"),
     };
     info!("VM {=u16}: system {=str}", guest.vm.id.0, what);
+    if let Some(mut console) = CONSOLE.lock() {
+        // The last lines are out before the power goes; a PL011 reports no error in sending.
+        let _ = console.flush();
+    }
     let mut regs = Regs::ZERO;
     regs[0] = fid.into();
     platform::smc::smc(&mut regs.0);

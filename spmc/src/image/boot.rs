@@ -6,7 +6,6 @@
 use super::{BOARD, cpu::Cpu, load, vcpu::Vcpu};
 use core::fmt::{Display, Write};
 use defmt::{error, info, warn};
-use embedded_hal::delay::DelayNs;
 use ffa_abi::{
     Regs,
     fid::{Function, raw},
@@ -20,7 +19,6 @@ use platform::{
     once::{Once, Shared},
     read_sysreg,
     stage1::{Kind, Pool, Stage1, Stage1Builder},
-    stage2::{Vtcr, vstcr_el2, vtcr_el2},
     timer::{self, GenericTimer},
     uart::{CONSOLE, UartConfig},
 };
@@ -84,14 +82,13 @@ pub fn primary(args: &BootArgs) -> (&'static Core, &'static mut PeState, Cpu) {
                 clock_hz: BOARD.uart_secure.clock_hz,
                 baud: BOARD.uart_secure.baud,
             },
+            &mut GenericTimer,
         )
     };
     let manifest_page = args.x[0] as usize & !(PAGE - 1);
     let map = own_map(manifest_page);
-    if uart.is_err() {
-        // Nothing can be said without it; the partitions may still work.
-        GenericTimer.delay_us(1);
-    }
+    // A console that could not be set up stays silent; the partitions work without.
+    let _ = uart;
     info!(
         "Tantalum SPMC on {=str}, core {=usize}, EL{=u8}, image {=u64:#x}..{=u64:#x}",
         BOARD.name,
@@ -116,7 +113,7 @@ pub fn primary(args: &BootArgs) -> (&'static Core, &'static mut PeState, Cpu) {
     let core: &'static Core = core;
     SHARED.set(core);
     bring_up_gic();
-    let mut cpu = Cpu::new(vectors, vtcr(), vstcr_el2());
+    let mut cpu = Cpu::new(vectors);
     for slot in order {
         initialise(core, pe, &mut cpu, slot);
     }
@@ -144,7 +141,7 @@ pub fn secondary() -> (&'static Core, &'static mut PeState, Cpu) {
     // held them then can't come back.
     let (pe, vectors) = unsafe { (pe.retake(), vectors.retake()) };
     bring_up_gic();
-    let cpu = Cpu::new(vectors, vtcr(), vstcr_el2());
+    let cpu = Cpu::new(vectors);
     info!("core {=usize} is on", index);
     (core, pe, cpu)
 }
@@ -186,14 +183,6 @@ fn offer_secondaries(map: &'static Stage1) {
 
 fn micros(ticks: u64) -> u64 {
     ticks.saturating_mul(1_000_000) / timer::frequency().max(1)
-}
-
-fn vtcr() -> u64 {
-    vtcr_el2(Vtcr {
-        pa_range: platform::cpu::Features::read().pa_range,
-        vmid16: false,
-        secure: true,
-    })
 }
 
 /// Maps the image (each section with its own permissions), its UART and its manifest, and switches

@@ -11,6 +11,7 @@ use super::{
 };
 use defmt::{error, info, warn};
 use platform::{
+    confine::{Confinement, confine},
     cpu::Features,
     el1::El1State,
     fp::{self, VectorState},
@@ -19,6 +20,7 @@ use platform::{
     idregs,
     inject::{Injection, inject},
     read_sysreg,
+    stage2::vstcr_el2,
     sysreg::isb,
     trap::{Fault, SystemAccess, Trap},
     write_sysreg,
@@ -27,43 +29,6 @@ use spmc::{
     context::Slot,
     spm::{Next, Outcome},
 };
-
-/// HCR_EL2 while partitions run: VM, SWIO, PTW, FMO, IMO, AMO, FB, BSU inner, TID3, TSC, TIDCP,
-/// TACR, TSW, RW, E2H, TLOR, TERR, TEA, APK, API. ATA and EnSCXT are 0: MTE tags and SCXTNUM trap.
-const HCR: u64 = 1
-    | 1 << 1
-    | 1 << 2
-    | 1 << 3
-    | 1 << 4
-    | 1 << 5
-    | 1 << 9
-    | 1 << 10
-    | 1 << 18
-    | 1 << 19
-    | 1 << 20
-    | 1 << 21
-    | 1 << 22
-    | 1 << 31
-    | 1 << 34
-    | 1 << 35
-    | 1 << 36
-    | 1 << 37
-    | 1 << 40
-    | 1 << 41;
-
-/// MDCR_EL2: TPMCR, TPM, TDA, TDOSA, TDRA, TPMS, TTRF, TDCC. E2PB and E2TB are 0: the profiling and
-/// trace buffers are EL2's, which owns none.
-const MDCR: u64 = 1 << 5 | 1 << 6 | 1 << 9 | 1 << 10 | 1 << 11 | 1 << 14 | 1 << 19 | 1 << 27;
-
-/// CNTHCTL_EL2 (E2H layout): EL1PCTEN, so that the physical counter can be read; EL1PTEN = 0, so
-/// that the physical timer traps.
-const CNTHCTL: u64 = 1 << 10;
-/// CNTHCTL_EL2.EL1TVT: the virtual timer, which stays the normal world's, traps (FEAT_ECV).
-const CNTHCTL_TVT: u64 = 1 << 13;
-
-/// ICH_HCR_EL2: a partition's access to any ICC register traps (TC, TALL0, TALL1, TDIR), so that it
-/// can't take an interrupt of the normal world's.
-const ICH_HCR: u64 = 1 << 10 | 1 << 11 | 1 << 12 | 1 << 14;
 
 /// Whose EL1 registers are in the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,38 +60,18 @@ pub struct Cpu {
 
 impl Cpu {
     /// Sets up the EL2 registers that hold for all partitions on this core.
-    pub fn new(vectors: &'static mut VectorState, vtcr: u64, vstcr: u64) -> Self {
+    pub fn new(vectors: &'static mut VectorState) -> Self {
         let features = Features::read();
-        let cnthctl = if features.ecv {
-            CNTHCTL | CNTHCTL_TVT
-        } else {
-            CNTHCTL
-        };
-        let counters = read_sysreg!("mdcr_el2") & 0x1f;
-        // SAFETY: These control what EL1 may do and how stage 2 is walked; nothing runs at EL1 now,
-        // and EL2's own translation regime (E2H = 1) stays as it is.
+        // SAFETY: No partition runs on this core yet, and E2H was set at the entry.
         unsafe {
-            write_sysreg!("hcr_el2", HCR);
-            write_sysreg!("mdcr_el2", MDCR | counters);
-            write_sysreg!("cnthctl_el2", cnthctl);
-            write_sysreg!("cntvoff_el2", 0);
-            write_sysreg!("vpidr_el2", read_sysreg!("midr_el1"));
-            write_sysreg!("S3_4_C12_C11_0", ICH_HCR);
-            write_sysreg!("vtcr_el2", vtcr);
-            write_sysreg!("S3_4_C2_C6_2", vstcr);
-            write_sysreg!("hstr_el2", 0);
-            if features.hcx {
-                // TCR2_EL1, SCTLR2_EL1 and the like trap.
-                write_sysreg!("S3_4_C1_C2_2", 0);
-            }
-            if features.fgt {
-                // Fine-grained traps: only those that are on while zero (TPIDR2_EL0, SMPRI_EL1 …).
-                write_sysreg!("S3_4_C1_C1_4", 0);
-                write_sysreg!("S3_4_C1_C1_5", 0);
-                write_sysreg!("S3_4_C1_C1_6", 0);
-                write_sysreg!("S3_4_C3_C1_4", 0);
-                write_sysreg!("S3_4_C3_C1_5", 0);
-            }
+            confine(
+                &features,
+                Confinement {
+                    secure: true,
+                    owner: false,
+                },
+            );
+            write_sysreg!("S3_4_C2_C6_2", vstcr_el2());
         }
         fp::close();
         isb();

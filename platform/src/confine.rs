@@ -1,0 +1,116 @@
+//! The EL2 registers that confine what runs at EL1: stage 2, traps, timers.
+
+use crate::{
+    cpu::Features,
+    stage2::{Vtcr, vtcr_el2},
+    write_sysreg,
+};
+use cortex_a::registers::{
+    HCR_EL2, ICH_HCR_EL2, MDCR_EL2, MIDR_EL1, MPIDR_EL1, Readable, VMPIDR_EL2, Writeable,
+};
+
+/// CNTHCTL_EL2 (E2H layout): EL1PCTEN, so that the physical counter can be read.
+const EL1PCTEN: u64 = 1 << 10;
+/// CNTHCTL_EL2 (E2H layout): EL1PTEN, so that the physical timer does not trap.
+const EL1PTEN: u64 = 1 << 11;
+/// CNTHCTL_EL2.EL1TVT: the virtual timer traps (FEAT_ECV).
+const EL1TVT: u64 = 1 << 13;
+/// HFGRTR_EL2 and HFGWTR_EL2: TPIDR2_EL0 and SMPRI_EL1 do not trap (their bits count the other way).
+const FGT_SME: u64 = 1 << 54 | 1 << 55;
+
+/// ICH_HCR_EL2: TC, TALL0, TALL1, TDIR.
+const ICC_TRAPS: u64 = 1 << 10 | 1 << 11 | 1 << 12 | 1 << 14;
+
+/// What a guest may have of the machine beside its memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Confinement {
+    /// Whether this is the secure state, with a second IPA space.
+    pub secure: bool,
+    /// Whether the guest owns what is not switched: both EL1 timers, debug, PMU, SME's registers.
+    /// Else all of that traps, identification registers and the GIC's too.
+    pub owner: bool,
+}
+
+/// Sets this core's EL2 registers for guests of this kind. Stage 2's own root is not among them.
+///
+/// MTE tags and SCXTNUM trap for everybody (HCR_EL2.ATA and EnSCXT are 0), WFI and WFE for nobody.
+///
+/// # Safety
+///
+/// Nothing is running at EL1 on this core, and EL2's own translation regime is EL2&0 (E2H = 1).
+pub unsafe fn confine(features: &Features, kind: Confinement) {
+    let mut hcr = HCR_EL2::VM::Enable
+        + HCR_EL2::SWIO::SET
+        + HCR_EL2::PTW::SET
+        + HCR_EL2::FMO::EnableVirtualFIQ
+        + HCR_EL2::IMO::EnableVirtualIRQ
+        + HCR_EL2::AMO::SET
+        + HCR_EL2::FB::SET
+        + HCR_EL2::BSU::InnerShareable
+        + HCR_EL2::TSC::EnableTrapEl1SmcToEl2
+        + HCR_EL2::TIDCP::SET
+        + HCR_EL2::TACR::SET
+        + HCR_EL2::TSW::SET
+        + HCR_EL2::RW::EL1IsAarch64
+        + HCR_EL2::E2H::EnableOsAtEl2
+        + HCR_EL2::TLOR::SET
+        + HCR_EL2::TERR::SET
+        + HCR_EL2::TEA::SET
+        + HCR_EL2::APK::SET
+        + HCR_EL2::API::SET;
+    // E2PB and E2TB stay 0: the profiling and trace buffers are EL2's, which owns none.
+    let mut mdcr = MDCR_EL2::HPMN.val(MDCR_EL2.read(MDCR_EL2::HPMN));
+    let mut cnthctl = EL1PCTEN;
+    let mut sme = 0;
+    if kind.owner {
+        cnthctl |= EL1PTEN;
+        if features.sme {
+            sme = FGT_SME;
+        }
+        ICH_HCR_EL2.set(0);
+    } else {
+        hcr += HCR_EL2::TID3::SET;
+        mdcr += MDCR_EL2::TPMCR::SET
+            + MDCR_EL2::TPM::SET
+            + MDCR_EL2::TDA::SET
+            + MDCR_EL2::TDOSA::SET
+            + MDCR_EL2::TDRA::SET
+            + MDCR_EL2::TPMS::SET
+            + MDCR_EL2::TTRF::SET
+            + MDCR_EL2::TDCC::SET;
+        if features.ecv {
+            cnthctl |= EL1TVT;
+        }
+        // Any ICC register: the list registers are the other world's, and so are its interrupts.
+        ICH_HCR_EL2.set(ICC_TRAPS);
+    }
+    HCR_EL2.write(hcr);
+    MDCR_EL2.write(mdcr);
+    VMPIDR_EL2.set(MPIDR_EL1.get());
+    let vtcr = vtcr_el2(Vtcr {
+        pa_range: features.pa_range,
+        vmid16: false,
+        secure: kind.secure,
+    });
+    // SAFETY: These control what EL1 may do and how stage 2 is walked; nothing runs at EL1 now.
+    unsafe {
+        write_sysreg!("vtcr_el2", vtcr);
+        write_sysreg!("vpidr_el2", MIDR_EL1.get());
+        write_sysreg!("cnthctl_el2", cnthctl);
+        write_sysreg!("cntvoff_el2", 0);
+        write_sysreg!("hstr_el2", 0);
+        if features.hcx {
+            // TCR2_EL1, SCTLR2_EL1 and the like trap.
+            write_sysreg!("S3_4_C1_C2_2", 0);
+        }
+        if features.fgt {
+            // Of the fine-grained traps only those are on that count the other way.
+            write_sysreg!("S3_4_C1_C1_4", sme);
+            write_sysreg!("S3_4_C1_C1_5", sme);
+            write_sysreg!("S3_4_C1_C1_6", 0);
+            write_sysreg!("S3_4_C3_C1_4", 0);
+            write_sysreg!("S3_4_C3_C1_5", 0);
+        }
+    }
+    crate::sysreg::isb();
+}
