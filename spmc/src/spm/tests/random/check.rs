@@ -1,0 +1,343 @@
+//! What must hold after each step.
+
+use super::*;
+
+impl World {
+    fn registers(&self, snapshot: &Snapshot, who: Who) -> Frame {
+        match who {
+            Who::NormalWorld(pe) => {
+                let mut x = [0; 31];
+                x[..18].copy_from_slice(&snapshot.nwd[pe].0);
+                x
+            }
+            Who::Context(slot, _) => self.view(snapshot, slot).gp.x,
+        }
+    }
+
+    fn view<'a>(&self, snapshot: &'a Snapshot, slot: Slot) -> &'a View {
+        let pe = self.f.pe;
+        let mut views = snapshot.contexts.iter();
+        views
+            .find(|view| view.slot == slot && view.pe.is_none_or(|n| n == pe))
+            .unwrap()
+    }
+
+    /// The next endpoint's call ended with `x` in x0 onwards, and the rest of x0-x7 zero.
+    pub(super) fn told(&self, before: &Snapshot, caller: Who, x: &[u64]) {
+        let next = self.now();
+        assert_ne!(next, caller);
+        let mut expected = self.registers(before, next);
+        expected[..8].fill(0);
+        expected[..x.len()].copy_from_slice(x);
+        assert_eq!(
+            self.registers(&self.f.snapshot(), next),
+            expected,
+            "{next:?}"
+        );
+        if let Who::Context(slot, _) = next {
+            let view = self.view(before, slot);
+            assert!(matches!(view.waits_for, WaitsFor::Callee(_)));
+            assert_eq!(view.state, State::Blocked);
+        }
+    }
+
+    /// The next endpoint received the caller's message.
+    fn received(&mut self, before: &Snapshot, call: &Frame) {
+        let next = self.now();
+        let mut own = self.registers(before, next);
+        let wide = |x: u64| x as u32 & WIDE_BIT != 0;
+        if matches!(next, Who::NormalWorld(_)) && wide(call[0]) && !wide(own[0]) {
+            own[8..18].fill(0);
+        }
+        let mut expected = delivered(call, &own);
+        if let Who::NormalWorld(_) = next {
+            expected[18..].fill(0);
+        }
+        assert_eq!(
+            self.registers(&self.f.snapshot(), next),
+            expected,
+            "{next:?}"
+        );
+        let inbox = self.inbox.entry(next).or_default();
+        let two = matches!(fid(call), DIRECT_REQ2 | DIRECT_RESP2);
+        let payload = if two { 2..18 } else { 3..8 };
+        for value in &call[payload] {
+            inbox.insert(if wide(call[0]) {
+                *value
+            } else {
+                *value & 0xffff_ffff
+            });
+        }
+    }
+
+    pub(super) fn after_call(&mut self, before: &Snapshot, caller: Who, call: &Frame) {
+        let next = self.now();
+        let after = self.f.snapshot();
+        if next == caller {
+            self.answered(before, &after, caller, call);
+            return;
+        }
+        let now_at = |slot| self.view(&after, slot);
+        match fid(call) {
+            DIRECT_REQ_32 | DIRECT_REQ_64 | DIRECT_REQ2 => {
+                let Who::Context(slot, _) = next else {
+                    panic!("a request reached {next:?}");
+                };
+                assert_eq!(self.view(before, slot).state, State::Waiting);
+                assert_eq!(now_at(slot).model, Model::DirectRequest);
+                assert_eq!(call[1] as u16, id(slot).0);
+                self.received(before, call);
+                let old = self.owes.insert(next, (Some(caller), fid(call)));
+                assert_eq!(old, None, "{next:?} was serving already");
+                self.requests += 1;
+            }
+            DIRECT_RESP_32 | DIRECT_RESP_64 | DIRECT_RESP2 => {
+                let (origin, request) = self.owes.remove(&caller).expect("a request");
+                self.ended += 1;
+                assert_eq!(request == DIRECT_REQ2, fid(call) == DIRECT_RESP2);
+                match origin {
+                    Some(origin) => {
+                        assert_eq!(origin, next, "whose answer it is");
+                        self.received(before, call);
+                    }
+                    None => self.told(before, caller, &[MSG_WAIT.into()]),
+                }
+            }
+            MSG_WAIT | MSG_WAIT_64 => {
+                assert_eq!(self.owes.get(&caller), None, "it owes an answer");
+                self.told(before, caller, &[MSG_WAIT.into()]);
+            }
+            YIELD | YIELD_64 => {
+                let Who::Context(slot, index) = caller else {
+                    panic!("the normal world does not yield");
+                };
+                let timeout = [call[2] & 0xffff_ffff, call[3] & 0xffff_ffff];
+                self.inbox.entry(next).or_default().extend(timeout);
+                let told = [
+                    YIELD.into(),
+                    target(slot, index as u16),
+                    timeout[0],
+                    timeout[1],
+                ];
+                self.told(before, caller, &told);
+            }
+            RUN | RUN_64 => {
+                let Who::Context(slot, index) = next else {
+                    panic!("a run reached {next:?}");
+                };
+                let target = target(slot, index as u16);
+                assert_eq!(call[1] & 0xffff_ffff, target);
+                let old = self.view(before, slot);
+                let mut expected = old.gp.x;
+                match (old.state, old.waits_for) {
+                    (State::Waiting, _) => {
+                        assert!(matches!(caller, Who::NormalWorld(_)));
+                        expected[..8].fill(0);
+                        (expected[0], expected[1]) = (RUN.into(), target);
+                    }
+                    (State::Preempted, _) | (State::Blocked, WaitsFor::Cycles) => {}
+                    other => panic!("{other:?} was run"),
+                }
+                assert_eq!(now_at(slot).gp.x, expected, "x0-x30 of who runs");
+                if let Some((Some(origin), _)) = self.owes.get(&next) {
+                    assert_eq!(*origin, caller, "only who asked runs it again");
+                }
+            }
+            other => panic!("{other:#x} changed who runs from {caller:?} to {next:?}"),
+        }
+    }
+
+    /// The caller goes on: its results hold nothing of anybody's, and nothing else has changed.
+    fn answered(&mut self, before: &Snapshot, after: &Snapshot, caller: Who, call: &Frame) {
+        let x = self.registers(after, caller);
+        let mut expected = self.registers(before, caller);
+        if self.f.now[self.f.pe] == Next::NormalWorldResume {
+            assert_eq!(fid(call), INTERRUPT);
+            assert_eq!(x, expected);
+        } else {
+            // EL3 passes on nothing but FF-A, and our own completions that it bounces.
+            let from_el3 = matches!(caller, Who::NormalWorld(_));
+            let count = if is_ffa(call) || from_el3 { 8 } else { 1 };
+            expected[..count].copy_from_slice(&x[..count]);
+            assert_eq!(x, expected, "more than the results was written");
+            if x[0] != u64::MAX {
+                for value in &x[..count] {
+                    assert_eq!(value >> 32, 0, "an upper half");
+                    assert_eq!(owner(*value), None, "a result shows a register");
+                }
+            }
+        }
+        let off = matches!(caller, Who::NormalWorld(_))
+            && call[2] as u32 == FRAMEWORK_BIT
+            && call[3] as u32 == psci::CPU_OFF
+            && x[0] == u64::from(DIRECT_RESP_32);
+        if off {
+            let pe = self.f.pe;
+            let here = after.contexts.iter().filter(|view| view.pe == Some(pe));
+            for view in here {
+                assert_eq!(view.state, State::Off);
+                let who = self.who(view.slot);
+                self.ended += usize::from(self.owes.remove(&who).is_some());
+                self.died(who);
+            }
+        } else {
+            let now = match caller {
+                Who::NormalWorld(_) => Next::NormalWorld,
+                Who::Context(slot, _) => Next::Partition(slot),
+            };
+            let pe = self.f.pe;
+            let strip = |snapshot: &Snapshot| {
+                let stripped = snapshot.clone().without_results(pe, now);
+                // Only FFA_VERSION changes a version.
+                match fid(call) {
+                    VERSION | DIRECT_REQ_32 => stripped.without_versions(),
+                    _ => stripped,
+                }
+            };
+            strip(after).is(&strip(before));
+        }
+    }
+
+    /// Requests of the dead are answered into the void.
+    fn died(&mut self, who: Who) {
+        for (origin, _) in self.owes.values_mut() {
+            if *origin == Some(who) {
+                *origin = None;
+            }
+        }
+    }
+
+    pub(super) fn after_abort(&mut self, before: &Snapshot, caller: Who) {
+        let aborted = [ERROR.into(), 0, FfaError::Aborted.register()];
+        self.told(before, caller, &aborted);
+        if let Some((origin, _)) = self.owes.remove(&caller) {
+            self.ended += 1;
+            if let Some(origin) = origin {
+                assert_eq!(origin, self.now(), "who asked is told");
+            }
+        }
+        self.died(caller);
+    }
+
+    pub(super) fn only_caller_and_next_changed(
+        &self,
+        before: &Snapshot,
+        after: &Snapshot,
+        caller: Who,
+        call: &Frame,
+    ) {
+        let next = self.now();
+        for (pe, (old, new)) in before.nwd.iter().zip(&after.nwd).enumerate() {
+            if next != Who::NormalWorld(pe) {
+                assert_eq!(old, new, "the normal world's frame on core {pe}");
+            }
+        }
+        for (old, new) in before.contexts.iter().zip(&after.contexts) {
+            assert_eq!(old.slot, new.slot);
+            let pe = new.pe.or(old.pe);
+            let up = self.f.spmc.info(new.slot).unwrap().is_up();
+            let who = Who::Context(new.slot, if up { 0 } else { pe.unwrap() });
+            if who == next {
+                continue;
+            }
+            if who == caller && matches!(fid(call), YIELD | YIELD_64) {
+                let mut expected = *call;
+                expected[..8].fill(0);
+                expected[0] = SUCCESS_32.into();
+                assert_eq!(new.gp.x, expected, "{who:?} yielded");
+                continue;
+            }
+            assert_eq!(old.gp.x, new.gp.x, "registers of {who:?}");
+            if who != caller && new.state != State::Off {
+                assert_eq!(old.state, new.state, "state of {who:?}");
+                assert_eq!(old.pe, new.pe, "where {who:?} is");
+            }
+        }
+    }
+
+    /// Contexts and chains on both cores.
+    pub(super) fn links(&self, after: &Snapshot) {
+        for view in &after.contexts {
+            let up = self.f.spmc.info(view.slot).unwrap().is_up();
+            let serving = view.request.is_some();
+            match view.state {
+                State::Waiting | State::Aborted | State::Off => {
+                    assert!(!serving, "{view:?} serves nobody");
+                }
+                State::Running | State::Blocked | State::Preempted => {
+                    assert_eq!(serving, view.model == Model::DirectRequest, "{view:?}");
+                    assert!(view.pe.is_some(), "{view:?} is parked");
+                }
+                State::Created | State::Starting => panic!("{view:?} after the boot"),
+            }
+            assert!(up || view.pe.is_some(), "a pinned context is parked");
+            let index = if up { 0 } else { view.pe.unwrap() };
+            let owed = self.owes.get(&Who::Context(view.slot, index));
+            assert_eq!(owed.is_some(), serving, "the ledger of {view:?}");
+        }
+        for (pe, now) in self.f.now.iter().enumerate() {
+            let here = |slot| {
+                let mut views = after.contexts.iter();
+                views.find(move |view| view.pe == Some(pe) && view.slot == slot)
+            };
+            let on_pe = |view: &&View| view.pe == Some(pe);
+            let running: Vec<_> = after
+                .contexts
+                .iter()
+                .filter(on_pe)
+                .filter(|view| view.state == State::Running)
+                .map(|view| view.slot)
+                .collect();
+            let mut chain = 0;
+            match now {
+                Next::Partition(slot) => {
+                    assert_eq!(running, [*slot], "who runs on core {pe}");
+                    let mut current = here(*slot).unwrap();
+                    while let Giver::Partition(previous) = current.giver {
+                        let giver = here(previous).expect("a chain stays on its core");
+                        assert_eq!(giver.state, State::Blocked);
+                        assert_eq!(giver.waits_for, WaitsFor::Callee(current.slot));
+                        current = giver;
+                        chain += 1;
+                        assert!(chain < MAX_PARTITIONS, "a loop");
+                    }
+                    assert_eq!(current.giver, Giver::NormalWorld);
+                }
+                _ => assert_eq!(running, [], "nobody runs on core {pe}"),
+            }
+            let blocked = after
+                .contexts
+                .iter()
+                .filter(on_pe)
+                .filter(|view| view.state == State::Blocked)
+                .filter(|view| view.waits_for != WaitsFor::Cycles)
+                .count();
+            assert_eq!(blocked, chain, "blocked on a callee outside of the chain");
+        }
+    }
+
+    /// No endpoint sees a register of another that it was not sent.
+    pub(super) fn taint(&self, after: &Snapshot) {
+        let check = |who: Who, x: &[u64]| {
+            for (n, value) in x.iter().enumerate() {
+                if let Some(number) = owner(*value)
+                    && number != who.number()
+                {
+                    let sent = self
+                        .inbox
+                        .get(&who)
+                        .is_some_and(|box_| box_.contains(value));
+                    assert!(sent, "x{n} of {who:?} holds {value:#x} of number {number}");
+                }
+            }
+        };
+        for (pe, nwd) in after.nwd.iter().enumerate() {
+            check(Who::NormalWorld(pe), &nwd.0);
+        }
+        for view in &after.contexts {
+            let up = self.f.spmc.info(view.slot).unwrap().is_up();
+            let index = if up { 0 } else { view.pe.unwrap() };
+            check(Who::Context(view.slot, index), &view.gp.x);
+        }
+    }
+}
