@@ -177,6 +177,10 @@ __el2_setup:
     ldp     x9, x10, [x9]
     msr     S3_0_C2_C1_0, x9        // APIAKeyLo_EL1
     msr     S3_0_C2_C1_1, x10       // APIAKeyHi_EL1
+    // Where a signature lies in an address depends on the size of the address space: it must be
+    // right before the first function signs one.
+    ldr     x9, ={tcr}
+    msr     tcr_el2, x9
     movz    x9, #0x0830
     movk    x9, #0xb0c5, lsl #16
     msr     sctlr_el2, x9
@@ -330,6 +334,7 @@ __own_exception:
     b       .
 "#,
     secondary = sym SECONDARY,
+    tcr = const crate::stage1::TCR,
     own_key = sym OWN_KEY,
 );
 

@@ -48,7 +48,7 @@ const MAIR: Mair = Mair::EMPTY
 
 /// TCR_EL2 (its EL1 layout, E2H = 1) without IPS: 39 bits through TTBR0, tables in shareable write-back memory, 4 KiB
 /// granule; TTBR1 walks disabled.
-const TCR: u64 = (64 - VA_BITS)     // T0SZ
+pub(crate) const TCR: u64 = (64 - VA_BITS)     // T0SZ
     | 0b01 << 8                     // IRGN0: write-back, write-allocate
     | 0b01 << 10                    // ORGN0: the same
     | 0b11 << 12                    // SH0: inner shareable

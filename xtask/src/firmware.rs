@@ -80,6 +80,16 @@ impl Firmware {
             .args(["build", "--profile", &options.profile, "--target", TARGET])
             .arg("--target-dir")
             .arg(&target)
+            // Landing pads and signed return addresses, in the core library too, or it could not be
+            // called from guarded pages. Rust has no stable switch for either yet; the compiler is
+            // the stable one all the same.
+            .env("RUSTC_BOOTSTRAP", "1")
+            .args(["-Z", "build-std=core"])
+            .args(["--features", "platform/branch-protection"])
+            .arg("--config")
+            .arg(format!(
+                "target.{TARGET}.rustflags=[\"-Zbranch-protection=bti,pac-ret\"]"
+            ))
             .env("DEFMT_LOG", &options.log);
         let packages: BTreeSet<_> = binaries.iter().map(|binary| binary.package).collect();
         for package in packages {

@@ -106,7 +106,7 @@ fn announce(missing: &[Tool], place: &Place) -> Result<()> {
     for tool in missing {
         let from = match (tool.package, tool.name) {
             (Some(package), _) => format!("Debian's package {package}"),
-            (None, "rust target") => "rustup".to_owned(),
+            (None, tools::RUST_TARGET | tools::RUST_SOURCE) => "rustup".to_owned(),
             (None, _) => "yours to mend".to_owned(),
         };
         eprintln!("  {} (from: {from})", tool.complaint());
@@ -129,7 +129,7 @@ fn announce(missing: &[Tool], place: &Place) -> Result<()> {
 fn install(missing: &[Tool]) -> Result<()> {
     if let Some(tool) = missing
         .iter()
-        .find(|tool| tool.package.is_none() && tool.name != "rust target")
+        .find(|tool| tool.package.is_none() && rustup_adds(tool.name).is_none())
     {
         bail!("{}: {}", tool.complaint(), tool.mend);
     }
@@ -138,15 +138,15 @@ fn install(missing: &[Tool]) -> Result<()> {
     if !packages.is_empty() {
         install_packages(&packages)?;
     }
-    if missing.iter().any(|tool| tool.name == "rust target") {
+    for arguments in missing.iter().filter_map(|tool| rustup_adds(tool.name)) {
         let mut command = Command::new("rustup");
-        command
-            .current_dir(paths::root())
-            .args(["target", "add", TARGET]);
+        command.current_dir(paths::root()).args(arguments);
         let log = paths::cache()?.join("logs/rustup.log");
         paths::make_dir(&paths::cache()?.join("logs"))?;
-        process::run_logged(command, "rustup target add", &log)
-            .with_context(|| format!("Rust's target {TARGET} is missing and rustup cannot add it; check the network, or install it by hand"))?;
+        let what = format!("rustup {}", arguments.join(" "));
+        process::run_logged(command, &what, &log).with_context(|| {
+            format!("`{what}` failed; check the network, or install it by hand")
+        })?;
     }
     // What was installed must be what was wanted: an older QEMU may still come first in the path.
     match tools::all().into_iter().find(|tool| !tool.good) {
@@ -156,6 +156,15 @@ fn install(missing: &[Tool]) -> Result<()> {
             tool.mend
         ),
         None => Ok(()),
+    }
+}
+
+/// What rustup has to do to add a tool, if rustup adds it.
+fn rustup_adds(tool: &str) -> Option<[&'static str; 3]> {
+    match tool {
+        tools::RUST_TARGET => Some(["target", "add", TARGET]),
+        tools::RUST_SOURCE => Some(["component", "add", "rust-src"]),
+        _ => None,
     }
 }
 

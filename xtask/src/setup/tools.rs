@@ -12,6 +12,11 @@ use std::{
 /// QEMU before this has no secure EL2 timers.
 const QEMU_WANTED: [u32; 2] = [10, 0];
 
+/// The name of the tool that rustup adds as a target.
+pub const RUST_TARGET: &str = "rust target";
+/// The name of the tool that rustup adds as a component.
+pub const RUST_SOURCE: &str = "rust source";
+
 /// A tool and its state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Tool {
@@ -89,6 +94,7 @@ pub fn all() -> Vec<Tool> {
         ),
         command("xz", "unpacks TF-A's source", "xz-utils", &["--version"]),
         rust_target(),
+        rust_source(),
     ]
 }
 
@@ -160,6 +166,34 @@ fn mend(good: bool, package: &str) -> String {
     }
 }
 
+/// The source of Rust's core library: built with branch protection, like the images.
+fn rust_source() -> Tool {
+    let folder = Command::new("rustc")
+        .current_dir(paths::root())
+        .args(["--print", "sysroot"])
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output()
+        .ok()
+        .filter(|output| output.status.success())
+        .map(|output| PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
+    let good =
+        folder.is_some_and(|folder| folder.join("lib/rustlib/src/rust/library/core").is_dir());
+    Tool {
+        name: RUST_SOURCE,
+        why: "the core library is built with branch protection, like the images",
+        found: good.then(|| "rust-src".to_owned()),
+        wanted: "rust-src".to_owned(),
+        good,
+        mend: if good {
+            String::new()
+        } else {
+            "cargo xtask setup, or rustup component add rust-src".to_owned()
+        },
+        package: None,
+    }
+}
+
 /// Rust's library for the firmware's target.
 fn rust_target() -> Tool {
     let folder = Command::new("rustc")
@@ -173,7 +207,7 @@ fn rust_target() -> Tool {
         .map(|output| PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
     let good = folder.is_some_and(|folder| folder.is_dir());
     Tool {
-        name: "rust target",
+        name: RUST_TARGET,
         why: "compiles the firmware",
         found: good.then(|| TARGET.to_owned()),
         wanted: TARGET.to_owned(),
