@@ -10,3 +10,6 @@ pub mod forward;
 pub mod manifest;
 pub mod psci;
 pub mod vm;
+
+#[cfg(test)]
+mod tests;
