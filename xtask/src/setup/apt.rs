@@ -59,7 +59,8 @@ impl Apt {
             format!(
                 "Dir::Etc::SourceList \"{0}/sources.list\";\nDir::Etc::SourceParts \"/dev/null\";\n\
                  Dir::State::Lists \"{0}/lists\";\nAPT::Sandbox::User \"root\";\n\
-                 APT::Update::Error-Mode \"any\";\n",
+                 APT::Update::Error-Mode \"any\";\n\
+                 Acquire::Retries \"1\";\nAcquire::http::Timeout \"30\";\nAcquire::https::Timeout \"30\";\n",
                 apt.folder.display()
             ),
         )?;

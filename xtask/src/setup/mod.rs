@@ -3,6 +3,7 @@
 
 mod apt;
 mod sources;
+mod space;
 mod tfa;
 mod tools;
 mod version;
@@ -73,6 +74,7 @@ pub fn ensure() -> Result<Tools> {
     // One set-up at a time; the second finds the first one's work.
     let _lock = lock(&paths::cache()?, "another set-up")?;
     announce(&missing, &place)?;
+    space::check(&paths::cache()?, 400, "TF-A and Debian's package lists")?;
     install(&missing)?;
     let tf_a = match place.built() {
         Some(tf_a) => tf_a,
@@ -176,6 +178,7 @@ fn install_packages(packages: &[&str]) -> Result<()> {
     let log = logs.join("apt.log");
     apt.update(&log)?;
     if rustix::process::geteuid().is_root() {
+        space::check(Path::new("/usr"), 500, "the missing packages")?;
         return apt.install(packages, &log);
     }
     let sudo = process::output("sudo", &["--version"]).is_some();
