@@ -186,7 +186,7 @@ pub fn hottest(row: &Row, functions: &[Symbol], base: u64) -> Vec<(String, u64)>
     list
 }
 
-/// The report as tables.
+/// The report as tables: what is the same each time.
 pub fn text(report: &Report) -> String {
     let mut text = format!(
         "instructions per round trip (release, logs off, mean of a warm window)\n{}\n",
@@ -201,14 +201,6 @@ pub fn text(report: &Report) -> String {
         table.add_row(["all".to_owned(), total.to_string()]);
         report::align_right(&mut table, &[1]);
         text += &format!("\nimage {}\n{table}\n", image.name);
-    }
-    match report.power_on_to_vm_seconds {
-        Some(seconds) => {
-            text += &format!(
-                "\npower-on to the VM's first instruction: {seconds:.2} s (under 3 s wanted)"
-            );
-        }
-        None => text += "\nthe VM printed nothing",
     }
     text
 }
