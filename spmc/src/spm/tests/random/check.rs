@@ -87,13 +87,16 @@ impl World {
                 assert_eq!(now_at(slot).model, Model::DirectRequest);
                 assert_eq!(call[1] as u16, id(slot).0);
                 self.received(before, call);
-                let old = self.owes.insert(next, (Some(caller), fid(call)));
+                let old = self
+                    .owes
+                    .insert(next, (Some(caller), fid(call), (call[1] >> 16) as u16));
                 assert_eq!(old, None, "{next:?} was serving already");
                 self.requests += 1;
             }
             DIRECT_RESP_32 | DIRECT_RESP_64 | DIRECT_RESP2 => {
-                let (origin, request) = self.owes.remove(&caller).expect("a request");
+                let (origin, request, sender) = self.owes.remove(&caller).expect("a request");
                 self.ended += 1;
+                assert_eq!(call[1] as u16, sender, "to whom it is addressed");
                 assert_eq!(request == DIRECT_REQ2, fid(call) == DIRECT_RESP2);
                 match origin {
                     Some(origin) => {
@@ -139,7 +142,7 @@ impl World {
                     other => panic!("{other:?} was run"),
                 }
                 assert_eq!(now_at(slot).gp.x, expected, "x0-x30 of who runs");
-                if let Some((Some(origin), _)) = self.owes.get(&next) {
+                if let Some((Some(origin), ..)) = self.owes.get(&next) {
                     assert_eq!(*origin, caller, "only who asked runs it again");
                 }
             }
@@ -200,7 +203,7 @@ impl World {
 
     /// Requests of the dead are answered into the void.
     fn died(&mut self, who: Who) {
-        for (origin, _) in self.owes.values_mut() {
+        for (origin, ..) in self.owes.values_mut() {
             if *origin == Some(who) {
                 *origin = None;
             }
@@ -210,7 +213,7 @@ impl World {
     pub(super) fn after_abort(&mut self, before: &Snapshot, caller: Who) {
         let aborted = [ERROR.into(), 0, FfaError::Aborted.register()];
         self.told(before, caller, &aborted);
-        if let Some((origin, _)) = self.owes.remove(&caller) {
+        if let Some((origin, ..)) = self.owes.remove(&caller) {
             self.ended += 1;
             if let Some(origin) = origin {
                 assert_eq!(origin, self.now(), "who asked is told");

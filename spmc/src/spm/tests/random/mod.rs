@@ -111,8 +111,8 @@ struct World {
     f: Fixture,
     rng: Rng,
     sequence: u64,
-    /// Whom each context owes an answer, `None` if that one died.
-    owes: HashMap<Who, (Option<Who>, u32)>,
+    /// Whom each context owes an answer, `None` if that one died; the request and its sender's id.
+    owes: HashMap<Who, (Option<Who>, u32, u16)>,
     /// The values that each was sent.
     inbox: HashMap<Who, HashSet<u64>>,
     requests: usize,
