@@ -86,6 +86,13 @@ pub enum Undeliverable {
 /// wait). Registers that carry no identifier (`FFA_VERSION`'s answer) are not for this function:
 /// it looks at the *call* first.
 pub fn layout(call: Option<Fid>, completion: u64) -> Layout {
+    let layout = layout_by_the_book(call, completion);
+    #[cfg(feature = "mutations")]
+    let layout = mutation::completion(layout, completion);
+    layout
+}
+
+fn layout_by_the_book(call: Option<Fid>, completion: u64) -> Layout {
     if let Some(call) = call
         && call.function == Function::Version
     {
@@ -103,6 +110,24 @@ pub fn layout(call: Option<Fid>, completion: u64) -> Layout {
         FidKind::UnknownFfa => Layout::Eight,
         FidKind::Other(_) => Layout::One,
     }
+}
+
+/// The layout of a direct message: `extended` for `MSG_SEND_DIRECT_REQ2` and `RESP2`, else the 32-
+/// or 64-bit form of `MSG_SEND_DIRECT_REQ` and `RESP`.
+///
+/// One reading of FF-A 1.3 gives the 64-bit form x3-x17 as well. Existing callers rely on x8-x17
+/// surviving it; should that reading prevail, this is the line to change.
+#[inline(always)]
+pub fn message_layout(extended: bool, wide: bool) -> Layout {
+    let _ = wide;
+    let layout = if extended {
+        Layout::Eighteen
+    } else {
+        Layout::Eight
+    };
+    #[cfg(feature = "mutations")]
+    let layout = mutation::message(layout, wide || extended);
+    layout
 }
 
 /// Whether a completion of `layout` may be delivered to `peer`, which waits in a call of the form
@@ -168,12 +193,90 @@ pub enum ExtendedToEl3 {
 /// | 64-bit | 64-bit id, eight registers | the entry's values |
 /// | 32-bit | 64-bit id, eight registers | zero |
 /// | any | eighteen registers | payload |
-pub const fn extended_to_el3(entry: u64, completion: u64, layout: Layout) -> ExtendedToEl3 {
+#[inline(always)]
+pub fn extended_to_el3(entry: u64, completion: u64, layout: Layout) -> ExtendedToEl3 {
     match layout {
         Layout::Eighteen => ExtendedToEl3::Payload,
         _ if narrow(completion) => ExtendedToEl3::Entry,
+        #[cfg(feature = "mutations")]
+        _ if mutation::echoes() => ExtendedToEl3::Entry,
         _ if narrow(entry) => ExtendedToEl3::Zero,
         _ => ExtendedToEl3::Entry,
+    }
+}
+
+/// Wrong contracts, to prove that tests see them. Only with the feature `mutations`, which nothing
+/// but tests may enable.
+#[cfg(feature = "mutations")]
+pub mod mutation {
+    use super::{Layout, narrow};
+    use crate::fid::{Fid, FidKind};
+    use core::sync::atomic::{AtomicU8, Ordering};
+
+    /// A wrong contract.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    #[repr(u8)]
+    pub enum Mutation {
+        /// x0-x17 are always written.
+        CopyAlways = 1,
+        /// Bit 30 of x0 decides, also where x0 is no identifier.
+        Bit30 = 2,
+        /// x8-x17 are never written.
+        NeverExtended = 3,
+        /// Every 64-bit identifier writes x0-x17.
+        EighteenForWide = 4,
+        /// x8-x17 of a 32-bit entry from EL3 are echoed in a 64-bit completion.
+        EchoOnNarrowEntry = 5,
+    }
+
+    static CURRENT: AtomicU8 = AtomicU8::new(0);
+
+    /// Sets the mutation, or none. It holds for the whole process: tests that use it must not run
+    /// beside others.
+    pub fn set(mutation: Option<Mutation>) {
+        CURRENT.store(mutation.map_or(0, |m| m as u8), Ordering::SeqCst);
+    }
+
+    fn is(mutation: Mutation) -> bool {
+        CURRENT.load(Ordering::Relaxed) == mutation as u8
+    }
+
+    pub(super) fn echoes() -> bool {
+        is(Mutation::EchoOnNarrowEntry)
+    }
+
+    pub(super) fn message(layout: Layout, wide: bool) -> Layout {
+        let wide = wide && (is(Mutation::Bit30) || is(Mutation::EighteenForWide));
+        if wide || is(Mutation::CopyAlways) {
+            Layout::Eighteen
+        } else if is(Mutation::NeverExtended) {
+            Layout::Eight
+        } else {
+            layout
+        }
+    }
+
+    pub(super) fn completion(layout: Layout, x0: u64) -> Layout {
+        let wide_id = matches!(Fid::decode(x0), FidKind::Ffa(fid) if fid.wide);
+        if is(Mutation::CopyAlways)
+            || (is(Mutation::Bit30) && !narrow(x0))
+            || (is(Mutation::EighteenForWide) && wide_id)
+        {
+            Layout::Eighteen
+        } else if is(Mutation::NeverExtended) {
+            layout.min(Layout::Eight)
+        } else {
+            layout
+        }
+    }
+
+    /// What a mutated contract does to x8-x17 after a reply was written.
+    pub(crate) fn reply<const N: usize>(layout: Layout, registers: &mut [u64; N]) {
+        if completion(layout, registers[0]) == Layout::Eighteen {
+            for register in registers.iter_mut().take(18).skip(8) {
+                *register = 0;
+            }
+        }
     }
 }
 

@@ -125,6 +125,8 @@ impl Reply {
                 crate::copy_registers!(regs, zero, 0, 2 3, 4 5, 6 7);
             }
         }
+        #[cfg(feature = "mutations")]
+        crate::contract::mutation::reply(self.layout(), regs);
     }
 
     /// The error code, if this is `FFA_ERROR`.
