@@ -448,3 +448,24 @@ fn each_context_of_a_partition_serves_its_own_core() {
     f.pe = 1;
     f.responds_to_nwd(DIRECT_RESP_32);
 }
+
+#[test]
+fn a_strict_partition_receives_a_64_bit_message_only_in_a_64_bit_wait() {
+    let mut f = Fixture::with(1, &[Spec::up(Version::V1_3).strict()]);
+    f.boot();
+    f.nwd(frame(&[raw::VERSION.into(), Version::V1_2.raw().into()]));
+    // It waits in the 32-bit form: x8-x17 are its own.
+    f.refused(message(DIRECT_REQ2, VM, id(A)), Denied);
+    f.nwd_requests(A, DIRECT_REQ_64);
+    f.responds_to_nwd(DIRECT_RESP_64);
+    f.nwd_runs(A);
+    assert_eq!(f.sp(frame(&[MSG_WAIT_64.into()])), Next::NormalWorld);
+    f.nwd_requests(A, DIRECT_REQ2);
+    // A 64-bit response is a wait of that form, a 32-bit one is not.
+    f.responds_to_nwd(DIRECT_RESP2);
+    f.nwd_requests(A, DIRECT_REQ2);
+    f.responds_to_nwd(DIRECT_RESP2);
+    f.nwd_requests(A, DIRECT_REQ_32);
+    f.responds_to_nwd(DIRECT_RESP_32);
+    f.refused(message(DIRECT_REQ2, VM, id(A)), Denied);
+}

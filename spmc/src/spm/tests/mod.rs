@@ -12,3 +12,4 @@ mod preempt;
 mod random;
 mod responses;
 mod run;
+mod search;

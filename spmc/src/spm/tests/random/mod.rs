@@ -11,8 +11,7 @@ mod check;
 
 use super::fixture::*;
 use crate::{
-    MAX_PARTITIONS,
-    context::{Giver, RequestKind, Slot, WaitsFor},
+    context::{RequestKind, Slot, WaitsFor},
     spm::Next,
     state::{Model, State},
 };

@@ -1,0 +1,267 @@
+//! Every state that a few partitions can reach by any sequence of calls, interrupts and failures.
+//! In each, contexts and chains are sound, a refused call changes nothing, and there is a way back:
+//! if partitions behave from now on, all of them wait again and the normal world has the core.
+
+use super::fixture::*;
+use crate::{
+    context::{Giver, Request, RequestKind, Slot, WaitsFor},
+    spm::Next,
+    state::{Model, State},
+};
+use ffa_abi::{Version, fid::raw::*};
+use std::collections::{HashMap, VecDeque};
+
+/// What may happen on a core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Action {
+    /// A request to this partition, by whoever has the core.
+    Request(Slot),
+    /// `FFA_RUN` of this partition, by whoever has the core.
+    Run(Slot),
+    /// The answer to what the running partition serves.
+    Respond,
+    Wait,
+    Yield,
+    Interrupt,
+    Fail,
+}
+
+/// What matters of a context: fields that mean nothing in a state are left out.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    pe: Option<usize>,
+    state: State,
+    model: Option<Model>,
+    giver: Option<(u8, bool)>,
+    serves: Option<(u16, Option<(u8, bool)>)>,
+    waits_for: Option<Option<Slot>>,
+}
+
+type Keys = (Vec<Option<Slot>>, Vec<Key>);
+
+fn giver(giver: Giver) -> (u8, bool) {
+    match giver {
+        Giver::Partition(slot) => (slot.0, true),
+        Giver::NormalWorld => (0, false),
+        Giver::Spmc => (1, false),
+    }
+}
+
+fn keys(f: &Fixture) -> Keys {
+    let now = f.now.iter().map(|next| match next {
+        Next::Partition(slot) => Some(*slot),
+        _ => None,
+    });
+    let contexts = f.snapshot().contexts.into_iter().map(|view| {
+        let live = matches!(
+            view.state,
+            State::Running | State::Blocked | State::Preempted
+        );
+        // Who gave it cycles says nothing once it has lost them.
+        let linked = match view.state {
+            State::Running => true,
+            State::Blocked => view.waits_for != WaitsFor::Cycles,
+            _ => false,
+        };
+        let serves = |request: Request| (request.sender.0, request.origin.map(giver));
+        Key {
+            pe: view.pe,
+            state: view.state,
+            model: live.then_some(view.model),
+            giver: linked.then_some(giver(view.giver)),
+            serves: view.request.map(serves),
+            waits_for: (view.state == State::Blocked).then_some(match view.waits_for {
+                WaitsFor::Cycles => None,
+                WaitsFor::Callee(slot) => Some(slot),
+            }),
+        }
+    });
+    (now.collect(), contexts.collect())
+}
+
+/// Does `action` on the fixture's core. `false` if it makes no sense for who has it.
+fn act(f: &mut Fixture, action: Action) -> bool {
+    let running = match f.now[f.pe] {
+        Next::Partition(slot) => Some(slot),
+        _ => None,
+    };
+    let own = running.map_or(VM, id);
+    let call = match (action, running) {
+        (Action::Request(to), _) => message(DIRECT_REQ_32, own, id(to)),
+        (Action::Run(slot), _) => {
+            let up = f.spmc.info(slot).unwrap().is_up();
+            run(slot, if up { 0 } else { f.pe as u16 })
+        }
+        (_, None) => return false,
+        (Action::Wait, _) => msg_wait(),
+        (Action::Yield, _) => yields(0),
+        (Action::Respond, Some(slot)) => match f.view(slot).request {
+            Some(request) => {
+                let RequestKind::Direct { wide: false } = request.kind else {
+                    unreachable!("only these are sent here")
+                };
+                message(DIRECT_RESP_32, own, request.sender)
+            }
+            None => return false,
+        },
+        (Action::Interrupt, _) => {
+            f.preempt();
+            return true;
+        }
+        (Action::Fail, _) => {
+            f.abort();
+            return true;
+        }
+    };
+    f.call(call);
+    true
+}
+
+/// A sequence of actions, each with its core.
+type Path = Vec<(usize, Action)>;
+
+/// A search and what it has found.
+struct Search {
+    cores: usize,
+    specs: Vec<Spec>,
+    actions: Vec<Action>,
+    numbers: HashMap<Keys, usize>,
+    /// The shortest way to each state.
+    paths: Vec<Path>,
+    /// Whether everything is at rest in a state.
+    quiet: Vec<bool>,
+    /// From which states one action that is not a failure leads here.
+    from: Vec<Vec<usize>>,
+}
+
+impl Search {
+    fn new(cores: usize, specs: &[Spec], failures: bool) -> Self {
+        let slots = (0..specs.len()).map(|n| Slot(n as u8));
+        let mut actions: Vec<Action> = slots
+            .flat_map(|slot| [Action::Request(slot), Action::Run(slot)])
+            .collect();
+        actions.extend([
+            Action::Respond,
+            Action::Wait,
+            Action::Yield,
+            Action::Interrupt,
+        ]);
+        if failures {
+            actions.push(Action::Fail);
+        }
+        Self {
+            cores,
+            specs: specs.to_vec(),
+            actions,
+            numbers: HashMap::new(),
+            paths: Vec::new(),
+            quiet: Vec::new(),
+            from: Vec::new(),
+        }
+    }
+
+    fn replay(&self, path: &Path) -> Fixture {
+        let mut f = Fixture::with(self.cores, &self.specs);
+        f.boot();
+        for (pe, action) in path {
+            f.pe = *pe;
+            act(&mut f, *action);
+        }
+        f
+    }
+
+    /// The number of a state, new or known.
+    fn number(&mut self, keys: Keys, path: &Path) -> usize {
+        let (now, contexts) = &keys;
+        let at_rest = |key: &Key| matches!(key.state, State::Waiting | State::Aborted);
+        let quiet = now.iter().all(Option::is_none) && contexts.iter().all(at_rest);
+        let next = self.paths.len();
+        let number = *self.numbers.entry(keys).or_insert(next);
+        if number == next {
+            self.paths.push(path.clone());
+            self.quiet.push(quiet);
+            self.from.push(Vec::new());
+        }
+        number
+    }
+
+    /// Finds every state.
+    fn run(&mut self) {
+        let start = Path::new();
+        self.number(keys(&self.replay(&start)), &start);
+        let mut at = 0;
+        while let Some(path) = self.paths.get(at).cloned() {
+            let mut f = self.replay(&path);
+            for pe in 0..self.cores {
+                for action in self.actions.clone() {
+                    f.pe = pe;
+                    let before = keys(&f);
+                    if !act(&mut f, action) {
+                        continue;
+                    }
+                    f.links_hold(&f.snapshot());
+                    let after = keys(&f);
+                    if after == before {
+                        continue;
+                    }
+                    let mut way = path.clone();
+                    way.push((pe, action));
+                    let number = self.number(after, &way);
+                    if action != Action::Fail {
+                        self.from[number].push(at);
+                    }
+                    f = self.replay(&path);
+                }
+            }
+            at += 1;
+        }
+    }
+
+    /// States from which no behaviour of the partitions leads to rest.
+    fn stuck(&self) -> Vec<&Path> {
+        let mut free = self.quiet.clone();
+        let mut queue: VecDeque<usize> = (0..free.len()).filter(|n| free[*n]).collect();
+        while let Some(number) = queue.pop_front() {
+            for earlier in &self.from[number] {
+                if !std::mem::replace(&mut free[*earlier], true) {
+                    queue.push_back(*earlier);
+                }
+            }
+        }
+        let paths = self.paths.iter().zip(free);
+        paths
+            .filter(|(_, free)| !free)
+            .map(|(path, _)| path)
+            .collect()
+    }
+}
+
+/// Searches; how many states there are. There is a way to rest from each.
+#[track_caller]
+fn all_states(cores: usize, specs: &[Spec], failures: bool) -> usize {
+    let mut search = Search::new(cores, specs, failures);
+    search.run();
+    if let Some(path) = search.stuck().first() {
+        panic!("there is no way back after {path:?}");
+    }
+    println!("{} states", search.paths.len());
+    search.paths.len()
+}
+
+const UP: Spec = Spec::up(Version::V1_2);
+const MP: Spec = Spec::mp(Version::V1_2);
+
+#[test]
+fn three_partitions_on_one_core() {
+    assert!(all_states(1, &[UP, UP, UP], false) > 50);
+}
+
+#[test]
+fn three_partitions_on_one_core_that_may_fail() {
+    assert!(all_states(1, &[UP, UP, UP], true) > 100);
+}
+
+#[test]
+fn two_cores() {
+    assert!(all_states(2, &[UP, MP], false) > 100);
+}
