@@ -85,6 +85,8 @@ impl Firmware {
             // the stable one all the same.
             .env("RUSTC_BOOTSTRAP", "1")
             .args(["-Z", "build-std=core"])
+            // What Rust's own core library will have to change one day is no news for this project.
+            .args(["--config", "future-incompat-report.frequency='never'"])
             .args(["--features", "platform/branch-protection"])
             .arg("--config")
             .arg(format!(

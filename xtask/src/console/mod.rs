@@ -109,6 +109,8 @@ pub struct Decoder {
     owner: Origin,
     table: Option<Arc<Table>>,
     demux: Demux,
+    /// The stream has ended: its last line may be cut.
+    ended: bool,
     /// EL3 has crashed: all plain text that follows is its dump.
     el3_crashed: bool,
 }
@@ -122,6 +124,7 @@ impl Decoder {
             owner,
             table,
             demux: Demux::default(),
+            ended: false,
             el3_crashed: false,
         }
     }
@@ -134,6 +137,7 @@ impl Decoder {
 
     /// Returns what is left at the end of the stream.
     pub fn finish(&mut self, time: f64) -> Vec<Line> {
+        self.ended = true;
         let pieces = self.demux.finish();
         self.lines(time, pieces)
     }
@@ -172,7 +176,7 @@ impl Decoder {
             Stream::Secure => {
                 // The machine may power off in the middle of the first of these.
                 let starts = |start: &str| {
-                    text.starts_with(start) || (text.len() >= 5 && start.starts_with(text))
+                    text.starts_with(start) || (self.ended && start.starts_with(text))
                 };
                 self.el3_crashed |= starts("PANIC at PC :")
                     || starts("PANIC in EL3")
@@ -250,7 +254,7 @@ mod tests {
         assert_eq!(origins, [Origin::Spmc, Origin::TfA, Origin::TfA]);
 
         let mut cut = Decoder::new(Stream::Secure, Origin::Spmc, None);
-        cut.feed(0.0, b"PANIC");
+        cut.feed(0.0, b"PA");
         assert_eq!(cut.finish(0.0)[0].origin, Origin::TfA);
     }
 }
