@@ -1,7 +1,7 @@
 //! Execution contexts and partitions, as the core sees them.
 
 use crate::state::{Event, Model, State, next};
-use ffa_abi::{EndpointId, Uuid, contract::Mode};
+use ffa_abi::{EndpointId, Regs, Uuid, contract::Mode, id::Endpoints};
 use heapless::Vec;
 
 /// What the core needs of the machine's part of an execution context: its general registers.
@@ -58,6 +58,16 @@ pub struct Request {
     pub kind: RequestKind,
 }
 
+/// A response that found its receiver in strict mode and in a 32-bit call: kept until a 64-bit
+/// `FFA_RUN` of its sender fetches it, or either side dies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parked {
+    /// Who sent it.
+    pub from: Slot,
+    /// `FFA_MSG_SEND_DIRECT_RESP2` in x0-x17.
+    pub message: Regs,
+}
+
 /// What a blocked context waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WaitsFor {
@@ -79,12 +89,18 @@ pub struct Context<M> {
     pub model: Model,
     /// Who gets the core back.
     pub giver: Giver,
-    /// The request it serves.
-    pub request: Option<Request>,
+    request: Option<Request>,
+    /// What x1 and the kind of the one fitting response are ([`Context::answer_code`]), while a
+    /// request of the normal world is being served; else 0, which no response has.
+    expected: u64,
     /// What it waits for while blocked.
     pub waits_for: WaitsFor,
     /// Whether the call in which it waits or is blocked was a 64-bit form.
     pub call_is_wide: bool,
+    /// Whether it is the single context of its partition, which any core may claim.
+    pub migrates: bool,
+    /// The response that is kept for it.
+    pub parked: Option<Parked>,
 }
 
 impl<M> Context<M> {
@@ -95,9 +111,74 @@ impl<M> Context<M> {
             model: Model::Init,
             giver: Giver::Spmc,
             request: None,
+            expected: 0,
             waits_for: WaitsFor::Cycles,
             call_is_wide: false,
+            migrates: false,
+            parked: None,
             machine,
+        }
+    }
+
+    /// The request it serves.
+    #[inline(always)]
+    pub const fn request(&self) -> Option<Request> {
+        self.request
+    }
+
+    /// One number for x1 of a response and its kind, never 0.
+    #[inline(always)]
+    pub const fn answer_code(ids: Endpoints, kind: RequestKind) -> u64 {
+        let kind = match kind {
+            RequestKind::Direct { wide: false } => 1,
+            RequestKind::Direct { wide: true } => 2,
+            RequestKind::Direct2 => 3,
+        };
+        kind << 32 | ids.register()
+    }
+
+    /// The [`answer_code`](Self::answer_code) of the one response that ends a request of the normal
+    /// world; 0 if it serves none.
+    #[inline(always)]
+    pub const fn expected(&self) -> u64 {
+        self.expected
+    }
+
+    /// It serves a request from now on, which came with `ids`.
+    #[inline(always)]
+    pub fn serve(&mut self, ids: Endpoints, kind: RequestKind, origin: Giver) {
+        self.request = Some(Request {
+            sender: ids.sender,
+            origin: Some(origin),
+            kind,
+        });
+        self.expected = match origin {
+            Giver::NormalWorld => Self::answer_code(ids.reversed(), kind),
+            _ => 0,
+        };
+    }
+
+    /// It serves no request any more.
+    #[inline(always)]
+    pub fn served(&mut self) {
+        self.request = None;
+        self.expected = 0;
+    }
+
+    /// The partition `dead` is gone: if it sent the request that is being served, the answer goes
+    /// into the void, and if it sent the response that is kept, that is freed.
+    pub fn forget(&mut self, dead: Slot) {
+        if let Some(request) = &mut self.request
+            && request.origin == Some(Giver::Partition(dead))
+        {
+            request.origin = None;
+        }
+        if self
+            .parked
+            .as_ref()
+            .is_some_and(|parked| parked.from == dead)
+        {
+            self.parked = None;
         }
     }
 
@@ -150,14 +231,23 @@ impl Messaging {
 /// The most services (UUIDs) of a partition.
 pub const MAX_UUIDS: usize = 16;
 
+/// A protocol that a partition offers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// The protocol's UUID.
+    pub uuid: Uuid,
+    /// How messages of it are exchanged.
+    pub messaging: Messaging,
+}
+
 /// What does not change of a partition after boot.
 #[derive(Clone, Debug)]
 pub struct PartitionInfo {
     /// Its id.
     pub id: EndpointId,
     /// Its services.
-    pub uuids: Vec<Uuid, MAX_UUIDS>,
-    /// How it exchanges messages.
+    pub services: Vec<Service, MAX_UUIDS>,
+    /// How it exchanges messages: the methods of all services together.
     pub messaging: Messaging,
     /// 1, or the number of cores.
     pub contexts: u16,

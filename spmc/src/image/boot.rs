@@ -247,7 +247,7 @@ fn initialise(core: &'static Core, pe: &mut PeState, cpu: &mut Cpu, slot: Slot) 
     if !core.start(pe, slot) {
         return;
     }
-    let next = cpu.run(core, pe, slot);
+    let next = cpu.run_once(core, pe, slot);
     let id = core.info(slot).map_or(0, |info| info.id.0);
     match pe.context(slot).map(|context| context.state()) {
         Some(spmc::state::State::Waiting) | None => info!("partition {=u16:#x} waits", id),

@@ -56,7 +56,13 @@ pub struct Cpu {
     fp_open: bool,
     /// Whose stage 2 and identity were loaded last. EL3 keeps them with S-EL2's state.
     loaded: Option<Slot>,
+    /// The partition that can be made resident by its EL1 registers alone: it is loaded, and nobody
+    /// but the normal world owns vector registers. [`NOBODY`] if there is none.
+    plain: u8,
 }
+
+/// No slot.
+const NOBODY: u8 = u8::MAX;
 
 impl Cpu {
     /// Sets up the EL2 registers that hold for all partitions on this core.
@@ -83,29 +89,55 @@ impl Cpu {
             fp_owner: None,
             fp_open: false,
             loaded: None,
+            plain: NOBODY,
         }
+    }
+
+    /// [`run`](Self::run), for callers that are not in a hurry.
+    #[inline(never)]
+    pub fn run_once(&mut self, spmc: &'static Core, pe: &mut PeState, slot: Slot) -> Next {
+        self.run(spmc, pe, slot)
     }
 
     /// Runs partitions, starting with `slot`, until somebody else's turn comes; then the normal
     /// world's registers are live again.
-    #[inline]
+    #[inline(always)]
     pub fn run(&mut self, spmc: &'static Core, pe: &mut PeState, slot: Slot) -> Next {
         let mut slot = slot;
         loop {
-            self.make_resident(pe, slot);
-            let outcome = self.run_one(spmc, pe, slot);
-            match outcome.next {
+            if self.live == Live::NormalWorld
+                && self.plain == slot.0
+                && let Some(context) = pe.context(slot)
+            {
+                self.normal_world.save();
+                // SAFETY: The normal world's registers were saved just above.
+                unsafe { context.machine.el1.load() }
+                self.live = Live::Partition(slot);
+            } else {
+                self.make_resident(pe, slot);
+            }
+            let Outcome { next, left } = self.run_one(spmc, pe, slot);
+            match next {
                 Next::Partition(next) => {
-                    if let Some(left) = outcome.left {
+                    if let Some(left) = left {
                         self.evict(pe);
                         spmc.saved(pe, left);
                     }
                     slot = next;
                 }
                 next => {
-                    self.evict(pe);
-                    self.restore_normal_world(pe);
-                    if let Some(left) = outcome.left {
+                    if self.plain == slot.0
+                        && let Some(context) = pe.context(slot)
+                    {
+                        context.machine.el1.save();
+                        // SAFETY: The partition's registers were saved just above.
+                        unsafe { self.normal_world.load() }
+                        self.live = Live::NormalWorld;
+                    } else {
+                        self.evict(pe);
+                        self.restore_normal_world(pe);
+                    }
+                    if let Some(left) = left {
                         spmc.saved(pe, left);
                     }
                     return next;
@@ -244,10 +276,12 @@ impl Cpu {
         fp::open_guest();
         self.fp_owner = Some(slot);
         self.fp_open = true;
+        self.find_plain();
     }
 
     /// Makes `slot`'s EL1 registers, stage 2 and identity the live ones.
-    #[inline(always)]
+    #[cold]
+    #[inline(never)]
     fn make_resident(&mut self, pe: &mut PeState, slot: Slot) {
         match self.live {
             Live::Partition(resident) if resident == slot => return,
@@ -273,6 +307,15 @@ impl Cpu {
             unsafe { context.machine.el1.load() }
         }
         self.live = Live::Partition(slot);
+        self.find_plain();
+    }
+
+    /// Works out anew who can be made resident in the short way.
+    fn find_plain(&mut self) {
+        self.plain = match self.loaded {
+            Some(slot) if self.fp_owner.is_none() && !self.fp_open => slot.0,
+            _ => NOBODY,
+        };
     }
 
     /// Loads what a change of partition changes and EL3 keeps for us otherwise.
@@ -301,7 +344,8 @@ impl Cpu {
     }
 
     /// Saves the resident partition's EL1 registers.
-    #[inline(always)]
+    #[cold]
+    #[inline(never)]
     fn evict(&mut self, pe: &mut PeState) {
         if let Live::Partition(slot) = self.live
             && let Some(context) = pe.context(slot)
@@ -312,7 +356,8 @@ impl Cpu {
     }
 
     /// Makes the normal world's registers live, EL1 and vectors.
-    #[inline(always)]
+    #[cold]
+    #[inline(never)]
     fn restore_normal_world(&mut self, pe: &mut PeState) {
         if self.live != Live::NormalWorld {
             // SAFETY: `evict` has saved the partition's.
@@ -334,6 +379,7 @@ impl Cpu {
         }
         fp::close();
         self.fp_open = false;
+        self.find_plain();
     }
 
     /// A secure interrupt: none is assigned to anybody, so it is acknowledged and dropped.

@@ -25,7 +25,7 @@ use platform::{
 };
 use spmc::{
     MAX_CPUS, MAX_PARTITIONS,
-    context::{Context, Messaging, PartitionInfo, Slot},
+    context::{Context, Messaging, PartitionInfo, Service, Slot},
     manifest::{
         Accepted, ManifestError, PartitionManifest, SpmcManifest, boot_sequence, check_memory,
         check_partition,
@@ -134,13 +134,24 @@ fn load(
         )
         .map_err(|_| sentence(&"its memory could not be mapped"))?;
 
-    let uuids = read.uuids().collect();
+    let services = read
+        .services
+        .iter()
+        .map(|service| Service {
+            uuid: service.uuid,
+            messaging: Messaging(service.messaging_method),
+        })
+        .collect();
     let info = PartitionInfo {
         id: partition.id,
-        uuids,
+        services,
         messaging: Messaging(read.messaging_method()),
         contexts: read.execution_ctx_count,
-        mode: Mode::Permissive,
+        mode: if read.smccc_strict {
+            Mode::SmcccStrict
+        } else {
+            Mode::Permissive
+        },
     };
     let count = usize::from(info.contexts).min(MAX_CPUS);
     let up = info.is_up();
@@ -187,14 +198,6 @@ fn prepare(
     let read = PartitionManifest::parse(name, blob).map_err(|e| sentence(&e))?;
     let partition =
         check_partition(manifest, entry, &read, &package, accepted).map_err(|e| sentence(&e))?;
-    if read.smccc_strict {
-        let mut text = Reason::new();
-        let _ = write!(
-            text,
-            "partition {name:?}: property tantalum,smccc-strict: not implemented yet"
-        );
-        return Err(text);
-    }
     if read.eager_fp {
         warn!(
             "partition {=str}: tantalum,eager-fp has no effect yet",

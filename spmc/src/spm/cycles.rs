@@ -1,12 +1,12 @@
 //! CPU cycle management (DEN0077A, "CPU cycle management"): `FFA_RUN`, `FFA_MSG_WAIT` and
 //! `FFA_YIELD`.
 
-use super::{Left, Next, Outcome, Pe, Spmc, direct::Sender};
+use super::{Next, Outcome, Pe, Spmc, direct::Sender};
 use crate::{
     context::{Giver, Registers, Slot, WaitsFor},
     state::{CycleCall, Event, Model, State, permitted},
 };
-use ffa_abi::{FfaError, Reply, TargetInfo};
+use ffa_abi::{FfaError, Reply, TargetInfo, contract};
 
 impl<'c, M: Registers> Spmc<'c, M> {
     /// `FFA_RUN` by the normal world or by a partition. An error changes nothing.
@@ -23,6 +23,11 @@ impl<'c, M: Registers> Spmc<'c, M> {
         let info = self.info(slot).ok_or(FfaError::InvalidParameters)?;
         if target.context >= info.contexts || (!info.is_up() && target.context != pe.index) {
             return Err(FfaError::InvalidParameters);
+        }
+        if let Sender::Partition(from) = runner
+            && let Some(fetched) = self.fetch_parked(pe, from, slot, wide)
+        {
+            return fetched;
         }
         let claimed = self.claim(pe, slot);
         // A partition may only give cycles back to one that was interrupted or yielded.
@@ -47,7 +52,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
         let context = pe.context(slot).ok_or(FfaError::Busy)?;
         // A context that serves a request is run by who sent it, so that the answer finds its
         // sender waiting; one whose sender died may be run by anybody.
-        if let Some(request) = context.request
+        if let Some(request) = context.request()
             && request.origin.is_some_and(|origin| origin != giver)
         {
             return Err(FfaError::Denied);
@@ -83,6 +88,28 @@ impl<'c, M: Registers> Spmc<'c, M> {
         Ok(Outcome::to(Next::Partition(slot)))
     }
 
+    /// `FFA_RUN` of a partition whose response is kept for the runner: the 64-bit form fetches it,
+    /// the 32-bit form is DENIED as before. `None` if nothing is kept.
+    fn fetch_parked(
+        &self,
+        pe: &mut Pe<'c, M>,
+        runner: Slot,
+        target: Slot,
+        wide: bool,
+    ) -> Option<Result<Outcome, FfaError>> {
+        let context = pe.context(runner)?;
+        if context.parked.as_ref()?.from != target {
+            return None;
+        }
+        if !wide {
+            return Some(Err(FfaError::Denied));
+        }
+        let parked = context.parked.take()?;
+        let layout = contract::message_layout(true, true);
+        contract::write(layout, &parked.message, context.machine.x());
+        Some(Ok(Outcome::to(Next::Partition(runner))))
+    }
+
     /// `FFA_MSG_WAIT` by the partition in `slot`. An error changes nothing.
     pub(super) fn msg_wait(
         &self,
@@ -97,9 +124,10 @@ impl<'c, M: Registers> Spmc<'c, M> {
         context.transition(Event::Wait);
         context.call_is_wide = wide;
         let giver = context.giver;
+        let left = Some(context.left(slot));
         Ok(Outcome {
             next: self.complete(pe, giver, Reply::msg_wait()),
-            left: Some(Left(slot)),
+            left,
         })
     }
 

@@ -1,14 +1,14 @@
 //! Direct messages (DEN0077A, "Direct messaging"): requests and responses of both kinds, between
 //! the normal world and partitions and from partition to partition.
 
-use super::{Left, Next, Outcome, Pe, Spmc};
+use super::{Next, Outcome, Pe, Spmc};
 use crate::{
-    context::{Context, Giver, Registers, Request, RequestKind, Slot, WaitsFor},
+    context::{Context, Giver, Parked, Registers, RequestKind, Slot, WaitsFor},
     state::{CycleCall, Event, Model, State, permitted},
 };
 use ffa_abi::{
-    EndpointId, FfaError, Regs, Uuid,
-    contract::{self, ExtendedToEl3, Layout, Peer},
+    FfaError, Regs, Uuid,
+    contract::{self, ExtendedToEl3, Layout, Peer, Undeliverable},
     copy_registers,
     fid::raw,
     id::Endpoints,
@@ -22,14 +22,22 @@ pub(super) enum Sender {
 }
 
 impl RequestKind {
-    const fn layout(self) -> Layout {
+    #[inline(always)]
+    pub(super) fn layout(self) -> Layout {
         match self {
-            Self::Direct { .. } => Layout::Eight,
-            Self::Direct2 => Layout::Eighteen,
+            Self::Direct { wide } => contract::message_layout(false, wide),
+            Self::Direct2 => contract::message_layout(true, true),
         }
     }
 
-    const fn request_fid(self) -> u64 {
+    /// Whether the call that carries it is a 64-bit one.
+    #[inline(always)]
+    pub(super) const fn is_wide(self) -> bool {
+        !matches!(self, Self::Direct { wide: false })
+    }
+
+    #[inline(always)]
+    pub(super) const fn request_fid(self) -> u64 {
         (match self {
             Self::Direct { wide: false } => raw::DIRECT_REQ_32,
             Self::Direct { wide: true } => raw::DIRECT_REQ_64,
@@ -37,7 +45,8 @@ impl RequestKind {
         }) as u64
     }
 
-    const fn response_fid(self) -> u64 {
+    #[inline(always)]
+    pub(super) const fn response_fid(self) -> u64 {
         (match self {
             Self::Direct { wide: false } => raw::DIRECT_RESP_32,
             Self::Direct { wide: true } => raw::DIRECT_RESP_64,
@@ -49,7 +58,7 @@ impl RequestKind {
 /// Writes a message: x0 and x1 as given, x2 and x3 zero or the service, the payload copied. Nothing
 /// beyond the message's layout is touched.
 #[inline(always)]
-fn put<const A: usize, const B: usize>(
+pub(super) fn put<const A: usize, const B: usize>(
     to: &mut [u64; A],
     from: &[u64; B],
     kind: RequestKind,
@@ -60,25 +69,28 @@ fn put<const A: usize, const B: usize>(
     const { assert!(A >= 18 && B >= 18) };
     to[0] = fid;
     to[1] = ids.register();
-    match kind {
+    let mask = match kind {
         RequestKind::Direct2 => {
             to[2] = service.0;
             to[3] = service.1;
-            copy_registers!(to, from, u64::MAX, 4 5, 6 7, 8 9, 10 11, 12 13, 14 15, 16 17);
+            u64::MAX
         }
         RequestKind::Direct { wide } => {
             let mask = if wide { u64::MAX } else { 0xffff_ffff };
             to[2] = 0;
             to[3] = from[3] & mask;
-            copy_registers!(to, from, mask, 4 5, 6 7);
+            mask
         }
+    };
+    copy_registers!(to, from, mask, 4 5, 6 7);
+    if let Layout::Eighteen = kind.layout() {
+        copy_registers!(to, from, u64::MAX, 8 9, 10 11, 12 13, 14 15, 16 17);
     }
 }
 
 impl<'c, M: Registers> Spmc<'c, M> {
     /// Checks a request in the order of the specification and, if nothing is wrong, hands the core
     /// to the receiver. An error changes nothing.
-    #[inline(always)]
     pub(super) fn direct_request(
         &self,
         pe: &mut Pe<'c, M>,
@@ -108,12 +120,18 @@ impl<'c, M: Registers> Spmc<'c, M> {
             version: receiver.version.get(),
             mode: receiver.info.mode,
         };
-        let methods = receiver.info.messaging;
         match kind {
             RequestKind::Direct2 => {
-                if !service.is_nil() && !receiver.info.uuids.contains(&service) {
-                    return Err(FfaError::InvalidParameters);
-                }
+                // The nil UUID is any service's.
+                let methods = if service.is_nil() {
+                    receiver.info.messaging
+                } else {
+                    let mut services = receiver.info.services.iter();
+                    services
+                        .find(|offered| offered.uuid == service)
+                        .ok_or(FfaError::InvalidParameters)?
+                        .messaging
+                };
                 let sends = match sender {
                     Sender::NormalWorld => true,
                     Sender::Partition(from) => self
@@ -135,7 +153,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
                         .info(from)
                         .is_some_and(|info| info.messaging.sends_direct()),
                 };
-                if !sends || !methods.receives_direct() {
+                if !sends || !receiver.info.messaging.receives_direct() {
                     return Err(FfaError::Denied);
                 }
             }
@@ -155,7 +173,6 @@ impl<'c, M: Registers> Spmc<'c, M> {
     }
 
     /// The rest of the checks, with the receiver's context on this core, and the commit.
-    #[inline(always)]
     #[allow(clippy::too_many_arguments)] // The call's own arguments, split by what was checked.
     fn checked_request(
         &self,
@@ -178,6 +195,14 @@ impl<'c, M: Registers> Spmc<'c, M> {
             if !permitted(model, CycleCall::Request) {
                 return Err(FfaError::Denied);
             }
+            // There is one place for a response that can't be delivered: it must be free.
+            if kind == RequestKind::Direct2
+                && pe
+                    .context(from)
+                    .is_some_and(|context| context.parked.is_some())
+            {
+                return Err(FfaError::Busy);
+            }
         }
         contract::deliverable(peer, wide_wait, kind.layout()).map_err(|_| FfaError::Denied)?;
 
@@ -191,7 +216,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
                     return Err(FfaError::Busy);
                 };
                 put(context.machine.x(), &nwd.0, kind, fid, ids, uuid);
-                enter_for(context, ids.sender, Giver::NormalWorld, kind);
+                enter_for(context, ids, Giver::NormalWorld, kind);
                 return Ok(Outcome::to(Next::Partition(slot)));
             }
             Sender::Partition(from) => from,
@@ -211,11 +236,11 @@ impl<'c, M: Registers> Spmc<'c, M> {
                 ids,
                 uuid,
             );
-            enter_for(context, ids.sender, Giver::Partition(from), kind);
+            enter_for(context, ids, Giver::Partition(from), kind);
         }
         sending.transition(Event::Block);
         sending.waits_for = WaitsFor::Callee(slot);
-        sending.call_is_wide = !matches!(kind, RequestKind::Direct { wide: false });
+        sending.call_is_wide = kind.is_wide();
         pe.contexts[place] = Some(sending);
         Ok(Outcome::to(Next::Partition(slot)))
     }
@@ -224,7 +249,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
     #[cold]
     fn why_not_waiting(&self, pe: &mut Pe<'c, M>, sender: Sender, slot: Slot) -> FfaError {
         let (state, model, serves) = match pe.context(slot) {
-            Some(context) => (context.state(), context.model, context.request.is_some()),
+            Some(context) => (context.state(), context.model, context.request().is_some()),
             None => return FfaError::Busy,
         };
         match state {
@@ -253,7 +278,6 @@ impl<'c, M: Registers> Spmc<'c, M> {
     }
 
     /// A response by the partition in `slot`. An error changes nothing.
-    #[inline(always)]
     pub(super) fn direct_response(
         &self,
         pe: &mut Pe<'c, M>,
@@ -265,16 +289,14 @@ impl<'c, M: Registers> Spmc<'c, M> {
             .partitions
             .get(slot.0 as usize)
             .ok_or(FfaError::Denied)?;
-        partition.version.lock();
         if ids.sender != partition.info.id || ids.sender == ids.receiver {
             return Err(FfaError::InvalidParameters);
         }
-        let place = slot.index();
-        let context = pe.contexts[place].as_deref_mut().ok_or(FfaError::Denied)?;
+        let context = pe.context(slot).ok_or(FfaError::Denied)?;
         if !permitted(context.model, CycleCall::Response) {
             return Err(FfaError::Denied);
         }
-        let request = context.request.ok_or(FfaError::Denied)?;
+        let request = context.request().ok_or(FfaError::Denied)?;
         if ids.receiver != request.sender {
             return Err(FfaError::Denied);
         }
@@ -286,59 +308,69 @@ impl<'c, M: Registers> Spmc<'c, M> {
                     || partition.version.get().raw() < ffa_abi::Version::V1_3.raw() => {}
             _ => return Err(FfaError::Denied),
         }
+        let giver = context.giver;
+        let park = match request.origin {
+            Some(Giver::Partition(to)) => {
+                let peer = Peer {
+                    version: self.version(to),
+                    mode: self.info(to).map(|info| info.mode).unwrap_or_default(),
+                };
+                let context = pe.context(to).ok_or(FfaError::Denied)?;
+                match contract::deliverable(peer, context.call_is_wide, kind.layout()) {
+                    Ok(()) => false,
+                    Err(Undeliverable::Strict) if context.parked.is_none() => true,
+                    Err(_) => return Err(FfaError::Denied),
+                }
+            }
+            _ => false,
+        };
 
         // Commit.
         let fid = kind.response_fid();
-        let giver = context.giver;
-        context.transition(Event::Wait);
-        context.request = None;
-        context.call_is_wide = !matches!(kind, RequestKind::Direct { wide: false });
-        let left = Some(Left(slot));
-        match request.origin {
+        let Some(responding) = pe.contexts[slot.index()].take() else {
+            return Err(FfaError::Denied);
+        };
+        responding.transition(Event::Wait);
+        responding.served();
+        responding.call_is_wide = kind.is_wide();
+        let left = Some(responding.left(slot));
+        let x = responding.machine.x();
+        let next = match request.origin {
             Some(Giver::NormalWorld) => {
-                let Pe { nwd, contexts, .. } = pe;
-                if let Some(context) = contexts[place].as_deref_mut() {
-                    let entry = nwd.0[0];
-                    put(&mut nwd.0, context.machine.x(), kind, fid, ids, (0, 0));
-                    if let ExtendedToEl3::Zero =
-                        contract::extended_to_el3(entry, fid, kind.layout())
-                    {
-                        zero_extended(nwd);
-                    }
+                let entry = pe.nwd[0];
+                put(&mut pe.nwd.0, x, kind, fid, ids, (0, 0));
+                if let ExtendedToEl3::Zero = contract::extended_to_el3(entry, fid, kind.layout()) {
+                    zero_extended(&mut pe.nwd);
                 }
-                Ok(Outcome {
-                    next: Next::NormalWorld,
-                    left,
-                })
+                Some(Next::NormalWorld)
             }
             Some(Giver::Partition(to)) => {
-                let Some(responding) = pe.contexts[place].take() else {
-                    return Err(FfaError::Denied);
-                };
                 if let Some(context) = pe.context(to) {
-                    put(
-                        context.machine.x(),
-                        responding.machine.x(),
-                        kind,
-                        fid,
-                        ids,
-                        (0, 0),
-                    );
+                    if park {
+                        let mut message = Regs::ZERO;
+                        put(&mut message.0, x, kind, fid, ids, (0, 0));
+                        context.parked = Some(Parked {
+                            from: slot,
+                            message,
+                        });
+                        ffa_abi::Reply::error(FfaError::Denied).write(context.machine.x());
+                    } else {
+                        put(context.machine.x(), x, kind, fid, ids, (0, 0));
+                    }
                     context.transition(Event::Unblock);
                 }
-                pe.contexts[place] = Some(responding);
-                Ok(Outcome {
-                    next: Next::Partition(to),
-                    left,
-                })
+                Some(Next::Partition(to))
             }
+            None | Some(Giver::Spmc) => None,
+        };
+        pe.contexts[slot.index()] = Some(responding);
+        let next = match next {
+            Some(next) => next,
             // The sender has died: the answer goes nowhere, and who ran the responder is told that
             // it waits.
-            None | Some(Giver::Spmc) => Ok(Outcome {
-                next: self.complete(pe, giver, ffa_abi::Reply::msg_wait()),
-                left,
-            }),
-        }
+            None => self.complete(pe, giver, ffa_abi::Reply::msg_wait()),
+        };
+        Ok(Outcome { next, left })
     }
 
     /// The version that a partition negotiated.
@@ -351,19 +383,20 @@ impl<'c, M: Registers> Spmc<'c, M> {
 }
 
 #[inline(always)]
-fn enter_for<M>(context: &mut Context<M>, sender: EndpointId, giver: Giver, kind: RequestKind) {
+pub(super) fn enter_for<M>(
+    context: &mut Context<M>,
+    ids: Endpoints,
+    giver: Giver,
+    kind: RequestKind,
+) {
     context.transition(Event::Enter);
     context.model = Model::DirectRequest;
     context.giver = giver;
-    context.request = Some(Request {
-        sender,
-        origin: Some(giver),
-        kind,
-    });
+    context.serve(ids, kind, giver);
 }
 
 #[cold]
-fn zero_extended(nwd: &mut Regs) {
+pub(super) fn zero_extended(nwd: &mut Regs) {
     for register in &mut nwd.0[8..] {
         *register = 0;
     }

@@ -2,13 +2,13 @@
 
 use super::Spmc;
 use crate::context::Registers;
-use ffa_abi::{FfaError, Function, Reply, Version, call::FeatureQuery, fid::Fid};
+use ffa_abi::{FfaError, Function, Reply, Version, call::FeatureQuery, contract::Mode, fid::Fid};
 
 /// Who asks, as far as the answer depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Asker {
     NormalWorld,
-    Partition { version: Version },
+    Partition { version: Version, mode: Mode },
 }
 
 /// Whether the SPMC implements a function for the one who asks. What is not here is answered
@@ -17,7 +17,8 @@ const fn implemented(fid: Fid, asker: Asker) -> bool {
     use Function::*;
     let partition = matches!(asker, Asker::Partition { .. });
     match fid.function {
-        Error | Success | Interrupt => !fid.wide || matches!(fid.function, Success),
+        Success => true,
+        Error | Interrupt => !fid.wide || (partition && wide_cycles(asker)),
         Version | Features | IdGet | SpmIdGet => true,
         MsgSendDirectReq | MsgSendDirectReq2 => true,
         // The 64-bit forms of cycle management live at the virtual instance only, from 1.3.
@@ -28,11 +29,14 @@ const fn implemented(fid: Fid, asker: Asker) -> bool {
     }
 }
 
-/// Whether the asker may use the 64-bit forms of `FFA_MSG_WAIT`, `FFA_RUN` and `FFA_YIELD`.
+/// Whether the asker may use the 64-bit forms of `FFA_MSG_WAIT`, `FFA_RUN`, `FFA_YIELD` and
+/// `FFA_ERROR`: from FF-A 1.3, and in strict mode whatever its version, since it needs them there.
 pub(super) const fn wide_cycles(asker: Asker) -> bool {
     match asker {
         Asker::NormalWorld => false,
-        Asker::Partition { version } => version.raw() >= self::Version::V1_3.raw(),
+        Asker::Partition { version, mode } => {
+            version.raw() >= self::Version::V1_3.raw() || matches!(mode, Mode::SmcccStrict)
+        }
     }
 }
 

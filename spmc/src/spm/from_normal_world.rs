@@ -19,36 +19,13 @@ use ffa_abi::{
 };
 
 impl<'c, M: Registers> Spmc<'c, M> {
-    /// Handles what EL3 brought in [`Pe::nwd`].
-    #[inline]
-    pub fn handle_normal_world(&self, pe: &mut Pe<'c, M>, machine: &mut impl Machine) -> Outcome {
-        // The calls that are worth a shortcut; they pass the same checks as any other.
-        let kind = match pe.nwd.w::<0>() & !smccc::SVE_HINT {
-            raw::DIRECT_REQ2 => RequestKind::Direct2,
-            raw::DIRECT_REQ_64 if pe.nwd.w::<2>() == 0 => RequestKind::Direct { wide: true },
-            raw::DIRECT_REQ_32 if pe.nwd.w::<2>() == 0 => RequestKind::Direct { wide: false },
-            raw::FEATURES => {
-                self.normal_world.lock();
-                let query = FeatureQuery::from_w1(pe.nwd.w::<1>());
-                let reply = Self::features(Asker::NormalWorld, query, pe.nwd.w::<2>());
-                return answer(pe, reply);
-            }
-            _ => return self.handle_other(pe, machine),
-        };
-        self.normal_world.lock();
-        let ids = Endpoints::from_register(pe.nwd.x::<1>());
-        let service = match kind {
-            RequestKind::Direct2 => Uuid::from_registers(pe.nwd.x::<2>(), pe.nwd.x::<3>()),
-            RequestKind::Direct { .. } => Uuid::NIL,
-        };
-        match self.direct_request(pe, Sender::NormalWorld, ids, kind, service) {
-            Ok(outcome) => outcome,
-            Err(error) => answer(pe, Reply::error(error)),
-        }
-    }
-
+    /// [`handle_normal_world`](Self::handle_normal_world) without its short way.
     #[inline(never)]
-    fn handle_other(&self, pe: &mut Pe<'c, M>, _machine: &mut impl Machine) -> Outcome {
+    pub fn handle_normal_world_general(
+        &self,
+        pe: &mut Pe<'c, M>,
+        _machine: &mut impl Machine,
+    ) -> Outcome {
         let version = self.normal_world.get();
         let call = match Call::decode(version, &pe.nwd) {
             Ok(call) => call,
@@ -81,12 +58,27 @@ impl<'c, M: Registers> Spmc<'c, M> {
                 wide: false,
                 target,
             } => self.run(pe, Sender::NormalWorld, target, false),
+            Call::Features { .. } => return self.normal_world_features(pe),
             Call::IdGet => return answer(pe, Reply::success(EndpointId::HYPERVISOR.0.into())),
             Call::SpmIdGet => return answer(pe, Reply::success(EndpointId::SPMC.0.into())),
             // The SPMD relays versions as framework messages; one that forwards the call itself
             // gets the same answer.
             Call::Version(requested) => {
                 return answer(pe, self.normal_world.negotiate(requested));
+            }
+            Call::DirectReq {
+                wide,
+                ids,
+                kind: MessageKind::Partition,
+            } => self.direct_request(
+                pe,
+                Sender::NormalWorld,
+                ids,
+                RequestKind::Direct { wide },
+                Uuid::NIL,
+            ),
+            Call::DirectReq2 { ids, uuid } => {
+                self.direct_request(pe, Sender::NormalWorld, ids, RequestKind::Direct2, uuid)
             }
             // A framework message in the 64-bit form; others have been handled.
             Call::DirectReq { .. } => Err(FfaError::InvalidParameters),
@@ -98,6 +90,15 @@ impl<'c, M: Registers> Spmc<'c, M> {
             Ok(outcome) => outcome,
             Err(error) => answer(pe, Reply::error(error)),
         }
+    }
+
+    /// `FFA_FEATURES` by the normal world.
+    #[inline]
+    pub(super) fn normal_world_features(&self, pe: &mut Pe<'c, M>) -> Outcome {
+        self.normal_world.lock();
+        let query = FeatureQuery::from_w1(pe.nwd.w::<1>());
+        let reply = Self::features(Asker::NormalWorld, query, pe.nwd.w::<2>());
+        answer(pe, reply)
     }
 
     /// A framework message: only the SPMD sends any, and only to the SPMC.
@@ -141,7 +142,8 @@ impl<'c, M: Registers> Spmc<'c, M> {
         for context in pe.contexts.iter_mut().flatten() {
             if context.state() != State::Off {
                 context.transition(Event::SwitchOff);
-                context.request = None;
+                context.served();
+                context.parked = None;
             }
         }
         0

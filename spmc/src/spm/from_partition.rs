@@ -7,43 +7,14 @@ use super::{
 };
 use crate::context::{Registers, RequestKind, Slot};
 use ffa_abi::{
-    Call, DecodeError, EndpointId, FfaError, Regs, Reply, Uuid, call::console_characters, fid::raw,
-    id::Endpoints, message::MessageKind, smccc,
+    Call, DecodeError, EndpointId, FfaError, Regs, Reply, Uuid, call::console_characters,
+    message::MessageKind, smccc,
 };
 
 impl<'c, M: Registers> Spmc<'c, M> {
-    /// Handles the call in the registers of the partition that ran on this core.
-    #[inline(always)]
-    pub fn handle_partition(
-        &self,
-        pe: &mut Pe<'c, M>,
-        slot: Slot,
-        machine: &mut impl Machine,
-    ) -> Outcome {
-        // The calls that are worth a shortcut; they pass the same checks as any other.
-        if let Some(context) = pe.context(slot) {
-            let x = context.machine.x();
-            let kind = match x[0] as u32 & !smccc::SVE_HINT {
-                raw::DIRECT_RESP2 => Some(RequestKind::Direct2),
-                raw::DIRECT_RESP_64 if x[2] as u32 == 0 => Some(RequestKind::Direct { wide: true }),
-                raw::DIRECT_RESP_32 if x[2] as u32 == 0 => {
-                    Some(RequestKind::Direct { wide: false })
-                }
-                _ => None,
-            };
-            if let Some(kind) = kind {
-                let ids = Endpoints::from_register(x[1]);
-                return match self.direct_response(pe, slot, ids, kind) {
-                    Ok(outcome) => outcome,
-                    Err(error) => self.answer_partition(pe, slot, Reply::error(error)),
-                };
-            }
-        }
-        self.handle_other_of_partition(pe, slot, machine)
-    }
-
+    /// [`handle_partition`](Self::handle_partition) without its short way.
     #[inline(never)]
-    fn handle_other_of_partition(
+    pub fn handle_partition_general(
         &self,
         pe: &mut Pe<'c, M>,
         slot: Slot,
@@ -56,7 +27,8 @@ impl<'c, M: Registers> Spmc<'c, M> {
         };
         let id = partition.info.id;
         let version = partition.version.get();
-        let asker = Asker::Partition { version };
+        let mode = partition.info.mode;
+        let asker = Asker::Partition { version, mode };
         let regs = Regs::of(context.machine.x());
 
         let call = match Call::decode(version, &regs) {
@@ -98,7 +70,13 @@ impl<'c, M: Registers> Spmc<'c, M> {
             }
             // Partitions send no framework messages, and none was sent to one.
             Call::DirectReq { .. } => Err(FfaError::InvalidParameters),
-            Call::DirectResp { .. } | Call::DirectResp2 { .. } => Err(FfaError::Denied),
+            Call::DirectResp {
+                wide,
+                ids,
+                kind: MessageKind::Partition,
+            } => self.direct_response(pe, slot, ids, RequestKind::Direct { wide }),
+            Call::DirectResp2 { ids } => self.direct_response(pe, slot, ids, RequestKind::Direct2),
+            Call::DirectResp { .. } => Err(FfaError::Denied),
             Call::MsgWait { wide, .. } => {
                 narrow_or_allowed(wide).and_then(|()| self.msg_wait(pe, slot, wide))
             }

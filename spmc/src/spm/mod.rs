@@ -11,6 +11,7 @@
 mod cycles;
 mod direct;
 mod discovery;
+mod fast;
 mod from_normal_world;
 mod from_partition;
 #[cfg(test)]
@@ -51,7 +52,10 @@ pub enum Next {
 /// callable from elsewhere.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
-pub struct Left(Slot);
+pub struct Left {
+    slot: Slot,
+    migrates: bool,
+}
 
 /// What handling a call or an event led to.
 #[derive(Debug, PartialEq, Eq)]
@@ -85,6 +89,12 @@ impl Negotiated {
     #[inline(always)]
     fn get(&self) -> Version {
         Version::from_raw(self.0.load(Ordering::Relaxed) & !Self::LOCKED).unwrap_or(Version::V1_0)
+    }
+
+    /// Whether the version is fixed, and not lower than `version`.
+    #[inline(always)]
+    fn is_locked_at(&self, version: Version) -> bool {
+        self.0.load(Ordering::Relaxed) >= Self::LOCKED | version.raw()
     }
 
     /// Any call but `FFA_VERSION` fixes the version.
@@ -156,6 +166,16 @@ impl<'c, M> Pe<'c, M> {
     }
 }
 
+impl<M> Context<M> {
+    #[inline(always)]
+    const fn left(&self, slot: Slot) -> Left {
+        Left {
+            slot,
+            migrates: self.migrates,
+        }
+    }
+}
+
 impl<M: Registers> Default for Spmc<'_, M> {
     fn default() -> Self {
         Self::new()
@@ -191,6 +211,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
 
     /// Gives a core its context of a partition.
     pub fn adopt(&self, pe: &mut Pe<'c, M>, slot: Slot, context: &'c mut Context<M>) {
+        context.migrates = self.info(slot).is_some_and(PartitionInfo::is_up);
         pe.contexts[slot.index()] = Some(context);
     }
 
@@ -242,10 +263,8 @@ impl<'c, M: Registers> Spmc<'c, M> {
     /// core now.
     #[inline(always)]
     pub fn saved(&self, pe: &mut Pe<'c, M>, left: Left) {
-        if let Some(partition) = self.partitions.get(left.0.0 as usize)
-            && partition.info.is_up()
-        {
-            self.park(pe, left.0);
+        if left.migrates {
+            self.park(pe, left.slot);
         }
     }
 
@@ -365,19 +384,16 @@ impl<'c, M: Registers> Spmc<'c, M> {
             return Outcome::to(Next::NormalWorld);
         };
         context.transition(Event::Abort);
-        context.request = None;
+        context.served();
+        context.parked = None;
         let giver = context.giver;
-        let dead = Some(Giver::Partition(slot));
+        let left = context.left(slot);
         for other in pe.contexts.iter_mut().flatten() {
-            if let Some(request) = &mut other.request
-                && request.origin == dead
-            {
-                request.origin = None;
-            }
+            other.forget(slot);
         }
         Outcome {
             next: self.complete(pe, giver, Reply::error(FfaError::Aborted)),
-            left: Some(Left(slot)),
+            left: Some(left),
         }
     }
 }

@@ -126,9 +126,11 @@ fn features_are_what_the_asker_may_call() {
     // Function, wide, for the normal world, for a partition of 1.2, for one of 1.3.
     let table = [
         (Error, false, true, true, true),
+        (Error, true, false, false, true),
         (Success, false, true, true, true),
         (Success, true, true, true, true),
         (Interrupt, false, true, true, true),
+        (Interrupt, true, false, false, true),
         (Version, false, true, true, true),
         (Features, false, true, true, true),
         (IdGet, false, true, true, true),

@@ -201,7 +201,7 @@ fn ids_are_unique_and_found_in_any_order() {
     let mut f = Fixture::with(1, &[]);
     let info = |raw| crate::context::PartitionInfo {
         id: EndpointId(raw),
-        uuids: heapless::Vec::new(),
+        services: heapless::Vec::new(),
         messaging: crate::context::Messaging(0),
         contexts: 1,
         mode: Default::default(),

@@ -1,0 +1,172 @@
+//! The short way of direct messages between the normal world and partitions.
+//!
+//! It only knows how to succeed: whatever is not the plain good case goes the general way, which
+//! finds the error. Both are compared over every state of the search and over random registers.
+
+use super::{
+    Machine, Next, Outcome, Pe, Spmc,
+    direct::{enter_for, put, zero_extended},
+};
+use crate::{
+    context::{Context, Giver, Registers, RequestKind, Slot},
+    state::{Event, State},
+};
+use ffa_abi::{
+    Uuid, Version,
+    contract::{self, ExtendedToEl3, Mode},
+    fid::raw,
+    id::Endpoints,
+    smccc,
+};
+
+/// The kinds of direct messages as constants, so that each has its own straight code.
+const DIRECT_32: u8 = 0;
+const DIRECT_64: u8 = 1;
+const DIRECT2: u8 = 2;
+
+const fn kind(kind: u8) -> RequestKind {
+    match kind {
+        DIRECT2 => RequestKind::Direct2,
+        _ => RequestKind::Direct {
+            wide: kind == DIRECT_64,
+        },
+    }
+}
+
+impl<'c, M: Registers> Spmc<'c, M> {
+    /// Handles what EL3 brought in [`Pe::nwd`].
+    #[inline(always)]
+    pub fn handle_normal_world(&self, pe: &mut Pe<'c, M>, machine: &mut impl Machine) -> Outcome {
+        let fid = pe.nwd.w::<0>() & !smccc::SVE_HINT;
+        // The order is that of how much a comparison more would hurt.
+        let entered = if fid == raw::DIRECT_REQ2 {
+            self.fast_request::<DIRECT2>(pe)
+        } else if fid == raw::DIRECT_REQ_64 {
+            self.fast_request::<DIRECT_64>(pe)
+        } else if fid == raw::DIRECT_REQ_32 {
+            self.fast_request::<DIRECT_32>(pe)
+        } else if fid == raw::FEATURES {
+            return self.normal_world_features(pe);
+        } else {
+            None
+        };
+        match entered {
+            Some(slot) => Outcome::to(Next::Partition(slot)),
+            None => self.handle_normal_world_general(pe, machine),
+        }
+    }
+
+    /// Handles the call in the registers of the partition that ran on this core.
+    #[inline(always)]
+    pub fn handle_partition(
+        &self,
+        pe: &mut Pe<'c, M>,
+        slot: Slot,
+        machine: &mut impl Machine,
+    ) -> Outcome {
+        let fid = match pe.context(slot) {
+            Some(context) => context.machine.x()[0] as u32 & !smccc::SVE_HINT,
+            None => 0,
+        };
+        let done = if fid == raw::DIRECT_RESP2 {
+            Self::fast_response::<DIRECT2>(pe, slot)
+        } else if fid == raw::DIRECT_RESP_64 {
+            Self::fast_response::<DIRECT_64>(pe, slot)
+        } else if fid == raw::DIRECT_RESP_32 {
+            Self::fast_response::<DIRECT_32>(pe, slot)
+        } else {
+            None
+        };
+        match done {
+            Some(outcome) => outcome,
+            None => self.handle_partition_general(pe, slot, machine),
+        }
+    }
+
+    /// A request of the normal world to a partition that waits for it, if nothing is in its way.
+    #[inline(always)]
+    fn fast_request<const KIND: u8>(&self, pe: &mut Pe<'c, M>) -> Option<Slot> {
+        let kind = const { kind(KIND) };
+        let ids = Endpoints::from_register(pe.nwd.x::<1>());
+        let index = ids.receiver.0.wrapping_sub(0x8001) as usize;
+        let partition = self.partitions.get(index)?;
+        if partition.info.id != ids.receiver || ids.sender.is_secure() {
+            return None;
+        }
+        let methods = partition.info.messaging;
+        let service = match kind {
+            RequestKind::Direct2 => {
+                let service = Uuid::from_registers(pe.nwd.x::<2>(), pe.nwd.x::<3>());
+                let first = partition.info.services.first()?;
+                let known = service.is_nil()
+                    || (service == first.uuid && first.messaging.receives_direct2());
+                if !known
+                    || !methods.receives_direct2()
+                    || !self.normal_world.is_locked_at(Version::V1_2)
+                    || !partition.version.get().has_extended_registers()
+                    || !matches!(partition.info.mode, Mode::Permissive)
+                {
+                    return None;
+                }
+                service
+            }
+            RequestKind::Direct { .. } => {
+                if pe.nwd.w::<2>() != 0
+                    || !methods.receives_direct()
+                    || !self.normal_world.is_locked_at(Version::V1_0)
+                {
+                    return None;
+                }
+                Uuid::NIL
+            }
+        };
+        let slot = Slot(index as u8);
+        let Pe { nwd, contexts, .. } = pe;
+        let context = contexts[slot.index()].as_deref_mut()?;
+        if context.state() != State::Waiting {
+            return None;
+        }
+        let fid = kind.request_fid();
+        put(
+            context.machine.x(),
+            &nwd.0,
+            kind,
+            fid,
+            ids,
+            service.registers(),
+        );
+        enter_for(context, ids, Giver::NormalWorld, kind);
+        Some(slot)
+    }
+
+    /// The response that a request of the normal world waits for.
+    #[inline(always)]
+    fn fast_response<const KIND: u8>(pe: &mut Pe<'c, M>, slot: Slot) -> Option<Outcome> {
+        let kind = const { kind(KIND) };
+        let Pe { nwd, contexts, .. } = pe;
+        let context = contexts[slot.index()].as_deref_mut()?;
+        let x = context.machine.x();
+        if KIND != DIRECT2 && x[2] as u32 != 0 {
+            return None;
+        }
+        let ids = Endpoints::from_register(x[1]);
+        // One comparison says that a request of the normal world is being served, that this is its
+        // kind, and that both ids are right.
+        if context.expected() != Context::<M>::answer_code(ids, kind) {
+            return None;
+        }
+        let entry = nwd[0];
+        let fid = kind.response_fid();
+        put(&mut nwd.0, context.machine.x(), kind, fid, ids, (0, 0));
+        if let ExtendedToEl3::Zero = contract::extended_to_el3(entry, fid, kind.layout()) {
+            zero_extended(nwd);
+        }
+        context.transition(Event::Wait);
+        context.served();
+        context.call_is_wide = kind.is_wide();
+        Some(Outcome {
+            next: Next::NormalWorld,
+            left: Some(context.left(slot)),
+        })
+    }
+}
