@@ -120,6 +120,24 @@ impl<M> Context<M> {
         }
     }
 
+    /// It was running and waits from now on: [`transition`](Self::transition) with the table
+    /// consulted while compiling.
+    #[inline(always)]
+    pub fn stop_running(&mut self) {
+        const WAITING: State = match next(State::Running, Event::Wait) {
+            Some(state) => state,
+            None => panic!("a running context may wait"),
+        };
+        debug_assert_eq!(self.state, State::Running);
+        #[cfg(feature = "damage")]
+        self.transition(Event::Wait);
+        #[cfg(not(feature = "damage"))]
+        {
+            self.state = WAITING;
+        }
+        let _ = WAITING;
+    }
+
     /// The request it serves.
     #[inline(always)]
     pub const fn request(&self) -> Option<Request> {

@@ -4,16 +4,16 @@
 //! finds the error. Both are compared over every state of the search and over random registers.
 
 use super::{
-    Machine, Next, Outcome, Pe, Spmc,
+    Machine, Next, Open, Outcome, Pe, Spmc,
     direct::{enter_for, put, zero_extended},
 };
 use crate::{
     context::{Context, Giver, Registers, RequestKind, Slot},
-    state::{Event, State},
+    state::State,
 };
 use ffa_abi::{
     Uuid, Version,
-    contract::{self, ExtendedToEl3, Mode},
+    contract::{self, ExtendedToEl3},
     fid::raw,
     id::Endpoints,
     smccc,
@@ -93,26 +93,24 @@ impl<'c, M: Registers> Spmc<'c, M> {
         if partition.info.id != ids.receiver || ids.sender.is_secure() {
             return None;
         }
-        let methods = partition.info.messaging;
         let service = match kind {
             RequestKind::Direct2 => {
                 let service = Uuid::from_registers(pe.nwd.x::<2>(), pe.nwd.x::<3>());
-                let first = partition.info.services.first()?;
-                let known = service.is_nil()
-                    || (service == first.uuid && first.messaging.receives_direct2());
-                if !known
-                    || !methods.receives_direct2()
-                    || !self.normal_world.is_locked_at(Version::V1_2)
-                    || !partition.version.get().has_extended_registers()
-                    || !matches!(partition.info.mode, Mode::Permissive)
-                {
+                let wanted = if service.is_nil() {
+                    Open::DIRECT2
+                } else if service == partition.first_service {
+                    Open::DIRECT2_FIRST
+                } else {
+                    return None;
+                };
+                if !partition.open.has(wanted) || !self.normal_world.is_locked_at(Version::V1_2) {
                     return None;
                 }
                 service
             }
             RequestKind::Direct { .. } => {
                 if pe.nwd.w::<2>() != 0
-                    || !methods.receives_direct()
+                    || !partition.open.has(Open::DIRECT)
                     || !self.normal_world.is_locked_at(Version::V1_0)
                 {
                     return None;
@@ -161,7 +159,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
         if let ExtendedToEl3::Zero = contract::extended_to_el3(entry, fid, kind.layout()) {
             zero_extended(nwd);
         }
-        context.transition(Event::Wait);
+        context.stop_running();
         context.served();
         context.call_is_wide = kind.is_wide();
         Some(Outcome {

@@ -92,6 +92,9 @@ impl<'c, M: Registers> Spmc<'c, M> {
             }
             Call::Version(requested) => {
                 let reply = partition.version.negotiate(requested);
+                partition
+                    .open
+                    .work_out(&partition.info, partition.version.get());
                 return self.answer_partition(pe, slot, reply);
             }
             Call::Features { query, input } => {

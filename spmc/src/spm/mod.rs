@@ -26,7 +26,7 @@ use crate::{
     sync::Mutex,
 };
 use core::sync::atomic::{AtomicU32, Ordering};
-use ffa_abi::{EndpointId, FfaError, Regs, Reply, TargetInfo, Version};
+use ffa_abi::{EndpointId, FfaError, Regs, Reply, TargetInfo, Uuid, Version, contract::Mode};
 use heapless::Vec;
 
 /// What the core asks of the machine while it handles a call.
@@ -123,11 +123,49 @@ impl Negotiated {
     }
 }
 
+/// Which requests a partition takes from the normal world in the short way, worked out whenever its
+/// version changes. A hint that is exact: what it says no to goes the general way.
+#[derive(Debug)]
+struct Open(AtomicU32);
+
+impl Open {
+    /// `FFA_MSG_SEND_DIRECT_REQ`.
+    const DIRECT: u32 = 1;
+    /// `FFA_MSG_SEND_DIRECT_REQ2` to any service.
+    const DIRECT2: u32 = 2;
+    /// `FFA_MSG_SEND_DIRECT_REQ2` to the first service.
+    const DIRECT2_FIRST: u32 = 4;
+
+    fn work_out(&self, info: &PartitionInfo, version: Version) {
+        let mut open = 0;
+        if info.messaging.receives_direct() {
+            open |= Self::DIRECT;
+        }
+        // In strict mode it depends on the call that waits.
+        let extended = version.has_extended_registers() && info.mode == Mode::Permissive;
+        if extended && info.messaging.receives_direct2() {
+            open |= Self::DIRECT2;
+        }
+        let first = info.services.first();
+        if extended && first.is_some_and(|first| first.messaging.receives_direct2()) {
+            open |= Self::DIRECT2_FIRST;
+        }
+        self.0.store(open, Ordering::Relaxed);
+    }
+
+    #[inline(always)]
+    fn has(&self, what: u32) -> bool {
+        self.0.load(Ordering::Relaxed) & what != 0
+    }
+}
+
 /// A partition in the core's table.
 #[derive(Debug)]
 struct Partition<'c, M> {
     info: PartitionInfo,
     version: Negotiated,
+    open: Open,
+    first_service: Uuid,
     /// The context of a single-context partition while no core has it.
     parked: Mutex<Option<&'c mut Context<M>>>,
 }
@@ -199,8 +237,15 @@ impl<'c, M: Registers> Spmc<'c, M> {
             return None;
         }
         let slot = Slot(self.partitions.len() as u8);
+        let open = Open(AtomicU32::new(0));
+        open.work_out(&info, version);
         self.partitions
             .push(Partition {
+                first_service: info
+                    .services
+                    .first()
+                    .map_or(Uuid::NIL, |service| service.uuid),
+                open,
                 info,
                 version: Negotiated::new(version),
                 parked: Mutex::new(None),
