@@ -83,9 +83,9 @@ impl Row {
     /// The bounds the project promises.
     fn find_bound(&self) -> Option<Bound> {
         let (of, at_most, found) = match (self.from, self.name.as_str()) {
-            ("direct", "direct_req2") => ("S-EL2", 600, self.s_el2),
-            ("direct", "features") => ("S-EL2", 200, self.s_el2),
-            ("vm", "direct_req32" | "direct_req64" | "direct_req2") => ("NS-EL2", 300, self.ns_el2),
+            ("direct", "direct_req2") => ("S-EL2", 400, self.s_el2),
+            ("direct", "features") => ("S-EL2", 120, self.s_el2),
+            ("vm", "direct_req32" | "direct_req64" | "direct_req2") => ("NS-EL2", 260, self.ns_el2),
             _ => return None,
         };
         Some(Bound {
@@ -278,8 +278,8 @@ mod tests {
                 .unwrap()
                 .kept
         };
-        assert!(kept(6000));
-        assert!(!kept(6001));
+        assert!(kept(4000));
+        assert!(!kept(4001));
         let none = row("vm", "direct_req2", 0x0e10_0000, 9_999_999);
         assert!(!none.bound.unwrap().kept, "nothing was seen at NS-EL2");
         assert!(row("direct", "direct_req32", 0, 1).bound.is_none());
