@@ -5,8 +5,8 @@ use super::fixture::*;
 use crate::{spm::Next, state::State};
 use ffa_abi::{
     EndpointId,
-    FfaError::{Denied, InvalidParameters},
-    Regs,
+    FfaError::{Busy, Denied, InvalidParameters},
+    Function, Regs, Version,
     fid::raw::*,
     message::FRAMEWORK_BIT,
 };
@@ -239,4 +239,102 @@ fn no_register_beyond_x17_ever_reaches_the_normal_world_or_a_receiver() {
         assert!(!shown.0.contains(value));
     }
     assert_eq!(f.state(A), State::Waiting);
+}
+
+/// A strict runner, `A`, that has asked `B` by REQ2 and was told that `B` was interrupted.
+fn strict_runner() -> Fixture {
+    let mut f = Fixture::booted(&[
+        Spec::up(Version::V1_2).strict(),
+        Spec::mp(Version::V1_2),
+        Spec::up(Version::V1_2),
+    ]);
+    f.nwd_requests(A, DIRECT_REQ_32);
+    f.sp_requests(B, DIRECT_REQ2);
+    assert_eq!(f.preempt(), Next::Partition(A));
+    f.sp_got(A, &[INTERRUPT.into(), target(B, 0)]);
+    f
+}
+
+const DENIED: [u64; 3] = [ERROR as u64, 0, 0xffff_fffa];
+
+fn run_64(slot: crate::context::Slot) -> Frame {
+    frame(&[Function::Run.raw64().into(), target(slot, 0)])
+}
+
+#[test]
+fn a_response_to_a_strict_32_bit_runner_is_kept_until_a_64_bit_run_fetches_it() {
+    let mut f = strict_runner();
+    assert_eq!(f.sp(run(B, 0)), Next::Partition(B));
+    let response = message(DIRECT_RESP2, id(B), id(A));
+    assert_eq!(f.sp(response), Next::Partition(A));
+    // x8-x17 of a 32-bit call are never touched; the responder waits meanwhile.
+    f.sp_got(A, &DENIED);
+    f.waits(B, &response);
+    // The 32-bit form is refused again, the 64-bit one fetches it, once.
+    f.refused(run(B, 0), Denied);
+    let fetch = run_64(B);
+    assert_eq!(f.sp(fetch), Next::Partition(A));
+    f.sp_got_message(A, &response);
+    f.refused(run_64(B), Denied);
+    f.responds_to_nwd(DIRECT_RESP_32);
+}
+
+#[test]
+fn a_strict_64_bit_runner_gets_the_response_at_once() {
+    let mut f = strict_runner();
+    assert_eq!(f.sp(run_64(B)), Next::Partition(B));
+    f.responds_to(A, DIRECT_RESP2);
+}
+
+#[test]
+fn while_a_response_is_kept_there_is_no_place_for_another() {
+    let mut f = strict_runner();
+    f.sp(run(B, 0));
+    let response = message(DIRECT_RESP2, id(B), id(A));
+    f.sp(response);
+    for slot in [B, C] {
+        f.refused(message(DIRECT_REQ2, id(A), id(slot)), Busy);
+        // Other messages go on.
+        f.sp_requests(slot, DIRECT_REQ_64);
+        f.responds_to(A, DIRECT_RESP_64);
+    }
+    assert_eq!(f.sp(run_64(B)), Next::Partition(A));
+    f.sp_got_message(A, &response);
+    f.sp_requests(C, DIRECT_REQ2);
+    f.responds_to(A, DIRECT_RESP2);
+}
+
+#[test]
+fn a_second_response_to_keep_is_refused_to_its_sender_and_not_lost() {
+    let mut f = strict_runner();
+    f.sp_requests(C, DIRECT_REQ2);
+    assert_eq!(f.preempt(), Next::Partition(A));
+    f.sp(run(B, 0));
+    let first = message(DIRECT_RESP2, id(B), id(A));
+    f.sp(first);
+    assert_eq!(f.sp(run(C, 0)), Next::Partition(C));
+    f.refused(message(DIRECT_RESP2, id(C), id(A)), Denied);
+    // It stays preemptible, and can answer once the first was fetched.
+    assert_eq!(f.preempt(), Next::Partition(A));
+    assert_eq!(f.sp(run_64(B)), Next::Partition(A));
+    f.sp_got_message(A, &first);
+    assert_eq!(f.sp(run_64(C)), Next::Partition(C));
+    f.responds_to(A, DIRECT_RESP2);
+}
+
+#[test]
+fn a_kept_response_is_freed_when_either_side_dies() {
+    let mut f = strict_runner();
+    f.sp(run(B, 0));
+    f.sp(message(DIRECT_RESP2, id(B), id(A)));
+    f.sp_requests(B, DIRECT_REQ_32);
+    assert_eq!(f.abort(), Next::Partition(A));
+    assert_eq!(f.view(A).parked, None);
+    f.refused(run_64(B), Denied);
+
+    let mut f = strict_runner();
+    f.sp(run(B, 0));
+    f.sp(message(DIRECT_RESP2, id(B), id(A)));
+    assert_eq!(f.abort(), Next::NormalWorld);
+    assert_eq!(f.view(A).parked, None);
 }

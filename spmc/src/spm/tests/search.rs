@@ -1,10 +1,11 @@
 //! Every state that a few partitions can reach by any sequence of calls, interrupts and failures.
-//! In each, contexts and chains are sound, a refused call changes nothing, and there is a way back:
-//! if partitions behave from now on, all of them wait again and the normal world has the core.
+//! In each, contexts and chains are sound, the short way of messages and the general one lead to the
+//! same registers and states, and there is a way back: if partitions behave from now on, all of them
+//! wait again and the normal world has the cores.
 
 use super::fixture::*;
 use crate::{
-    context::{Giver, Request, RequestKind, Slot, WaitsFor},
+    context::{Giver, Request, Slot, WaitsFor},
     spm::Next,
     state::{Model, State},
 };
@@ -79,15 +80,22 @@ fn keys(f: &Fixture) -> Keys {
     (now.collect(), contexts.collect())
 }
 
+/// The form of the requests and responses of a search.
+type Form = (u32, u32);
+
+const DIRECT_32: Form = (DIRECT_REQ_32, DIRECT_RESP_32);
+const DIRECT_64: Form = (DIRECT_REQ_64, DIRECT_RESP_64);
+const DIRECT_2: Form = (DIRECT_REQ2, DIRECT_RESP2);
+
 /// Does `action` on the fixture's core. `false` if it makes no sense for who has it.
-fn act(f: &mut Fixture, action: Action) -> bool {
+fn act(f: &mut Fixture, form: Form, action: Action) -> bool {
     let running = match f.now[f.pe] {
         Next::Partition(slot) => Some(slot),
         _ => None,
     };
     let own = running.map_or(VM, id);
     let call = match (action, running) {
-        (Action::Request(to), _) => message(DIRECT_REQ_32, own, id(to)),
+        (Action::Request(to), _) => message(form.0, own, id(to)),
         (Action::Run(slot), _) => {
             let up = f.spmc.info(slot).unwrap().is_up();
             run(slot, if up { 0 } else { f.pe as u16 })
@@ -96,12 +104,7 @@ fn act(f: &mut Fixture, action: Action) -> bool {
         (Action::Wait, _) => msg_wait(),
         (Action::Yield, _) => yields(0),
         (Action::Respond, Some(slot)) => match f.view(slot).request {
-            Some(request) => {
-                let RequestKind::Direct { wide: false } = request.kind else {
-                    unreachable!("only these are sent here")
-                };
-                message(DIRECT_RESP_32, own, request.sender)
-            }
+            Some(request) => message(form.1, own, request.sender),
             None => return false,
         },
         (Action::Interrupt, _) => {
@@ -124,6 +127,7 @@ type Path = Vec<(usize, Action)>;
 struct Search {
     cores: usize,
     specs: Vec<Spec>,
+    form: Form,
     actions: Vec<Action>,
     numbers: HashMap<Keys, usize>,
     /// The shortest way to each state.
@@ -135,7 +139,7 @@ struct Search {
 }
 
 impl Search {
-    fn new(cores: usize, specs: &[Spec], failures: bool) -> Self {
+    fn new(cores: usize, specs: &[Spec], form: Form, failures: bool) -> Self {
         let slots = (0..specs.len()).map(|n| Slot(n as u8));
         let mut actions: Vec<Action> = slots
             .flat_map(|slot| [Action::Request(slot), Action::Run(slot)])
@@ -152,6 +156,7 @@ impl Search {
         Self {
             cores,
             specs: specs.to_vec(),
+            form,
             actions,
             numbers: HashMap::new(),
             paths: Vec::new(),
@@ -160,14 +165,22 @@ impl Search {
         }
     }
 
-    fn replay(&self, path: &Path) -> Fixture {
-        let mut f = Fixture::with(self.cores, &self.specs);
-        f.boot();
-        for (pe, action) in path {
-            f.pe = *pe;
-            act(&mut f, *action);
-        }
-        f
+    /// The state at the end of a path, reached twice: with the short way of messages, and without.
+    fn replay(&self, path: &Path) -> (Fixture, Fixture) {
+        let at = marks();
+        let replay = |general: bool| {
+            set_marks(at);
+            let mut f = Fixture::with(self.cores, &self.specs);
+            f.boot();
+            f.nwd(frame(&[VERSION.into(), Version::V1_2.raw().into()]));
+            f.general = general;
+            for (pe, action) in path {
+                f.pe = *pe;
+                act(&mut f, self.form, *action);
+            }
+            f
+        };
+        (replay(false), replay(true))
     }
 
     /// The number of a state, new or known.
@@ -188,18 +201,24 @@ impl Search {
     /// Finds every state.
     fn run(&mut self) {
         let start = Path::new();
-        self.number(keys(&self.replay(&start)), &start);
+        self.number(keys(&self.replay(&start).0), &start);
         let mut at = 0;
         while let Some(path) = self.paths.get(at).cloned() {
-            let mut f = self.replay(&path);
+            let (mut f, mut twin) = self.replay(&path);
             for pe in 0..self.cores {
                 for action in self.actions.clone() {
-                    f.pe = pe;
+                    (f.pe, twin.pe) = (pe, pe);
                     let before = keys(&f);
-                    if !act(&mut f, action) {
+                    let marked = marks();
+                    if !act(&mut f, self.form, action) {
                         continue;
                     }
-                    f.links_hold(&f.snapshot());
+                    set_marks(marked);
+                    act(&mut twin, self.form, action);
+                    let snapshot = f.snapshot();
+                    twin.snapshot().is(&snapshot);
+                    assert_eq!(f.now, twin.now, "{path:?}, then {action:?}");
+                    f.links_hold(&snapshot);
                     let after = keys(&f);
                     if after == before {
                         continue;
@@ -210,7 +229,7 @@ impl Search {
                     if action != Action::Fail {
                         self.from[number].push(at);
                     }
-                    f = self.replay(&path);
+                    (f, twin) = self.replay(&path);
                 }
             }
             at += 1;
@@ -238,8 +257,8 @@ impl Search {
 
 /// Searches; how many states there are. There is a way to rest from each.
 #[track_caller]
-fn all_states(cores: usize, specs: &[Spec], failures: bool) -> usize {
-    let mut search = Search::new(cores, specs, failures);
+fn all_states(cores: usize, specs: &[Spec], form: Form, failures: bool) -> usize {
+    let mut search = Search::new(cores, specs, form, failures);
     search.run();
     if let Some(path) = search.stuck().first() {
         panic!("there is no way back after {path:?}");
@@ -253,15 +272,15 @@ const MP: Spec = Spec::mp(Version::V1_2);
 
 #[test]
 fn three_partitions_on_one_core() {
-    assert!(all_states(1, &[UP, UP, UP], false) > 50);
+    assert!(all_states(1, &[UP, UP, UP], DIRECT_32, false) > 50);
 }
 
 #[test]
 fn three_partitions_on_one_core_that_may_fail() {
-    assert!(all_states(1, &[UP, UP, UP], true) > 100);
+    assert!(all_states(1, &[UP, UP, UP], DIRECT_2, true) > 100);
 }
 
 #[test]
 fn two_cores() {
-    assert!(all_states(2, &[UP, MP], false) > 100);
+    assert!(all_states(2, &[UP, MP], DIRECT_64, false) > 100);
 }

@@ -70,6 +70,23 @@ impl World {
         }
     }
 
+    /// Whether a response to `to`, which is in strict mode and in a 32-bit call, is kept for it.
+    fn is_kept(&self, before: &Snapshot, to: Who, call: &Frame) -> bool {
+        let Who::Context(slot, _) = to else {
+            return false;
+        };
+        let strict = self.f.spmc.info(slot).unwrap().mode == Mode::SmcccStrict;
+        strict && fid(call) == DIRECT_RESP2 && !self.view(before, slot).call_is_wide
+    }
+
+    /// Whether a response is being kept for `who`.
+    fn holds(&self, snapshot: &Snapshot, who: Who) -> bool {
+        match who {
+            Who::Context(slot, _) => self.view(snapshot, slot).parked.is_some(),
+            Who::NormalWorld(_) => false,
+        }
+    }
+
     pub(super) fn after_call(&mut self, before: &Snapshot, caller: Who, call: &Frame) {
         let next = self.now();
         let after = self.f.snapshot();
@@ -101,7 +118,14 @@ impl World {
                 match origin {
                     Some(origin) => {
                         assert_eq!(origin, next, "whose answer it is");
-                        self.received(before, call);
+                        if self.is_kept(before, next, call) {
+                            let denied = [ERROR.into(), 0, FfaError::Denied.register()];
+                            self.told(before, caller, &denied);
+                            let old = self.kept.insert(next, *call);
+                            assert!(old.is_none() || !self.holds(before, next));
+                        } else {
+                            self.received(before, call);
+                        }
                     }
                     None => self.told(before, caller, &[MSG_WAIT.into()]),
                 }
@@ -154,6 +178,15 @@ impl World {
     fn answered(&mut self, before: &Snapshot, after: &Snapshot, caller: Who, call: &Frame) {
         let x = self.registers(after, caller);
         let mut expected = self.registers(before, caller);
+        if self.holds(before, caller) && !self.holds(after, caller) {
+            // A 64-bit run fetched the response that was kept.
+            assert_eq!(fid(call), RUN_64);
+            let kept = self.kept.remove(&caller).expect("a response");
+            assert_eq!(x, delivered(&kept, &expected));
+            let inbox = self.inbox.entry(caller).or_default();
+            inbox.extend(&kept[4..18]);
+            return;
+        }
         if self.f.now[self.f.pe] == Next::NormalWorldResume {
             assert_eq!(fid(call), INTERRUPT);
             assert_eq!(x, expected);

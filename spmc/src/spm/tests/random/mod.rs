@@ -17,6 +17,7 @@ use crate::{
 };
 use ffa_abi::{
     EndpointId, FfaError, Function, Uuid, Version,
+    contract::Mode,
     fid::{WIDE_BIT, raw::*},
     message::{self, FRAMEWORK_BIT},
     smccc::{SVE_HINT, psci},
@@ -108,28 +109,47 @@ fn owner(value: u64) -> Option<u64> {
 
 struct World {
     f: Fixture,
+    /// The same world, whose calls all go the general way.
+    twin: Fixture,
     rng: Rng,
     sequence: u64,
     /// Whom each context owes an answer, `None` if that one died; the request and its sender's id.
     owes: HashMap<Who, (Option<Who>, u32, u16)>,
     /// The values that each was sent.
     inbox: HashMap<Who, HashSet<u64>>,
+    /// Responses that are kept for partitions in strict mode.
+    kept: HashMap<Who, Frame>,
     requests: usize,
     ended: usize,
 }
 
 impl World {
     fn new(rng: Rng) -> Self {
+        let mut rng = rng;
+        let mut specs = USUAL;
+        for spec in &mut specs[..3] {
+            if rng.once_in(4) {
+                *spec = spec.strict();
+            }
+        }
+        let at = marks();
+        let f = Fixture::booted(&specs);
+        set_marks(at);
+        let mut twin = Fixture::booted(&specs);
+        twin.general = true;
         let mut world = Self {
-            f: Fixture::new(),
+            f,
+            twin,
             rng,
             sequence: 0,
             owes: HashMap::new(),
             inbox: HashMap::new(),
+            kept: HashMap::new(),
             requests: 0,
             ended: 0,
         };
         world.f.lazy = world.rng.once_in(2);
+        world.twin.lazy = world.f.lazy;
         world
     }
 
@@ -157,8 +177,10 @@ impl World {
 
     fn step(&mut self, place: &mut Place) {
         self.f.pe = self.rng.below(2) as usize;
+        self.twin.pe = self.f.pe;
         // What left this core in its last step is saved before it does anything else.
         self.f.save();
+        self.twin.save();
         let caller = self.now();
         let kind = match caller {
             Who::NormalWorld(_) => 0,
@@ -183,11 +205,13 @@ impl World {
                     }
                 }
                 self.f.call(call);
+                self.twin.call(call);
                 self.after_call(&before, caller, &call);
             }
             850..996 => {
                 place.what = format!("{caller:?} is interrupted");
                 self.f.preempt();
+                self.twin.preempt();
                 let Who::Context(slot, index) = caller else {
                     unreachable!()
                 };
@@ -198,10 +222,16 @@ impl World {
             _ => {
                 place.what = format!("{caller:?} aborts");
                 self.f.abort();
+                self.twin.abort();
                 self.after_abort(&before, caller);
             }
         }
         let after = self.f.snapshot();
+        self.twin.snapshot().is(&after);
+        assert_eq!(
+            self.f.now, self.twin.now,
+            "the short way and the general one"
+        );
         self.only_caller_and_next_changed(&before, &after, caller, &call);
         self.links(&after);
         self.taint(&after);
