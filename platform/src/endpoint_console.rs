@@ -29,3 +29,17 @@ pub fn write(guest: u16, character: u8) {
         }
     });
 }
+
+/// Writes out what a guest has written without ending its line, if anything.
+pub fn flush(guest: u16) {
+    let mut lines = LINES.lock();
+    let Some((_, line)) = lines
+        .iter_mut()
+        .find(|(id, line)| *id == guest && !line.is_empty())
+    else {
+        return;
+    };
+    if let Some(mut console) = CONSOLE.lock() {
+        line.flush(guest, &mut |byte| console.put(byte));
+    }
+}

@@ -187,6 +187,47 @@ pub fn end(intid: u32) {
     crate::sysreg::isb();
 }
 
+/// Separates the two halves of [`end`] on this core: from now on [`end`] only drops the priority, and [`deactivate`]
+/// lets the interrupt come again. For interrupts that a guest ends itself, through a list register.
+pub fn split_end() {
+    const EOI_MODE: u64 = 1 << 1;
+    // ICC_CTLR_EL1, by its encoding.
+    let control = read_sysreg!("S3_0_C12_C12_4");
+    // SAFETY: how interrupts are ended is the image's own affair; none is being handled now.
+    unsafe { write_sysreg!("S3_0_C12_C12_4", control | EOI_MODE) };
+    crate::sysreg::isb();
+}
+
+/// Deactivates an interrupt whose priority was dropped by [`end`], where [`split_end`] separated them.
+pub fn deactivate(intid: u32) {
+    // ICC_DIR_EL1, by its encoding.
+    // SAFETY: an interrupt that is not active is left alone by the hardware.
+    unsafe { write_sysreg!("S3_0_C12_C11_1", u64::from(intid)) };
+    crate::sysreg::isb();
+}
+
+/// Enables a PPI of this core at a middle priority, in the group in which it is.
+///
+/// # Errors
+/// See [`GicError`].
+///
+/// # Safety
+/// As [`init_normal_core`], but that a VM may have run.
+pub unsafe fn enable_ppi(gic: &Gic, intid: u32) -> Result<(), GicError> {
+    const PRIORITY: u8 = 0xa0;
+    if !(SGI_INTIDS..PRIVATE_INTIDS).contains(&intid) {
+        return Err(GicError::Intid(intid));
+    }
+    let bad = |_| GicError::Intid(intid);
+    // SAFETY: the caller's promise.
+    let mut redistributor = unsafe { own_redistributor(gic)? };
+    let number = IntId::ppi(intid - SGI_INTIDS);
+    redistributor
+        .set_interrupt_priority(number, PRIORITY)
+        .map_err(bad)?;
+    redistributor.enable_interrupt(number, true).map_err(bad)
+}
+
 /// The priority mask of this core: only interrupts with a number below it are signalled. One for both worlds.
 #[must_use]
 pub fn priority_mask() -> u8 {

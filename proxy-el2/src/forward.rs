@@ -124,13 +124,15 @@ pub(crate) fn message(fid: u32, x: &mut [u64; 31], machine: &mut impl Machine) {
     complete(&mut regs, x, machine);
 }
 
-/// Forwards `FFA_RUN` of a partition.
-pub(crate) fn run(target: TargetInfo, x: &mut [u64; 31], machine: &mut impl Machine) {
+/// Forwards `FFA_RUN` of a partition, and again for as long as interrupts of the proxy's own end
+/// it. Returns what EL3 gave at last.
+pub(crate) fn run(target: TargetInfo, machine: &mut impl Machine) -> Regs {
     let mut regs = Regs::ZERO;
     regs[0] = raw::RUN.into();
     regs[1] = target.register();
     machine.smc(&mut regs);
-    complete(&mut regs, x, machine);
+    go_on(&mut regs, machine);
+    regs
 }
 
 /// Completes the VM's call with what EL3 returned.
@@ -140,41 +142,52 @@ pub(crate) fn run(target: TargetInfo, x: &mut [u64; 31], machine: &mut impl Mach
 #[inline(always)]
 fn complete(regs: &mut Regs, x: &mut [u64; 31], machine: &mut impl Machine) {
     match regs.w::<0>() {
-        raw::DIRECT_RESP2 => {
+        raw::DIRECT_RESP2 if contract::message_layout(true, true) == Layout::Eighteen => {
             copy_registers!(x, regs, u64::MAX, 0 1, 2 3, 4 5, 6 7, 8 9, 10 11, 12 13, 14 15, 16 17);
         }
-        raw::DIRECT_RESP_64 => {
+        raw::DIRECT_RESP_64 if contract::message_layout(false, true) == Layout::Eight => {
             copy_registers!(x, regs, u64::MAX, 0 1, 2 3, 4 5, 6 7);
         }
-        raw::DIRECT_RESP_32 => {
+        raw::DIRECT_RESP_32 if contract::message_layout(false, false) == Layout::Eight => {
             copy_registers!(x, regs, 0xffff_ffff, 0 1, 2 3, 4 5, 6 7);
         }
-        _ => {
-            while regs.w::<0>() == raw::INTERRUPT && machine.take_own_interrupts() {
-                let preempted = TargetInfo::from_register(regs[1]);
-                *regs = Regs::ZERO;
-                regs[0] = raw::RUN.into();
-                regs[1] = preempted.register();
-                machine.smc(regs);
-            }
-            complete_rare(regs, x);
-        }
+        _ => complete_rare(regs, x, machine),
     }
 }
 
 /// Completions other than a direct response: errors, interrupts, yields, ends of runs.
 #[cold]
 #[inline(never)]
-fn complete_rare(regs: &Regs, x: &mut [u64; 31]) {
+fn complete_rare(regs: &mut Regs, x: &mut [u64; 31], machine: &mut impl Machine) {
+    go_on(regs, machine);
+    write(regs, x);
+}
+
+/// Runs a partition again that interrupts of the proxy's own took away from the core.
+fn go_on(regs: &mut Regs, machine: &mut impl Machine) {
+    while regs.w::<0>() == raw::INTERRUPT && machine.take_own_interrupts() {
+        let preempted = TargetInfo::from_register(regs[1]);
+        *regs = Regs::ZERO;
+        regs[0] = raw::RUN.into();
+        regs[1] = preempted.register();
+        machine.smc(regs);
+    }
+}
+
+/// The layout of what EL3 returned.
+pub(crate) fn layout(regs: &Regs) -> Layout {
+    contract::layout(None, regs[0])
+}
+
+/// Writes what EL3 returned into the VM's registers by the contract.
+pub(crate) fn write(regs: &Regs, x: &mut [u64; 31]) {
     if contract::is_bare_unknown(regs[0]) {
         Reply::error(FfaError::NotSupported).write(x);
         return;
     }
-    match contract::layout(None, regs[0]) {
+    match layout(regs) {
         // EL3 answered with something that is no completion of FF-A.
-        Layout::None | Layout::One | Layout::Four => {
-            Reply::error(FfaError::Aborted).write(x);
-        }
+        Layout::None | Layout::One | Layout::Four => Reply::error(FfaError::Aborted).write(x),
         layout => contract::write(layout, regs, x),
     }
 }

@@ -7,13 +7,15 @@
 //! | `memory-size` | number | its size in bytes |
 //! | `entrypoint-offset` | number, optional | the first instruction, from the load address |
 //! | `description` | string, optional | a name for the log |
+//! | `tantalum,smccc-strict` | empty, optional | 64-bit messages never complete its 32-bit calls |
+//! | `housekeeping-us` | number, optional | period of the proxy's own timer interrupt, which shows lines that the VM left unfinished; at least 100 |
 //!
 //! Numbers are one or two 32-bit cells. An error says which property, what was found and what is
 //! wanted.
 
 use core::ops::Range;
 use dtoolkit::{Node, Property, fdt::Fdt};
-use ffa_abi::EndpointId;
+use ffa_abi::{EndpointId, contract::Mode};
 use heapless::String;
 use thiserror::Error;
 
@@ -33,6 +35,10 @@ pub struct VmManifest {
     pub entrypoint: u64,
     /// A name for the log.
     pub description: String<32>,
+    /// How mixed 32- and 64-bit completions are handled for it.
+    pub mode: Mode,
+    /// Period of the proxy's own timer interrupt, in microseconds.
+    pub housekeeping_us: Option<u32>,
 }
 
 /// Why a VM's manifest was refused.
@@ -156,7 +162,26 @@ impl VmManifest {
                 }
             }
         }
+        let mode = match root.property("tantalum,smccc-strict") {
+            Some(_) => Mode::SmcccStrict,
+            None => Mode::Permissive,
+        };
+        let housekeeping_us = match optional("housekeeping-us")? {
+            None => None,
+            Some(period) => Some(
+                u32::try_from(period)
+                    .ok()
+                    .filter(|period| *period >= 100)
+                    .ok_or(VmManifestError::OutOfRange {
+                        property: "housekeeping-us",
+                        found: period,
+                        wanted: "100 to 0xffffffff",
+                    })?,
+            ),
+        };
         Ok(Self {
+            mode,
+            housekeeping_us,
             id,
             memory: start..end,
             entrypoint: start.wrapping_add(offset),

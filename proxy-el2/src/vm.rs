@@ -5,8 +5,9 @@ use crate::{
     psci,
 };
 use ffa_abi::{
-    Call, DecodeError, EndpointId, FfaError, Fid, Function, Regs, Reply, Version,
+    Call, DecodeError, EndpointId, FfaError, Fid, Function, Regs, Reply, TargetInfo, Version,
     call::{FeatureQuery, console_characters},
+    contract::{self, Mode, Peer, Undeliverable},
     fid::raw,
     id::Endpoints,
     smccc,
@@ -20,8 +21,12 @@ pub trait Machine {
     /// A character that a VM wrote with `FFA_CONSOLE_LOG`.
     fn console(&mut self, from: EndpointId, character: u8);
 
-    /// An interrupt took a partition away from the core while it worked for a VM. Takes those that
-    /// are the proxy's own; `false` if there was none, so that it must be the VM's.
+    /// An interrupt took a partition away from the core while it worked for a VM. Takes all that are
+    /// pending: handles those that are the proxy's own, and makes the VM's pending for the VM.
+    ///
+    /// `true` if there was one of the proxy's own and none of the VM's: the VM need not know. If
+    /// there was none at all it is the VM's turn too, or a partition that cannot go on would keep
+    /// the VM from the core.
     fn take_own_interrupts(&mut self) -> bool;
 }
 
@@ -47,17 +52,29 @@ pub struct Vm {
     version: Version,
     /// Whether it made a call that fixes the version.
     version_locked: bool,
+    mode: Mode,
+    /// In strict mode: a 64-bit response that found a 32-bit `FFA_RUN`, until a 64-bit one fetches
+    /// it.
+    parked: Option<Regs>,
 }
 
 impl Vm {
     /// A VM that has not called anything yet.
-    pub const fn new(id: EndpointId, affinity: u64) -> Self {
+    pub const fn new(id: EndpointId, affinity: u64, mode: Mode) -> Self {
         Self {
             id,
             affinity,
             version: Version::V1_0,
             version_locked: false,
+            mode,
+            parked: None,
         }
+    }
+
+    /// Whether it may use the 64-bit form of `FFA_RUN`: from FF-A 1.3, and in strict mode whatever
+    /// its version, since it needs it there.
+    fn wide_cycles(&self) -> bool {
+        self.version >= Version::V1_3 || self.mode == Mode::SmcccStrict
     }
 
     /// The FF-A version it negotiated, 1.0 before.
@@ -97,6 +114,10 @@ impl Vm {
             if !self.version.has_extended_registers() || !upstream.direct2 {
                 return Err(FfaError::NotSupported);
             }
+            // There is one place for a response that can't be delivered: it must be free.
+            if self.parked.is_some() {
+                return Err(FfaError::Busy);
+            }
         } else if x[2] as u32 != 0 {
             // Framework messages are the hypervisor's, and other bits are reserved.
             return Err(FfaError::InvalidParameters);
@@ -130,7 +151,7 @@ impl Vm {
             }
             Err(DecodeError::Invalid(fid)) => {
                 self.version_locked = true;
-                let error = if implemented(fid, self.version, upstream) {
+                let error = if self.implements(fid, upstream) {
                     FfaError::InvalidParameters
                 } else {
                     FfaError::NotSupported
@@ -145,9 +166,7 @@ impl Vm {
         let reply = match call {
             Call::Version(requested) => self.negotiate(upstream, requested),
             Call::Features { query, .. } => match query {
-                FeatureQuery::Function(fid) if implemented(fid, self.version, upstream) => {
-                    Reply::success(0)
-                }
+                FeatureQuery::Function(fid) if self.implements(fid, upstream) => Reply::success(0),
                 _ => Reply::error(FfaError::NotSupported),
             },
             Call::IdGet => Reply::success(self.id.0.into()),
@@ -157,21 +176,57 @@ impl Vm {
                 console_characters(&regs, wide, count, |c| machine.console(id, c));
                 Reply::success(0)
             }
-            Call::Run {
-                wide: false,
-                target,
-            } => {
-                if target.endpoint.is_partition() {
-                    forward::run(target, x, machine);
-                    return Next::Resume;
+            Call::Run { wide, target } if !wide || self.wide_cycles() => {
+                match self.run(target, wide, x, machine) {
+                    Ok(()) => return Next::Resume,
+                    Err(error) => Reply::error(error),
                 }
-                Reply::error(FfaError::InvalidParameters)
             }
             // Direct requests came here only to be decoded again: never.
             _ => Reply::error(FfaError::NotSupported),
         };
         reply.write(x);
         Next::Resume
+    }
+
+    /// `FFA_RUN` of a partition. Towards EL3 it is always the 32-bit form: EL3 knows no other.
+    fn run(
+        &mut self,
+        target: TargetInfo,
+        wide: bool,
+        x: &mut [u64; 31],
+        machine: &mut impl Machine,
+    ) -> Result<(), FfaError> {
+        if !target.endpoint.is_partition() {
+            return Err(FfaError::InvalidParameters);
+        }
+        let from = |message: &Regs| Endpoints::from_register(message[1]).sender;
+        if let Some(message) = &self.parked
+            && from(message) == target.endpoint
+        {
+            if !wide {
+                return Err(FfaError::Denied);
+            }
+            contract::write(contract::message_layout(true, true), message, x);
+            self.parked = None;
+            return Ok(());
+        }
+        let completion = forward::run(target, machine);
+        let peer = Peer {
+            version: self.version,
+            mode: self.mode,
+        };
+        let layout = forward::layout(&completion);
+        match contract::deliverable(peer, wide, layout) {
+            Ok(()) => forward::write(&completion, x),
+            // The place is free: a strict VM makes no request while it is taken.
+            Err(Undeliverable::Strict) => {
+                self.parked = Some(completion);
+                return Err(FfaError::Denied);
+            }
+            Err(Undeliverable::Version) => return Err(FfaError::Aborted),
+        }
+        Ok(())
     }
 
     /// `FFA_VERSION`: the proxy's own version is what both it and EL3's side speak.
@@ -187,21 +242,25 @@ impl Vm {
             _ => Reply::Version(None),
         }
     }
-}
 
-/// Whether a VM may call a function: what is not here is answered NOT_SUPPORTED both by
-/// `FFA_FEATURES` and when it is called.
-fn implemented(fid: Fid, version: Version, upstream: &Upstream) -> bool {
-    match fid.function {
-        Function::Error | Function::Interrupt | Function::Run => !fid.wide,
-        Function::Success
-        | Function::Version
-        | Function::Features
-        | Function::IdGet
-        | Function::SpmIdGet
-        | Function::ConsoleLog
-        | Function::MsgSendDirectReq => true,
-        Function::MsgSendDirectReq2 => version.has_extended_registers() && upstream.direct2,
-        _ => false,
+    /// Whether it may call a function: what is not here is answered NOT_SUPPORTED both by
+    /// `FFA_FEATURES` and when it is called.
+    fn implements(&self, fid: Fid, upstream: &Upstream) -> bool {
+        match fid.function {
+            Function::Run | Function::Error | Function::Interrupt => {
+                !fid.wide || self.wide_cycles()
+            }
+            Function::Success
+            | Function::Version
+            | Function::Features
+            | Function::IdGet
+            | Function::SpmIdGet
+            | Function::ConsoleLog
+            | Function::MsgSendDirectReq => true,
+            Function::MsgSendDirectReq2 => {
+                self.version.has_extended_registers() && upstream.direct2
+            }
+            _ => false,
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{
     BOARD,
+    interrupts::Interrupts,
     run::{Guest, Port},
 };
 use core::fmt::{Display, Write};
@@ -72,7 +73,7 @@ pub fn primary() -> Guest {
     if let Err(error) = unsafe { gic::init_normal_core(&BOARD.gic) } {
         defmt::warn!("no interrupts: {}", defmt::Debug2Format(&error));
     }
-    let upstream = match Upstream::negotiate(&mut Port) {
+    let upstream = match Upstream::negotiate(&mut Port { interrupts: None }) {
         Ok(upstream) => upstream,
         Err(error) => stop(&error),
     };
@@ -86,6 +87,7 @@ pub fn primary() -> Guest {
     let manifest = load(map);
     let stage2 = own_stage2(&manifest);
     take_machine(&stage2);
+    let interrupts = Interrupts::start(manifest.id.0, manifest.housekeeping_us);
     info!(
         "VM {=u16} {=str}: {=u64:#x}..{=u64:#x}, entry {=u64:#x}; started after {=u64} us",
         manifest.id.0,
@@ -99,7 +101,10 @@ pub fn primary() -> Guest {
             / timer::frequency().max(1),
     );
     Guest {
-        vm: Vm::new(manifest.id, cpu::affinity()),
+        vm: Vm::new(manifest.id, cpu::affinity(), manifest.mode),
+        port: Port {
+            interrupts: Some(interrupts),
+        },
         upstream,
         regs: GuestRegs::at(manifest.entrypoint),
         _stage2: stage2,

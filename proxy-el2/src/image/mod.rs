@@ -1,6 +1,7 @@
 //! The machine's half of the proxy.
 
 mod boot;
+mod interrupts;
 mod run;
 
 use platform::{board::QEMU_VIRT, entry::BootArgs, image_main};

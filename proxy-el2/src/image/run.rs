@@ -1,5 +1,6 @@
 //! The VM runs; each of its exits is handled, for ever.
 
+use super::interrupts::{Interrupts, Taken};
 use defmt::{info, warn};
 use embedded_io::Write;
 use ffa_abi::{
@@ -7,7 +8,7 @@ use ffa_abi::{
     smccc::{self, psci},
 };
 use platform::{
-    cpu, endpoint_console, gic,
+    cpu, endpoint_console,
     guest::{self, Exit, GuestRegs},
     inject::{Injection, inject},
     read_sysreg,
@@ -28,12 +29,17 @@ pub struct Guest {
     pub upstream: Upstream,
     /// Its registers.
     pub regs: GuestRegs,
+    /// The machine, for its calls.
+    pub port: Port,
     /// Its memory; the tables must live as long as it runs.
     pub _stage2: Stage2<'static>,
 }
 
 /// The machine, as the core sees it.
-pub struct Port;
+pub struct Port {
+    /// Its interrupts; `None` while the proxy boots.
+    pub interrupts: Option<Interrupts>,
+}
 
 impl Machine for Port {
     #[inline(always)]
@@ -46,13 +52,16 @@ impl Machine for Port {
     }
 
     fn take_own_interrupts(&mut self) -> bool {
-        let mut taken = false;
-        while let Some(intid) = gic::acknowledge() {
-            warn!("interrupt {=u32} belongs to nobody: dropped", intid);
-            gic::end(intid);
-            taken = true;
-        }
-        taken
+        let taken = self.take();
+        taken.own && !taken.vm
+    }
+}
+
+impl Port {
+    fn take(&self) -> Taken {
+        self.interrupts
+            .map(|interrupts| interrupts.take())
+            .unwrap_or_default()
     }
 }
 
@@ -72,7 +81,7 @@ pub fn serve(mut guest: Guest) -> ! {
             if smc || esr & 0xfc00_ffff == 0x16 << 26 {
                 let next = guest
                     .vm
-                    .handle(&guest.upstream, &mut guest.regs.x, &mut Port);
+                    .handle(&guest.upstream, &mut guest.regs.x, &mut guest.port);
                 if next != Next::Resume {
                     end(&guest, next);
                 }
@@ -122,9 +131,7 @@ fn rare(guest: &mut Guest, exit: Exit) {
             inject(regs, &fault, what);
         }
         Exit::Irq | Exit::Fiq => {
-            if !Port.take_own_interrupts() {
-                info!("spurious interrupt");
-            }
+            guest.port.take();
         }
         Exit::SError | Exit::Aarch32 => {
             // Nothing of the VM can be trusted any more, and it is the only one.

@@ -67,7 +67,7 @@ impl Fixture {
     /// A VM that has not called anything.
     pub fn fresh() -> Self {
         Self {
-            vm: Vm::new(VM, AFFINITY),
+            vm: Vm::new(VM, AFFINITY, ffa_abi::contract::Mode::Permissive),
             upstream: Upstream {
                 version: Version::V1_3,
                 spm_id: EndpointId::SPMC,

@@ -6,4 +6,5 @@ mod fixture;
 mod messages;
 mod others;
 mod random;
+mod strict;
 mod upstream;

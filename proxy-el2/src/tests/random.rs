@@ -91,7 +91,7 @@ proptest! {
     ) {
         let version = Version::new(1, minor);
         let upstream = Upstream { version: Version::V1_3, spm_id: EndpointId::SPMC, direct2 };
-        let mut vm = Vm::new(VM, AFFINITY);
+        let mut vm = Vm::new(VM, AFFINITY, ffa_abi::contract::Mode::Permissive);
         let mut el3 = Random { answers: &answers, taken: 0, own, asked: vec![], last: None };
         let mut x = frame(&[VERSION.into(), version.raw().into()]);
         prop_assert_eq!(vm.handle(&upstream, &mut x, &mut el3), Next::Resume);
@@ -113,7 +113,7 @@ proptest! {
         // Upwards.
         for (n, regs) in el3.asked.iter().enumerate() {
             let first = n == 0;
-            if first && fid != RUN {
+            if first && fid & !WIDE_BIT != RUN {
                 let ids = Endpoints::from_register(regs[1]);
                 prop_assert_eq!(ids.sender, VM);
                 prop_assert!(ids.receiver.is_secure());
