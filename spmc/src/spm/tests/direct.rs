@@ -247,6 +247,38 @@ fn versions_below_1_2_neither_send_nor_receive_request_2() {
 }
 
 #[test]
+fn the_version_that_counts_is_the_one_that_was_negotiated_last() {
+    // A manifest's version, and what the partition asks for while it initialises.
+    for (manifest, asked) in [
+        (Version::V1_1, None),
+        (Version::V1_2, Some(Version::V1_1)),
+        (Version::V1_1, Some(Version::V1_2)),
+        (Version::V1_3, Some(Version::V1_0)),
+    ] {
+        for spec in [Spec::up(manifest), Spec::mp(manifest)] {
+            let mut f = Fixture::with(1, &[spec]);
+            f.start(A);
+            if let Some(asked) = asked {
+                f.sp(frame(&[raw::VERSION.into(), asked.raw().into()]));
+            }
+            assert_eq!(f.sp(msg_wait()), Next::Booted);
+            f.now[0] = Next::NormalWorld;
+            f.nwd(frame(&[raw::VERSION.into(), Version::V1_2.raw().into()]));
+            // Twice: the first call of the normal world fixes its own version.
+            for _ in 0..2 {
+                if asked.unwrap_or(manifest) < Version::V1_2 {
+                    f.refused(req2(VM, id(A), Uuid::NIL), Denied);
+                    f.refused(req2(VM, id(A), SERVICE), Denied);
+                } else {
+                    f.nwd_requests(A, DIRECT_REQ2);
+                    f.responds_to_nwd(DIRECT_RESP2);
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn a_normal_world_below_1_2_does_not_send_request_2() {
     for version in [None, Some(Version::V1_0), Some(Version::V1_1)] {
         let mut f = Fixture::with(1, &[Spec::up(Version::V1_2)]);
