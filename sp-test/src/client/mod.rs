@@ -17,6 +17,7 @@
 
 pub mod bench;
 pub mod cases;
+pub mod record;
 pub mod report;
 pub mod run;
 pub mod test;

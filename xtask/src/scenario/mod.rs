@@ -165,6 +165,15 @@ pub fn run() -> Scenario {
     boot("run", "the conversation", Bl33::Vm(payload("client-run")))
 }
 
+/// One call of each kind, for `trace` to record what crosses EL3.
+pub fn record() -> Scenario {
+    boot(
+        "record",
+        "one call of each kind from NS-EL2",
+        Bl33::Direct(payload("client-record")),
+    )
+}
+
 /// The boots of `bench`.
 pub fn bench() -> [Scenario; 2] {
     let mut boots = [
@@ -205,7 +214,7 @@ pub fn tests() -> Vec<Scenario> {
 
 /// Every boot by name.
 pub fn all() -> Vec<Scenario> {
-    let mut all = vec![run()];
+    let mut all = vec![run(), record()];
     all.extend(tests());
     all.extend(bench());
     all
