@@ -243,7 +243,7 @@ __vectors:
     guest_exit 1
     guest_exit 2
     guest_exit 3
-    // AArch32 guests do not exist here; the same frame serves to report one.
+    // From AArch32 at EL0, with the same frame.
     guest_exit 4
     guest_exit 5
     guest_exit 6

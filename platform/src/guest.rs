@@ -51,8 +51,6 @@ pub enum Exit {
     Fiq,
     /// A physical SError.
     SError,
-    /// From AArch32, which no guest may use.
-    Aarch32,
 }
 
 unsafe extern "C" {
@@ -70,12 +68,12 @@ pub unsafe fn enter(regs: &mut GuestRegs) -> Exit {
     // SAFETY: The assembly uses `regs` for this guest only and restores every register that the
     // procedure call standard calls callee-saved; isolation is the caller's promise.
     let kind = unsafe { __enter_guest(regs) };
-    match kind {
+    // 4 to 7 are the same from AArch32, which a guest may use at its EL0.
+    match kind & 3 {
         0 => Exit::Sync,
         1 => Exit::Irq,
         2 => Exit::Fiq,
-        3 => Exit::SError,
-        _ => Exit::Aarch32,
+        _ => Exit::SError,
     }
 }
 
@@ -89,6 +87,15 @@ pub fn fault() -> crate::trap::Fault {
 }
 
 use crate::read_sysreg;
+
+/// Invalidates all translations of the EL1&0 regime of this security state, on every core.
+pub fn tlbi_all_guests() {
+    sysreg::dsb_sy();
+    // SAFETY: Dropping cached translations is always allowed.
+    unsafe { core::arch::asm!("tlbi alle1is", options(nostack, preserves_flags)) }
+    sysreg::dsb_sy();
+    sysreg::isb();
+}
 
 /// Invalidates all stage 1 and stage 2 translations of the VMID now in VTTBR_EL2, on every core.
 pub fn tlbi_current_vmid() {

@@ -12,7 +12,8 @@ const IL: u64 = 1 << 25;
 /// Fault status code of a synchronous external abort: no translation of the guest's is to blame.
 const FSC_EXTERNAL: u64 = 0x10;
 const WNR: u64 = 1 << 6;
-/// FAR holds a faulting address.
+/// PSTATE as SPSR_EL2 has it: AArch32.
+const AARCH32: u64 = 1 << 4;
 const SCTLR_SPAN: u64 = 1 << 23;
 const SCTLR_DSSBS: u64 = 1 << 44;
 
@@ -29,7 +30,9 @@ pub enum Injection {
 
 /// Makes the guest take a synchronous exception to its EL1 at its present instruction.
 pub fn inject(regs: &mut GuestRegs, fault: &Fault, what: Injection) {
-    let from_el0 = regs.pstate & 0xc == 0;
+    let aarch32 = regs.pstate & AARCH32 != 0;
+    // AArch32 is possible at EL0 only.
+    let from_el0 = aarch32 || regs.pstate & 0xc == 0;
     // The class for "same exception level" is the one for "lower" plus one.
     let same = u64::from(!from_el0);
     let esr = match what {
@@ -54,6 +57,7 @@ pub fn inject(regs: &mut GuestRegs, fault: &Fault, what: Injection) {
         }
     }
     let offset = match regs.pstate & 0xf {
+        _ if aarch32 => 0x600,
         0 => 0x400,
         // EL1t keeps using SP_EL0's vectors.
         4 => 0x000,

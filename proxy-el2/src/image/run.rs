@@ -133,10 +133,10 @@ fn rare(guest: &mut Guest, exit: Exit) {
         Exit::Irq | Exit::Fiq => {
             guest.port.take();
         }
-        Exit::SError | Exit::Aarch32 => {
+        Exit::SError => {
             // Nothing of the VM can be trusted any more, and it is the only one.
             defmt::error!(
-                "VM {=u16}: SError or AArch32 exception, ESR {=u64:#x}: powering off",
+                "VM {=u16}: SError, ESR {=u64:#x}: powering off",
                 id,
                 read_sysreg!("esr_el2")
             );

@@ -114,6 +114,8 @@ pub fn primary(args: &BootArgs) -> (&'static Core, &'static mut PeState, Cpu) {
     SHARED.set(core);
     bring_up_gic();
     let mut cpu = Cpu::new(vectors);
+    // Nothing that was cached before may be found under a partition's VMID.
+    platform::guest::tlbi_all_guests();
     for slot in order {
         initialise(core, pe, &mut cpu, slot);
     }

@@ -179,7 +179,7 @@ impl Cpu {
                 Exit::Irq => self.secure_interrupt(),
                 _ => {
                     error!(
-                        "partition in slot {=u8}: SError or AArch32 exception, ESR {=u64:#x}: aborted",
+                        "partition in slot {=u8}: SError, ESR {=u64:#x}: aborted",
                         slot.0,
                         read_sysreg!("esr_el2")
                     );
