@@ -121,7 +121,21 @@ pub(crate) fn message(fid: u32, x: &mut [u64; 31], machine: &mut impl Machine) {
         }
     };
     machine.smc(&mut regs);
-    complete(&mut regs, x, machine);
+    // The one completion that a request of this kind wants; x8-x17 are written for no other.
+    match (fid, regs.w::<0>()) {
+        (raw::DIRECT_REQ2, raw::DIRECT_RESP2)
+            if contract::message_layout(true, true) == Layout::Eighteen =>
+        {
+            copy_registers!(x, regs, u64::MAX, 0 1, 2 3, 4 5, 6 7, 8 9, 10 11, 12 13, 14 15, 16 17);
+        }
+        (_, raw::DIRECT_RESP_64) if contract::message_layout(false, true) == Layout::Eight => {
+            copy_registers!(x, regs, u64::MAX, 0 1, 2 3, 4 5, 6 7);
+        }
+        (_, raw::DIRECT_RESP_32) if contract::message_layout(false, false) == Layout::Eight => {
+            copy_registers!(x, regs, 0xffff_ffff, 0 1, 2 3, 4 5, 6 7);
+        }
+        _ => complete_rare(&mut regs, fid == raw::DIRECT_REQ2, x, machine),
+    }
 }
 
 /// Forwards `FFA_RUN` of a partition, and again for as long as interrupts of the proxy's own end
@@ -135,32 +149,20 @@ pub(crate) fn run(target: TargetInfo, machine: &mut impl Machine) -> Regs {
     regs
 }
 
-/// Completes the VM's call with what EL3 returned.
+/// Completions other than the wanted response: errors, interrupts, yields, ends of runs.
 ///
 /// The call stays the VM's: a partition that an interrupt of the proxy's own took away from the
 /// core is run again here, and its answer completes what the VM asked for.
-#[inline(always)]
-fn complete(regs: &mut Regs, x: &mut [u64; 31], machine: &mut impl Machine) {
-    match regs.w::<0>() {
-        raw::DIRECT_RESP2 if contract::message_layout(true, true) == Layout::Eighteen => {
-            copy_registers!(x, regs, u64::MAX, 0 1, 2 3, 4 5, 6 7, 8 9, 10 11, 12 13, 14 15, 16 17);
-        }
-        raw::DIRECT_RESP_64 if contract::message_layout(false, true) == Layout::Eight => {
-            copy_registers!(x, regs, u64::MAX, 0 1, 2 3, 4 5, 6 7);
-        }
-        raw::DIRECT_RESP_32 if contract::message_layout(false, false) == Layout::Eight => {
-            copy_registers!(x, regs, 0xffff_ffff, 0 1, 2 3, 4 5, 6 7);
-        }
-        _ => complete_rare(regs, x, machine),
-    }
-}
-
-/// Completions other than a direct response: errors, interrupts, yields, ends of runs.
 #[cold]
 #[inline(never)]
-fn complete_rare(regs: &mut Regs, x: &mut [u64; 31], machine: &mut impl Machine) {
+fn complete_rare(regs: &mut Regs, extended: bool, x: &mut [u64; 31], machine: &mut impl Machine) {
     go_on(regs, machine);
-    write(regs, x);
+    // A response in x0-x17 to a request in x0-x7 is nothing that a VM could have asked for.
+    if layout(regs) == Layout::Eighteen && !extended {
+        Reply::error(FfaError::Aborted).write(x);
+    } else {
+        write(regs, x);
+    }
 }
 
 /// Runs a partition again that interrupts of the proxy's own took away from the core.

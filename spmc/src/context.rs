@@ -54,6 +54,8 @@ pub struct Request {
     pub sender: EndpointId,
     /// Where the answer goes, or `None` if the sender has died: into the void.
     pub origin: Option<Giver>,
+    /// The core on which it was sent, which tells the contexts of one sender apart.
+    pub core: u16,
     /// The form.
     pub kind: RequestKind,
 }
@@ -138,6 +140,16 @@ impl<M> Context<M> {
         let _ = WAITING;
     }
 
+    /// Whether it is tied to its core: it runs there, or waits for a callee that does. (One that was
+    /// never run is tied to the core that starts it.)
+    pub const fn is_in_chain(&self) -> bool {
+        match self.state {
+            State::Created | State::Starting | State::Running => true,
+            State::Blocked => matches!(self.waits_for, WaitsFor::Callee(_)),
+            State::Waiting | State::Preempted | State::Aborted | State::Off => false,
+        }
+    }
+
     /// The request it serves.
     #[inline(always)]
     pub const fn request(&self) -> Option<Request> {
@@ -164,10 +176,11 @@ impl<M> Context<M> {
 
     /// It serves a request from now on, which came with `ids`.
     #[inline(always)]
-    pub fn serve(&mut self, ids: Endpoints, kind: RequestKind, origin: Giver) {
+    pub fn serve(&mut self, ids: Endpoints, kind: RequestKind, origin: Giver, core: u16) {
         self.request = Some(Request {
             sender: ids.sender,
             origin: Some(origin),
+            core,
             kind,
         });
         self.expected = match origin {

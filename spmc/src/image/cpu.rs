@@ -120,7 +120,9 @@ impl Cpu {
             match next {
                 Next::Partition(next) => {
                     if let Some(left) = left {
-                        self.evict(pe);
+                        if left.migrates() {
+                            self.let_go(pe, left.slot());
+                        }
                         spmc.saved(pe, left);
                     }
                     slot = next;
@@ -138,6 +140,9 @@ impl Cpu {
                         self.restore_normal_world(pe);
                     }
                     if let Some(left) = left {
+                        if left.migrates() {
+                            self.let_go(pe, left.slot());
+                        }
                         spmc.saved(pe, left);
                     }
                     return next;
@@ -308,6 +313,28 @@ impl Cpu {
         }
         self.live = Live::Partition(slot);
         self.find_plain();
+    }
+
+    /// Brings everything of a context into memory that may run on another core next: what is left
+    /// in registers otherwise because nobody else needs them.
+    #[cold]
+    #[inline(never)]
+    fn let_go(&mut self, pe: &mut PeState, slot: Slot) {
+        if self.live == Live::Partition(slot) {
+            self.evict(pe);
+        }
+        if self.fp_owner == Some(slot) {
+            self.take_fp_back(pe);
+        }
+        if self.loaded == Some(slot) {
+            if self.features.pauth
+                && let Some(context) = pe.context(slot)
+            {
+                context.machine.keys.save();
+            }
+            self.loaded = None;
+            self.find_plain();
+        }
     }
 
     /// Works out anew who can be made resident in the short way.

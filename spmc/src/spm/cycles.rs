@@ -21,7 +21,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
             .find(target.endpoint)
             .ok_or(FfaError::InvalidParameters)?;
         let info = self.info(slot).ok_or(FfaError::InvalidParameters)?;
-        if target.context >= info.contexts || (!info.is_up() && target.context != pe.index) {
+        if !info.is_up() && target.context != pe.index {
             return Err(FfaError::InvalidParameters);
         }
         if let Sender::Partition(from) = runner
@@ -39,8 +39,13 @@ impl<'c, M: Registers> Spmc<'c, M> {
             }
             let model = pe.context(from).ok_or(FfaError::Denied)?.model;
             if !permitted(model, CycleCall::Run) || self.precedes(pe, slot, from) {
+                self.unclaim(pe, slot);
                 return Err(FfaError::Denied);
             }
+        }
+        if target.context >= info.contexts {
+            self.unclaim(pe, slot);
+            return Err(FfaError::InvalidParameters);
         }
         if !claimed {
             return Err(FfaError::Busy);
@@ -49,27 +54,14 @@ impl<'c, M: Registers> Spmc<'c, M> {
             Sender::NormalWorld => Giver::NormalWorld,
             Sender::Partition(from) => Giver::Partition(from),
         };
-        let context = pe.context(slot).ok_or(FfaError::Busy)?;
-        // A context that serves a request is run by who sent it, so that the answer finds its
-        // sender waiting; one whose sender died may be run by anybody.
-        if let Some(request) = context.request()
-            && request.origin.is_some_and(|origin| origin != giver)
-        {
-            return Err(FfaError::Denied);
-        }
-        let event = match context.state() {
-            State::Waiting => Event::Enter,
-            State::Preempted => Event::Resume,
-            // Blocked on a callee: running it would hand it an answer that nobody gave.
-            State::Blocked if context.waits_for == WaitsFor::Cycles => Event::Unblock,
-            State::Blocked => return Err(FfaError::Denied),
-            State::Created | State::Starting | State::Running => return Err(FfaError::Busy),
-            State::Aborted => {
+        let event = match self.run_event(pe, slot, giver) {
+            Ok(event) => event,
+            Err(error) => {
                 self.unclaim(pe, slot);
-                return Err(FfaError::Aborted);
+                return Err(error);
             }
-            State::Off => return Err(FfaError::Denied),
         };
+        let context = pe.context(slot).ok_or(FfaError::Busy)?;
 
         // Commit.
         context.transition(event);
@@ -88,6 +80,55 @@ impl<'c, M: Registers> Spmc<'c, M> {
         Ok(Outcome::to(Next::Partition(slot)))
     }
 
+    /// What `FFA_RUN` by `giver` means for the context of `slot` on this core.
+    fn run_event(&self, pe: &mut Pe<'c, M>, slot: Slot, giver: Giver) -> Result<Event, FfaError> {
+        let core = pe.index;
+        let context = pe.context(slot).ok_or(FfaError::Busy)?;
+        // A context that serves a request is run by who sent it, so that the answer finds its
+        // sender waiting; one whose sender died may be run by anybody.
+        if let Some(request) = context.request() {
+            let by_sender = match self.origin(&request) {
+                None => true,
+                // The contexts of one sender are different senders.
+                Some(Giver::Partition(from)) => {
+                    giver == Giver::Partition(from)
+                        && self.context_index(from, request.core) == self.context_index(from, core)
+                }
+                Some(origin) => origin == giver,
+            };
+            if !by_sender {
+                return Err(FfaError::Denied);
+            }
+        }
+        match context.state() {
+            State::Waiting => Ok(Event::Enter),
+            State::Preempted => Ok(Event::Resume),
+            // Blocked on a callee: running it would hand it an answer that nobody gave.
+            State::Blocked if context.waits_for == WaitsFor::Cycles => Ok(Event::Unblock),
+            State::Blocked => Err(FfaError::Denied),
+            State::Created | State::Starting | State::Running => Err(FfaError::Busy),
+            State::Aborted => Err(FfaError::Aborted),
+            State::Off => Err(FfaError::InvalidParameters),
+        }
+    }
+
+    /// Whether a response is kept for the partition in `slot`. One whose sender has died meanwhile
+    /// is freed here.
+    pub(super) fn keeps_response(&self, pe: &mut Pe<'c, M>, slot: Slot) -> bool {
+        let core = pe.index;
+        let Some(context) = pe.context(slot) else {
+            return false;
+        };
+        if context
+            .parked
+            .as_ref()
+            .is_some_and(|parked| self.is_dead(parked.from, core))
+        {
+            context.parked = None;
+        }
+        context.parked.is_some()
+    }
+
     /// `FFA_RUN` of a partition whose response is kept for the runner: the 64-bit form fetches it,
     /// the 32-bit form is DENIED as before. `None` if nothing is kept.
     fn fetch_parked(
@@ -97,6 +138,9 @@ impl<'c, M: Registers> Spmc<'c, M> {
         target: Slot,
         wide: bool,
     ) -> Option<Result<Outcome, FfaError>> {
+        if !self.keeps_response(pe, runner) {
+            return None;
+        }
         let context = pe.context(runner)?;
         if context.parked.as_ref()?.from != target {
             return None;
@@ -154,10 +198,10 @@ impl<'c, M: Registers> Spmc<'c, M> {
         context.call_is_wide = wide;
         Reply::success(0).write(context.machine.x());
         let giver = context.giver;
-        Ok(Outcome::to(self.complete(
-            pe,
-            giver,
-            Reply::yielded(target, timeout),
-        )))
+        let left = Some(context.left(slot));
+        Ok(Outcome {
+            next: self.complete(pe, giver, Reply::yielded(target, timeout)),
+            left,
+        })
     }
 }

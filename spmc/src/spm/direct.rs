@@ -196,17 +196,14 @@ impl<'c, M: Registers> Spmc<'c, M> {
                 return Err(FfaError::Denied);
             }
             // There is one place for a response that can't be delivered: it must be free.
-            if kind == RequestKind::Direct2
-                && pe
-                    .context(from)
-                    .is_some_and(|context| context.parked.is_some())
-            {
+            if kind == RequestKind::Direct2 && self.keeps_response(pe, from) {
                 return Err(FfaError::Busy);
             }
         }
         contract::deliverable(peer, wide_wait, kind.layout()).map_err(|_| FfaError::Denied)?;
 
         // Commit.
+        let core = pe.index;
         let uuid = service.registers();
         let fid = kind.request_fid();
         let giver = match sender {
@@ -216,7 +213,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
                     return Err(FfaError::Busy);
                 };
                 put(context.machine.x(), &nwd.0, kind, fid, ids, uuid);
-                enter_for(context, ids, Giver::NormalWorld, kind);
+                enter_for(context, ids, Giver::NormalWorld, kind, core);
                 return Ok(Outcome::to(Next::Partition(slot)));
             }
             Sender::Partition(from) => from,
@@ -236,7 +233,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
                 ids,
                 uuid,
             );
-            enter_for(context, ids, Giver::Partition(from), kind);
+            enter_for(context, ids, Giver::Partition(from), kind, core);
         }
         sending.transition(Event::Block);
         sending.waits_for = WaitsFor::Callee(slot);
@@ -309,7 +306,8 @@ impl<'c, M: Registers> Spmc<'c, M> {
             _ => return Err(FfaError::Denied),
         }
         let giver = context.giver;
-        let park = match request.origin {
+        let origin = self.origin(&request);
+        let park = match origin {
             Some(Giver::Partition(to)) => {
                 let peer = Peer {
                     version: self.version(to),
@@ -335,7 +333,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
         responding.call_is_wide = kind.is_wide();
         let left = Some(responding.left(slot));
         let x = responding.machine.x();
-        let next = match request.origin {
+        let next = match origin {
             Some(Giver::NormalWorld) => {
                 let entry = pe.nwd[0];
                 put(&mut pe.nwd.0, x, kind, fid, ids, (0, 0));
@@ -388,11 +386,12 @@ pub(super) fn enter_for<M>(
     ids: Endpoints,
     giver: Giver,
     kind: RequestKind,
+    core: u16,
 ) {
     context.transition(Event::Enter);
     context.model = Model::DirectRequest;
     context.giver = giver;
-    context.serve(ids, kind, giver);
+    context.serve(ids, kind, giver, core);
 }
 
 #[cold]

@@ -119,7 +119,11 @@ impl<'c, M: Registers> Spmc<'c, M> {
             }
         };
         let slot = Slot(index as u8);
-        let Pe { nwd, contexts, .. } = pe;
+        let Pe {
+            index: index_here,
+            nwd,
+            contexts,
+        } = pe;
         let context = contexts[slot.index()].as_deref_mut()?;
         if context.state() != State::Waiting {
             return None;
@@ -133,7 +137,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
             ids,
             service.registers(),
         );
-        enter_for(context, ids, Giver::NormalWorld, kind);
+        enter_for(context, ids, Giver::NormalWorld, kind, *index_here);
         Some(slot)
     }
 

@@ -8,7 +8,7 @@ use super::{
 use crate::context::{Registers, RequestKind, Slot};
 use ffa_abi::{
     Call, DecodeError, EndpointId, FfaError, Regs, Reply, Uuid, call::console_characters,
-    message::MessageKind, smccc,
+    fid::WIDE_BIT, message::MessageKind, smccc,
 };
 
 impl<'c, M: Registers> Spmc<'c, M> {
@@ -107,9 +107,10 @@ impl<'c, M: Registers> Spmc<'c, M> {
             // A partition that says it can't initialise (up to FF-A 1.2).
             Call::Error {
                 code: Some(FfaError::Aborted),
-            } if pe
-                .context(slot)
-                .is_some_and(|context| context.model == crate::state::Model::Init) =>
+            } if narrow_or_allowed(regs.w::<0>() & WIDE_BIT != 0).is_ok()
+                && pe
+                    .context(slot)
+                    .is_some_and(|context| context.model == crate::state::Model::Init) =>
             {
                 return self.abort(pe, slot);
             }

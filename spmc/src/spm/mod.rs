@@ -21,8 +21,8 @@ pub use from_normal_world::{ready, resume};
 
 use crate::{
     MAX_PARTITIONS,
-    context::{Context, Giver, PartitionInfo, Registers, Slot},
-    state::{Event, Model, State},
+    context::{Context, Giver, PartitionInfo, Registers, Request, Slot},
+    state::{Event, Model},
     sync::Mutex,
 };
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -33,6 +33,19 @@ use heapless::Vec;
 pub trait Machine {
     /// A character that an endpoint wrote with `FFA_CONSOLE_LOG`.
     fn console(&mut self, from: EndpointId, character: u8);
+}
+
+impl Left {
+    /// The context's partition.
+    pub const fn slot(&self) -> Slot {
+        self.slot
+    }
+
+    /// Whether another core may run it next: then everything of it must be in memory, not only
+    /// what this core needs the registers for.
+    pub const fn migrates(&self) -> bool {
+        self.migrates
+    }
 }
 
 /// Who runs next.
@@ -100,26 +113,24 @@ impl Negotiated {
     /// Any call but `FFA_VERSION` fixes the version.
     #[inline(always)]
     fn lock(&self) {
-        let word = self.0.load(Ordering::Relaxed);
-        if word & Self::LOCKED == 0 {
-            self.0.store(word | Self::LOCKED, Ordering::Relaxed);
+        if self.0.load(Ordering::Relaxed) & Self::LOCKED == 0 {
+            self.0.fetch_or(Self::LOCKED, Ordering::Relaxed);
         }
     }
 
     /// `FFA_VERSION`: the answer, after having noted the caller's version if it is served.
     fn negotiate(&self, requested: Option<Version>) -> Reply {
-        let word = self.0.load(Ordering::Relaxed);
-        match requested {
-            Some(version)
-                if Version::OWN.serves(version)
-                    && (word & Self::LOCKED == 0 || word == version.raw() | Self::LOCKED) =>
-            {
-                self.0
-                    .store(word & Self::LOCKED | version.raw(), Ordering::Relaxed);
-                Reply::Version(Some(Version::OWN))
-            }
-            _ => Reply::Version(None),
-        }
+        let Some(version) = requested.filter(|version| Version::OWN.serves(*version)) else {
+            return Reply::Version(None);
+        };
+        // Two cores may negotiate at once, or one while the other makes its first call.
+        let noted = self
+            .0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |word| {
+                let fixed = word & Self::LOCKED;
+                (fixed == 0 || word == version.raw() | fixed).then_some(version.raw() | fixed)
+            });
+        Reply::Version(noted.ok().map(|_| Version::OWN))
     }
 }
 
@@ -166,6 +177,8 @@ struct Partition<'c, M> {
     version: Negotiated,
     open: Open,
     first_service: Uuid,
+    /// One bit for each context that has failed for good.
+    dead: AtomicU32,
     /// The context of a single-context partition while no core has it.
     parked: Mutex<Option<&'c mut Context<M>>>,
 }
@@ -246,6 +259,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
                     .first()
                     .map_or(Uuid::NIL, |service| service.uuid),
                 open,
+                dead: AtomicU32::new(0),
                 info,
                 version: Negotiated::new(version),
                 parked: Mutex::new(None),
@@ -347,21 +361,41 @@ impl<'c, M: Registers> Spmc<'c, M> {
         if let Some(partition) = self.partitions.get(slot.0 as usize)
             && partition.info.is_up()
             && let Some(context) = pe.context(slot)
-            && matches!(context.state(), State::Waiting | State::Aborted)
+            && !context.is_in_chain()
         {
             self.park(pe, slot);
         }
     }
 
+    /// The index of the context that a partition has on core `core`.
+    fn context_index(&self, slot: Slot, core: u16) -> u16 {
+        match self.info(slot) {
+            Some(info) if !info.is_up() => core,
+            _ => 0,
+        }
+    }
+
+    /// Whether the context that a partition has on core `core` has failed for good.
+    fn is_dead(&self, slot: Slot, core: u16) -> bool {
+        let bit = 1 << (self.context_index(slot, core) & 31);
+        self.partitions
+            .get(slot.index())
+            .is_none_or(|partition| partition.dead.load(Ordering::Relaxed) & bit != 0)
+    }
+
+    /// Where the answer to a request goes: `None` if its sender has died meanwhile.
+    fn origin(&self, request: &Request) -> Option<Giver> {
+        match request.origin {
+            Some(Giver::Partition(slot)) if self.is_dead(slot, request.core) => None,
+            origin => origin,
+        }
+    }
+
     /// Id and context index of a partition's context on this core, as w1 names it.
     fn target(&self, pe: &Pe<'c, M>, slot: Slot) -> TargetInfo {
-        let info = self.info(slot);
         TargetInfo {
-            endpoint: info.map_or(EndpointId(0), |info| info.id),
-            context: match info {
-                Some(info) if !info.is_up() => pe.index,
-                _ => 0,
-            },
+            endpoint: self.info(slot).map_or(EndpointId(0), |info| info.id),
+            context: self.context_index(slot, pe.index),
         }
     }
 
@@ -401,8 +435,12 @@ impl<'c, M: Registers> Spmc<'c, M> {
             return Outcome::to(Next::NormalWorld);
         };
         context.transition(Event::Preempt);
+        let left = Some(context.left(slot));
         let interrupt = Reply::interrupt(self.target(pe, slot), 0);
-        Outcome::to(self.complete(pe, giver, interrupt))
+        Outcome {
+            next: self.complete(pe, giver, interrupt),
+            left,
+        }
     }
 
     /// Whether the head of the call chain that ends in `slot` was started by the SPMC.
@@ -433,6 +471,11 @@ impl<'c, M: Registers> Spmc<'c, M> {
         context.parked = None;
         let giver = context.giver;
         let left = context.left(slot);
+        // Contexts that are here forget it at once; others ask whether it is alive.
+        let index = self.context_index(slot, pe.index);
+        if let Some(partition) = self.partitions.get(slot.index()) {
+            partition.dead.fetch_or(1 << index, Ordering::Relaxed);
+        }
         for other in pe.contexts.iter_mut().flatten() {
             other.forget(slot);
         }
