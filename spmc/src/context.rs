@@ -91,6 +91,7 @@ pub struct Context<M> {
     pub model: Model,
     /// Who gets the core back.
     pub giver: Giver,
+    /// The request of a partition that it serves.
     request: Option<Request>,
     /// What x1 and the kind of the one fitting response are ([`Context::answer_code`]), while a
     /// request of the normal world is being served; else 0, which no response has.
@@ -151,9 +152,21 @@ impl<M> Context<M> {
     }
 
     /// The request it serves.
-    #[inline(always)]
     pub const fn request(&self) -> Option<Request> {
-        self.request
+        if self.expected == 0 {
+            return self.request;
+        }
+        let kind = match self.expected >> 32 {
+            1 => RequestKind::Direct { wide: false },
+            2 => RequestKind::Direct { wide: true },
+            _ => RequestKind::Direct2,
+        };
+        Some(Request {
+            sender: Endpoints::from_register(self.expected).receiver,
+            origin: Some(Giver::NormalWorld),
+            core: 0,
+            kind,
+        })
     }
 
     /// One number for x1 of a response and its kind, never 0.
@@ -177,22 +190,29 @@ impl<M> Context<M> {
     /// It serves a request from now on, which came with `ids`.
     #[inline(always)]
     pub fn serve(&mut self, ids: Endpoints, kind: RequestKind, origin: Giver, core: u16) {
-        self.request = Some(Request {
-            sender: ids.sender,
-            origin: Some(origin),
-            core,
-            kind,
-        });
-        self.expected = match origin {
-            Giver::NormalWorld => Self::answer_code(ids.reversed(), kind),
-            _ => 0,
-        };
+        if let Giver::NormalWorld = origin {
+            self.expected = Self::answer_code(ids.reversed(), kind);
+        } else {
+            self.request = Some(Request {
+                sender: ids.sender,
+                origin: Some(origin),
+                core,
+                kind,
+            });
+        }
     }
 
     /// It serves no request any more.
     #[inline(always)]
     pub fn served(&mut self) {
         self.request = None;
+        self.expected = 0;
+    }
+
+    /// The request of the normal world that it served is answered.
+    #[inline(always)]
+    pub fn served_normal_world(&mut self) {
+        debug_assert!(self.request.is_none());
         self.expected = 0;
     }
 

@@ -119,11 +119,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
             }
         };
         let slot = Slot(index as u8);
-        let Pe {
-            index: index_here,
-            nwd,
-            contexts,
-        } = pe;
+        let Pe { nwd, contexts, .. } = pe;
         let context = contexts[slot.index()].as_deref_mut()?;
         if context.state() != State::Waiting {
             return None;
@@ -137,7 +133,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
             ids,
             service.registers(),
         );
-        enter_for(context, ids, Giver::NormalWorld, kind, *index_here);
+        enter_for(context, ids, Giver::NormalWorld, kind, 0);
         Some(slot)
     }
 
@@ -164,7 +160,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
             zero_extended(nwd);
         }
         context.stop_running();
-        context.served();
+        context.served_normal_world();
         context.call_is_wide = kind.is_wide();
         Some(Outcome {
             next: Next::NormalWorld,
