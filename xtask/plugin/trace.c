@@ -16,6 +16,9 @@
  *
  *     mark <cpu> <x0> … <x30>
  *
+ * Each CPU needs a thread of its own (`-accel tcg,thread=multi`): else QEMU 10.0 compiles the number
+ * of the CPU that first meets a piece of code into it.
+ *
  * All numbers are hexadecimal, but the CPU's, which is decimal. QEMU's and glib's headers are not
  * needed: what is used of the plugin interface's version 4 is declared here, and glib is a part of
  * the process.

@@ -20,20 +20,30 @@ pub enum Level {
 }
 
 impl Level {
-    /// Who executes at an address. The ranges are those of the boot images, which all run where
-    /// they were loaded.
-    fn at(address: u64) -> Self {
-        match address {
-            // BL1's ROM and its services, then TF-A's secure memory.
-            0..0x0800_0000 | 0x0e00_0000..0x0e10_0000 => Self::El3,
-            SPMC_BASE..0x0e30_0000 => Self::SEl2,
-            0x0e30_0000..0x0f00_0000 => Self::SEl1,
-            0x5000_0000..0x6000_0000 => Self::El1,
-            PROXY_BASE..0x7000_0000 => Self::NsEl2,
-            _ => Self::Other,
-        }
+    /// Who executes at an address.
+    pub fn at(address: u64) -> Self {
+        RANGES
+            .iter()
+            .rev()
+            .find(|(start, _)| *start <= address)
+            .map_or(Self::Other, |(_, level)| *level)
     }
 }
+
+/// Where each range of addresses starts and who executes there. The ranges are those of the boot
+/// images, which all run where they were loaded.
+pub const RANGES: [(u64, Level); 9] = [
+    // BL1's ROM and its services, then TF-A's secure memory.
+    (0, Level::El3),
+    (0x0800_0000, Level::Other),
+    (0x0e00_0000, Level::El3),
+    (SPMC_BASE, Level::SEl2),
+    (0x0e30_0000, Level::SEl1),
+    (0x0f00_0000, Level::Other),
+    (0x5000_0000, Level::El1),
+    (PROXY_BASE, Level::NsEl2),
+    (0x7000_0000, Level::Other),
+];
 
 /// Where the SPMC runs.
 pub const SPMC_BASE: u64 = 0x0e10_0000;

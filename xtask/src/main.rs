@@ -23,6 +23,7 @@ mod scenario;
 mod session;
 mod setup;
 mod spkg;
+mod trace;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -49,6 +50,8 @@ enum Cmd {
     Bench(cmd::bench::Bench),
     /// Boots one scenario and shows its whole log
     Boot(cmd::boot::Boot),
+    /// Boots one scenario and shows each change of exception level with the registers that crossed
+    Trace(cmd::trace::Trace),
 }
 
 fn main() -> ExitCode {
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         Cmd::Run(arguments) => cmd::run::run(&arguments),
         Cmd::Test(arguments) => cmd::test::run(&arguments),
         Cmd::Boot(arguments) => cmd::boot::run(&arguments),
+        Cmd::Trace(arguments) => cmd::trace::run(&arguments),
     });
     process::hold_if_interrupted();
     result.unwrap_or_else(|error| {

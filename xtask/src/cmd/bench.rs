@@ -36,7 +36,7 @@ pub struct Bench {
 /// error, but the exit code tells.
 pub fn run(arguments: &Bench) -> Result<ExitCode> {
     let tools = setup::ensure()?;
-    let counter = plugin::ensure()?;
+    let counter = plugin::ensure(plugin::ICOUNT)?;
     let scenarios = scenario::bench();
     let binaries: BTreeSet<_> = scenarios.iter().flat_map(assemble::binaries).collect();
     let options = Options {

@@ -88,7 +88,11 @@ pub fn run(arguments: &Boot) -> Result<ExitCode> {
     })
 }
 
-fn find(name: &str, client: Option<&str>) -> Result<Scenario> {
+/// Finds a scenario by its name, with another client if one is named.
+///
+/// # Errors
+/// There is none of this name, or no such client; the error lists them.
+pub fn find(name: &str, client: Option<&str>) -> Result<Scenario> {
     let all = scenario::all();
     let Some(mut scenario) = all.iter().find(|scenario| scenario.name == name).cloned() else {
         let names: Vec<_> = all.iter().map(|scenario| scenario.name).collect();

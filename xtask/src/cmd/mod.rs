@@ -5,6 +5,7 @@ pub mod boot;
 pub mod doctor;
 pub mod run;
 pub mod test;
+pub mod trace;
 
 use crate::console::Level;
 use clap::Args;
