@@ -127,18 +127,42 @@ impl<M> Context<M> {
     /// consulted while compiling.
     #[inline(always)]
     pub fn stop_running(&mut self) {
-        const WAITING: State = match next(State::Running, Event::Wait) {
-            Some(state) => state,
-            None => panic!("a running context may wait"),
-        };
         debug_assert_eq!(self.state, State::Running);
         #[cfg(feature = "damage")]
         self.transition(Event::Wait);
         #[cfg(not(feature = "damage"))]
         {
+            const WAITING: State = match next(State::Running, Event::Wait) {
+                Some(state) => state,
+                None => panic!("a running context may wait"),
+            };
             self.state = WAITING;
         }
-        let _ = WAITING;
+    }
+
+    /// Puts it into `state`, serving `request`, without a transition: for tests that go on from a
+    /// state that they have noted. The normal world's request is one whose origin is
+    /// [`Giver::NormalWorld`], and `own` is the id of this context's partition. The public fields
+    /// are the caller's to set.
+    #[cfg(feature = "snapshot")]
+    pub fn restore(&mut self, own: EndpointId, state: State, request: Option<Request>) {
+        self.state = state;
+        self.served();
+        match request {
+            Some(Request {
+                sender,
+                origin: Some(Giver::NormalWorld),
+                kind,
+                ..
+            }) => {
+                let ids = Endpoints {
+                    sender,
+                    receiver: own,
+                };
+                self.serve(ids, kind, Giver::NormalWorld, 0);
+            }
+            request => self.request = request,
+        }
     }
 
     /// Whether it is tied to its core: it runs there, or waits for a callee that does. (One that was

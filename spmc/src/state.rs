@@ -49,7 +49,13 @@ pub enum Event {
 ///
 /// A context that was [`State::Starting`] when it was blocked comes back as `Running`; that it
 /// still initialises is told by its [`Model`].
+#[cfg(not(feature = "damage"))]
+#[inline(always)]
 pub const fn next(state: State, event: Event) -> Option<State> {
+    transition(state, event)
+}
+
+const fn transition(state: State, event: Event) -> Option<State> {
     Some(match (state, event) {
         (State::Created, Event::Start) => State::Starting,
         (State::Waiting, Event::Enter) => State::Running,
@@ -102,7 +108,13 @@ pub enum CycleCall {
 }
 
 /// The one table of runtime models: whether a partition may make `call`. A violation is DENIED.
+#[cfg(not(feature = "damage"))]
+#[inline(always)]
 pub const fn permitted(model: Model, call: CycleCall) -> bool {
+    allowed(model, call)
+}
+
+const fn allowed(model: Model, call: CycleCall) -> bool {
     match (model, call) {
         (Model::Init, CycleCall::Request | CycleCall::Wait) => true,
         (Model::Init, _) => false,
@@ -112,6 +124,69 @@ pub const fn permitted(model: Model, call: CycleCall) -> bool {
         (Model::DirectRequest, _) => true,
     }
 }
+
+/// Tables with one damaged row, to prove that a search sees it. Only with the feature `damage`,
+/// which nothing but that search may enable.
+#[cfg(feature = "damage")]
+mod damage {
+    use super::{CycleCall, Event, Model, State, allowed, transition};
+    use crate::sync::Mutex;
+    use core::sync::atomic::{AtomicBool, Ordering};
+
+    /// A row and what stands there instead.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Damage {
+        /// A row of [`next`].
+        Transition(State, Event, Option<State>),
+        /// A row of [`permitted`].
+        Model(Model, CycleCall, bool),
+    }
+
+    static ANY: AtomicBool = AtomicBool::new(false);
+    static CURRENT: Mutex<Option<Damage>> = Mutex::new(None);
+
+    /// Damages a row, or none. It holds for the whole process: tests that use it must not run beside
+    /// others.
+    pub fn damage(damage: Option<Damage>) {
+        *CURRENT.lock() = damage;
+        ANY.store(damage.is_some(), Ordering::SeqCst);
+    }
+
+    #[cold]
+    fn current() -> Option<Damage> {
+        *CURRENT.lock()
+    }
+
+    /// The table of state transitions, with its damage.
+    #[inline]
+    pub fn next(state: State, event: Event) -> Option<State> {
+        if ANY.load(Ordering::Relaxed)
+            && let Some(Damage::Transition(from, by, to)) = current()
+            && (from, by) == (state, event)
+        {
+            return to;
+        }
+        transition(state, event)
+    }
+
+    /// The table of runtime models, with its damage.
+    #[inline]
+    pub fn permitted(model: Model, call: CycleCall) -> bool {
+        if ANY.load(Ordering::Relaxed)
+            && let Some(Damage::Model(of, what, instead)) = current()
+            && (of, what) == (model, call)
+        {
+            return instead;
+        }
+        allowed(model, call)
+    }
+}
+
+#[cfg(feature = "damage")]
+pub use damage::{Damage, damage, next, permitted};
+
+#[cfg(all(feature = "damage", target_os = "none"))]
+compile_error!("the feature `damage` is for tests on the host");
 
 #[cfg(test)]
 mod tests {

@@ -14,10 +14,14 @@ mod discovery;
 mod fast;
 mod from_normal_world;
 mod from_partition;
+#[cfg(feature = "snapshot")]
+mod snapshot;
 #[cfg(test)]
 mod tests;
 
 pub use from_normal_world::{ready, resume};
+#[cfg(feature = "snapshot")]
+pub use snapshot::Negotiation;
 
 use crate::{
     MAX_PARTITIONS,

@@ -1,0 +1,92 @@
+//! Taking a state of the core apart and putting it together again, for tests that go on from a state
+//! that they have noted. Only with the feature `snapshot`; nothing here runs in firmware.
+
+use super::{Left, Negotiated, Pe, Spmc};
+use crate::context::{Context, Registers, Slot};
+use core::sync::atomic::Ordering;
+use ffa_abi::Version;
+
+/// What all cores know of an endpoint that may change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Negotiation {
+    /// Its version.
+    pub version: Version,
+    /// Whether that is fixed.
+    pub locked: bool,
+}
+
+impl Negotiated {
+    fn note(&self) -> Negotiation {
+        Negotiation {
+            version: self.get(),
+            locked: self.0.load(Ordering::Relaxed) & Self::LOCKED != 0,
+        }
+    }
+
+    fn restore(&self, noted: Negotiation) {
+        let lock = if noted.locked { Self::LOCKED } else { 0 };
+        self.0.store(noted.version.raw() | lock, Ordering::Relaxed);
+    }
+}
+
+impl<'c, M> Pe<'c, M> {
+    /// Takes the context of `slot` off this core.
+    pub fn take(&mut self, slot: Slot) -> Option<&'c mut Context<M>> {
+        self.contexts[slot.index()].take()
+    }
+}
+
+impl<'c, M: Registers> Spmc<'c, M> {
+    /// Takes the single context of `slot` if no core has it.
+    pub fn unpark(&self, slot: Slot) -> Option<&'c mut Context<M>> {
+        self.partitions.get(slot.index())?.parked.lock().take()
+    }
+
+    /// Leaves the single context of `slot` to all cores. It was on none.
+    pub fn leave(&self, slot: Slot, context: &'c mut Context<M>) {
+        context.migrates = true;
+        if let Some(partition) = self.partitions.get(slot.index()) {
+            *partition.parked.lock() = Some(context);
+        }
+    }
+
+    /// What is known of a partition's version, or of the normal world's (`None`).
+    pub fn negotiation(&self, of: Option<Slot>) -> Option<Negotiation> {
+        match of {
+            Some(slot) => Some(self.partitions.get(slot.index())?.version.note()),
+            None => Some(self.normal_world.note()),
+        }
+    }
+
+    /// Sets the version of a partition, or of the normal world (`None`).
+    pub fn set_negotiation(&self, of: Option<Slot>, noted: Negotiation) {
+        match of {
+            Some(slot) => {
+                if let Some(partition) = self.partitions.get(slot.index()) {
+                    partition.version.restore(noted);
+                    partition.open.work_out(&partition.info, noted.version);
+                }
+            }
+            None => self.normal_world.restore(noted),
+        }
+    }
+
+    /// Which contexts of a partition are known to be gone for good: one bit for each.
+    pub fn gone(&self, slot: Slot) -> u32 {
+        self.partitions
+            .get(slot.index())
+            .map_or(0, |partition| partition.dead.load(Ordering::Relaxed))
+    }
+
+    /// Sets which contexts of a partition are gone for good.
+    pub fn set_gone(&self, slot: Slot, gone: u32) {
+        if let Some(partition) = self.partitions.get(slot.index()) {
+            partition.dead.store(gone, Ordering::Relaxed);
+        }
+    }
+
+    /// The token of a context that left `pe` and was not saved when its state was noted.
+    pub fn left(&self, pe: &mut Pe<'c, M>, slot: Slot) -> Option<Left> {
+        Some(pe.context(slot)?.left(slot))
+    }
+}
