@@ -1,0 +1,312 @@
+//! Random systems and random steps: mostly what endpoints would do, often slightly wrong, sometimes
+//! nothing but noise.
+
+use crate::{
+    fid,
+    label::{Frame, Label, Labels, Origin},
+    random::Rng,
+    spmd::Behaviour,
+    step::Step,
+    world::{Config, EVERYTHING, Spec, Who, World, id, service},
+};
+use ffa_abi::{Version, contract::Mode};
+use spmc::context::{RequestKind, Slot};
+
+/// The versions there are.
+pub const VERSIONS: [Version; 4] = [Version::V1_0, Version::V1_1, Version::V1_2, Version::V1_3];
+
+/// A random system of one to four partitions on one or two cores.
+pub fn config(rng: &mut Rng) -> Config {
+    let partitions = (0..1 + rng.below(4))
+        .map(|_| {
+            let mode = if rng.chance(1, 3) {
+                Mode::SmcccStrict
+            } else {
+                Mode::Permissive
+            };
+            let version = rng.pick(&[
+                VERSIONS[0],
+                VERSIONS[1],
+                VERSIONS[2],
+                VERSIONS[2],
+                VERSIONS[3],
+            ]);
+            let wide = mode == Mode::SmcccStrict || version >= Version::V1_3;
+            Spec {
+                version,
+                mode,
+                per_core: rng.chance(1, 3),
+                messaging: if rng.chance(1, 6) {
+                    rng.word() as u32 & EVERYTHING
+                } else {
+                    EVERYTHING
+                },
+                second: if rng.chance(1, 2) { EVERYTHING } else { 1 },
+                wait: if wide && rng.chance(1, 2) {
+                    fid::MSG_WAIT_64
+                } else {
+                    fid::MSG_WAIT_32
+                },
+            }
+        })
+        .collect();
+    Config {
+        behaviour: rng.pick(&Behaviour::ALL),
+        cores: 1 + rng.below(2),
+        partitions,
+        general: false,
+    }
+}
+
+/// A call that says which version somebody speaks.
+pub fn version(labels: &mut Labels, origin: Origin, version: Version) -> Frame {
+    labels.call(
+        origin,
+        fid::VERSION,
+        &[version.raw().into(), 0, 0, 0, 0, 0, 0],
+    )
+}
+
+/// The next step on `core`, where somebody runs.
+pub fn step(
+    world: &mut World<'_>,
+    labels: &mut Labels,
+    rng: &mut Rng,
+    core: usize,
+) -> Option<Step> {
+    if world.cores() > 1 && world.unsaved(core) && rng.chance(1, 2) {
+        return Some(Step::Save { core });
+    }
+    match world.now(core) {
+        Who::Normal => Some(normal(world, labels, rng, core)),
+        Who::Partition(slot) => Some(partition(world, labels, rng, core, slot)),
+        Who::Off => None,
+    }
+}
+
+fn normal(world: &mut World<'_>, labels: &mut Labels, rng: &mut Rng, core: usize) -> Step {
+    let from = if rng.chance(1, 40) {
+        // Nothing that a label looks like.
+        rng.word() as u16 & 0x8fff
+    } else {
+        rng.below(4) as u16
+    };
+    let origin = Origin::normal(from);
+    match rng.below(1000) {
+        0..20 => return Step::NormalVectors { core, origin },
+        20..50 => {
+            let x = labels.frame(origin);
+            return Step::SecureInterrupt { core, origin, x };
+        }
+        50..52 if core > 0 => return Step::CpuOff { core },
+        _ => {}
+    }
+    let x = vm_call(world, labels, rng, core, origin, from);
+    Step::Smc { core, origin, x }
+}
+
+/// A call of an endpoint of the normal world, whose id is `from`.
+pub fn vm_call(
+    world: &World<'_>,
+    labels: &mut Labels,
+    rng: &mut Rng,
+    core: usize,
+    origin: Origin,
+    from: u16,
+) -> Frame {
+    let to = receiver(world, rng);
+    let x = match rng.below(100) {
+        0..55 => request(labels, rng, origin, from, to),
+        55..75 => run(world, labels, rng, origin, core, to),
+        75..79 => version(labels, origin, rng.pick(&VERSIONS)),
+        79..82 => {
+            let query = rng.pick(&[fid::REQ2, fid::RXTX_MAP_64, fid::RUN_64, 1, 2, 0x8400_00ef]);
+            labels.call(origin, fid::FEATURES, &[query.into(), 0])
+        }
+        82..86 => {
+            let call = rng.pick(&[
+                fid::ID_GET,
+                fid::SPM_ID_GET,
+                fid::RXTX_MAP_64,
+                fid::INFO_GET_64,
+                fid::INFO_GET_REGS,
+                fid::CONSOLE_LOG_64,
+            ]);
+            labels.call(origin, call, &[1, 0, 0, 0, 0, 0, 0])
+        }
+        _ => noise(labels, rng, origin),
+    };
+    spoil(x, rng)
+}
+
+fn partition(
+    world: &mut World<'_>,
+    labels: &mut Labels,
+    rng: &mut Rng,
+    core: usize,
+    slot: Slot,
+) -> Step {
+    let origin = Origin::Partition(slot.0);
+    let serves = world.serves(core, slot);
+    let wide = rng.chance(1, 2);
+    let form = |narrow: u32| if wide { narrow | fid::WIDE } else { narrow };
+    let pick = rng.below(1000);
+    let x = match (pick, serves) {
+        (0..3, _) => return Step::Abort { core },
+        (3..83, _) => {
+            let x = labels.frame(origin);
+            let own = rng.chance(1, 2);
+            return Step::Interrupt { core, x, own };
+        }
+        (83..103, _) => return Step::Vectors { core },
+        (103..600, Some(request)) => {
+            let fitting = match request.kind {
+                RequestKind::Direct2 => fid::RESP2,
+                RequestKind::Direct { wide: true } => fid::RESP_64,
+                RequestKind::Direct { wide: false } => fid::RESP_32,
+            };
+            let fid = if rng.chance(5, 6) {
+                fitting
+            } else {
+                rng.pick(&[fid::RESP_32, fid::RESP_64, fid::RESP2])
+            };
+            let to = if rng.chance(19, 20) {
+                request.sender.0
+            } else {
+                receiver(world, rng)
+            };
+            labels.message(origin, fid, id(slot), to)
+        }
+        (103..450, None) => labels.call(origin, form(fid::MSG_WAIT_32), &[0; 7]),
+        (450..480, _) => {
+            let fid = rng.pick(&[fid::RESP_32, fid::RESP_64, fid::RESP2]);
+            let to = receiver(world, rng);
+            labels.message(origin, fid, id(slot), to)
+        }
+        (480..500, _) => labels.call(origin, form(fid::MSG_WAIT_32), &[0; 7]),
+        (500..760, _) => {
+            let to = receiver(world, rng);
+            request(labels, rng, origin, id(slot), to)
+        }
+        (760..850, _) => {
+            let to = receiver(world, rng);
+            run(world, labels, rng, origin, core, to)
+        }
+        (850..910, _) => {
+            let timeout = rng.word() & 0xfff_ffff;
+            labels.call(
+                origin,
+                form(fid::YIELD_32),
+                &[0, timeout, timeout, 0, 0, 0, 0],
+            )
+        }
+        (910..930, _) => {
+            let spec = world.spec(slot);
+            let version_asked = if rng.chance(1, 2) {
+                spec.version
+            } else {
+                rng.pick(&VERSIONS)
+            };
+            version(labels, origin, version_asked)
+        }
+        (930..945, _) => {
+            let count = rng.below(30) as u64;
+            labels.call(origin, form(fid::CONSOLE_LOG_32), &[count])
+        }
+        (945..955, _) => labels.call(origin, rng.pick(&[fid::ID_GET, fid::SPM_ID_GET]), &[]),
+        _ => noise(labels, rng, origin),
+    };
+    Step::Call {
+        core,
+        x: spoil(x, rng),
+    }
+}
+
+/// A receiver: mostly a partition that is there.
+fn receiver(world: &World<'_>, rng: &mut Rng) -> u16 {
+    if rng.chance(1, 25) {
+        let any = 0x8000 | rng.word() as u16;
+        return rng.pick(&[0, 1, 0x8000, 0xffff, 0xffc0, any]);
+    }
+    id(Slot(rng.below(world.partitions()) as u8))
+}
+
+fn request(labels: &mut Labels, rng: &mut Rng, origin: Origin, from: u16, to: u16) -> Frame {
+    let fid = rng.pick(&[fid::REQ_32, fid::REQ_64, fid::REQ2]);
+    let mut x = labels.message(origin, fid, from, to);
+    if fid == fid::REQ2 && rng.chance(1, 2) {
+        let uuid = service(
+            Slot(to.wrapping_sub(0x8001) as u8 & 15),
+            rng.below(3) as u8 & 1,
+        );
+        let word = |n: usize| {
+            uuid.0[n..n + 8]
+                .iter()
+                .rev()
+                .fold(0, |word, byte| word << 8 | u64::from(*byte))
+        };
+        (x[2], x[3]) = (word(0), word(8));
+    }
+    x
+}
+
+fn run(
+    world: &World<'_>,
+    labels: &mut Labels,
+    rng: &mut Rng,
+    origin: Origin,
+    core: usize,
+    to: u16,
+) -> Frame {
+    let per_core = (to & 0x7fff)
+        .checked_sub(1)
+        .filter(|slot| usize::from(*slot) < world.partitions())
+        .is_some_and(|slot| world.spec(Slot(slot as u8)).per_core);
+    let context = match rng.below(20) {
+        0 => rng.word() as u16,
+        _ if per_core => core as u16,
+        _ => 0,
+    };
+    let fid = rng.pick(&[fid::RUN_32, fid::RUN_32, fid::RUN_64]);
+    labels.call(origin, fid, &[u64::from(to) << 16 | u64::from(context)])
+}
+
+/// A call of anything at all.
+fn noise(labels: &mut Labels, rng: &mut Rng, origin: Origin) -> Frame {
+    let mut x = labels.frame(origin);
+    x[0] = match rng.below(8) {
+        0 => rng.word() & 0x8fff_ffff_8fff_ffff,
+        1 => x[0] & !0xffff_ffff | 0x8400_0000 | rng.word() & 0x1f,
+        _ => {
+            let number = 0x60 + rng.word() % 0x40;
+            x[0] & !0xffff_ffff | 0x8400_0000 | number | rng.word() & 1 << 30
+        }
+    };
+    if rng.chance(1, 2) {
+        for value in &mut x[1..8] {
+            *value = if rng.chance(1, 2) {
+                0
+            } else {
+                rng.word() & 0xff
+            };
+        }
+    }
+    x
+}
+
+/// Makes a call slightly wrong, or sets the hint.
+fn spoil(mut x: Frame, rng: &mut Rng) -> Frame {
+    if rng.chance(1, 8) {
+        x[0] ^= u64::from(fid::SVE_HINT);
+    }
+    if rng.chance(1, 16) {
+        // Not into another label.
+        let n = 1 + rng.below(7);
+        if n < 3 && Label::of(x[n])[0].is_none() {
+            x[n] ^= 1 << rng.below(32);
+        } else {
+            x[n] = rng.word() & 0x0fff_ffff_0fff_ffff;
+        }
+    }
+    x
+}

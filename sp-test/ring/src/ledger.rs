@@ -1,0 +1,410 @@
+//! The books of a [`World`]: who owes whom an answer, and what must hold after every step.
+//!
+//! Each accepted request gets exactly one response or one error; a response that is kept for a
+//! strict endpoint is fetched or freed; one context runs on a core; call chains end. The books are
+//! kept from what endpoints see, and compared with what the core itself notes.
+
+use crate::{
+    fid,
+    oracle::Kind,
+    world::{Actor, Landing, View, Who, World, id},
+};
+use ffa_abi::contract::Mode;
+use spmc::{
+    context::{Giver, Slot, WaitsFor},
+    state::State,
+};
+
+/// Who sent a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Requester {
+    Normal,
+    Partition(Slot),
+    /// A partition that has died since.
+    Dead,
+}
+
+/// An accepted request.
+#[derive(Clone, Copy, Debug)]
+struct Owed {
+    requester: Requester,
+    /// On which core it was sent.
+    core: usize,
+}
+
+/// The books.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    /// What the context of each slot and core owes.
+    owed: Vec<Vec<Option<Owed>>>,
+    /// Whose response is kept for the context of each slot and core.
+    kept: Vec<Vec<Option<Slot>>>,
+    /// Which contexts have died, by slot and core.
+    dead: Vec<Vec<bool>>,
+    /// How many requests were accepted, answered and failed, and responses kept.
+    pub counts: Counts,
+}
+
+/// What happened, for reports.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Requests that reached a receiver.
+    pub requests: u64,
+    /// Responses that reached a requester.
+    pub responses: u64,
+    /// Requests whose receiver died.
+    pub aborted: u64,
+    /// Responses into the void, since their requester had died.
+    pub void: u64,
+    /// Responses kept for a strict requester.
+    pub kept: u64,
+    /// Kept responses that were fetched.
+    pub fetched: u64,
+    /// Interrupts that preempted a partition.
+    pub preempted: u64,
+    /// Calls that failed.
+    pub errors: u64,
+}
+
+impl Counts {
+    /// Adds another run's.
+    pub fn add(&mut self, other: &Self) {
+        self.requests += other.requests;
+        self.responses += other.responses;
+        self.aborted += other.aborted;
+        self.void += other.void;
+        self.kept += other.kept;
+        self.fetched += other.fetched;
+        self.preempted += other.preempted;
+        self.errors += other.errors;
+    }
+}
+
+impl Ledger {
+    pub(crate) fn new(slots: usize, cores: usize) -> Self {
+        Self {
+            owed: vec![vec![None; cores]; slots],
+            kept: vec![vec![None; cores]; slots],
+            dead: vec![vec![false; cores]; slots],
+            counts: Counts::default(),
+        }
+    }
+
+    /// EL3 refused the completion that `actor` made.
+    pub(crate) fn bounced(&mut self, core: usize, actor: Actor) {
+        if let Actor::Partition(slot) = actor {
+            for place in [core, 0] {
+                self.owed[slot.index()][place] = None;
+            }
+        }
+    }
+
+    /// Whether a context has died.
+    pub(crate) fn is_dead(&self, slot: Slot, place: usize) -> bool {
+        self.dead
+            .get(slot.index())
+            .and_then(|cores| cores.get(place))
+            .is_some_and(|dead| *dead)
+    }
+
+    /// Whether some of several contexts have died.
+    fn is_partly_dead(&self, slot: Slot) -> bool {
+        self.dead
+            .get(slot.index())
+            .is_some_and(|cores| cores.len() > 1 && cores.contains(&true))
+    }
+
+    /// The core of a context was switched off: nobody is told, and it is gone.
+    pub(crate) fn switched_off(&mut self, core: usize, slot: Slot, per_core: bool) {
+        let place = if per_core { core } else { 0 };
+        self.owed[slot.index()][place] = None;
+        self.gone(slot, per_core, place, core);
+    }
+
+    /// What a context that is gone asked is answered into the void, and what is kept for it or from
+    /// it is freed.
+    fn gone(&mut self, dead: Slot, per_core: bool, place: usize, core: usize) {
+        self.dead[dead.index()][place] = true;
+        self.kept[dead.index()][place] = None;
+        for owed in self.owed.iter_mut().flatten().flatten() {
+            if owed.requester == Requester::Partition(dead) && (!per_core || owed.core == core) {
+                owed.requester = Requester::Dead;
+            }
+        }
+        for slots in &mut self.kept {
+            for (at, kept) in slots.iter_mut().enumerate() {
+                if *kept == Some(dead) && (!per_core || at == core) {
+                    *kept = None;
+                }
+            }
+        }
+    }
+}
+
+pub(crate) fn place(world: &World<'_>, slot: Slot, core: usize) -> usize {
+    match world.specs.get(slot.index()) {
+        Some(spec) if spec.per_core => core,
+        _ => 0,
+    }
+}
+
+fn sent_by(world: &mut World<'_>, core: usize, slot: Slot) -> [u64; 2] {
+    world.cores[core]
+        .pe
+        .context(slot)
+        .map_or([0; 2], |context| {
+            [context.machine.sent[0], context.machine.sent[1]]
+        })
+}
+
+/// Books one step.
+pub(crate) fn book(
+    world: &mut World<'_>,
+    core: usize,
+    actor: Actor,
+    landing: Landing,
+    views: &[View],
+) -> Result<(), String> {
+    if let Kind::Error(_) = landing.kind {
+        world.ledger.counts.errors += 1;
+    }
+    let message = match landing.kind {
+        Kind::Message(message) => Some(message),
+        _ => None,
+    };
+    let state = |slot: Slot| {
+        views
+            .iter()
+            .find(|view| view.slot == slot)
+            .map(|view| view.state)
+    };
+
+    // A request reaches its receiver.
+    if let (Some(request), Who::Partition(receiver)) = (message, landing.who)
+        && fid::is_request(request)
+    {
+        let requester = match actor {
+            Actor::Normal => Requester::Normal,
+            Actor::Partition(from) if from != receiver => Requester::Partition(from),
+            _ => return Err(format!("{actor:?} makes a request land at {receiver:?}")),
+        };
+        if let Requester::Partition(from) = requester
+            && state(from) != Some(State::Blocked)
+        {
+            return Err(format!("{from:?} sent a request and is not blocked"));
+        }
+        let place = place(world, receiver, core);
+        let owed = &mut world.ledger.owed[receiver.index()][place];
+        if owed.is_some() {
+            return Err(format!("{receiver:?} is given a second request"));
+        }
+        *owed = Some(Owed { requester, core });
+        world.ledger.counts.requests += 1;
+        return Ok(());
+    }
+
+    match actor {
+        Actor::Interrupt(slot) => {
+            world.ledger.counts.preempted += 1;
+            if landing.who != Who::Partition(slot) && !matches!(landing.kind, Kind::Interrupt(_)) {
+                return Err(format!("{slot:?} was preempted: {landing:?}"));
+            }
+        }
+        Actor::Abort(slot) => died(world, core, slot, landing)?,
+        Actor::Partition(from) => {
+            let [x0, x1] = sent_by(world, core, from);
+            let call = fid::of(x0);
+            if fid::is_response(call) && state(from) == Some(State::Waiting) {
+                return answered(world, core, from, call, landing);
+            }
+            // A kept response is fetched.
+            if message == Some(fid::RESP2) && landing.who == Who::Partition(from) {
+                let place = place(world, from, core);
+                let kept = world.ledger.kept[from.index()][place].take();
+                let target = (x1 >> 16) as u16;
+                let sender = Slot(target.wrapping_sub(0x8001) as u8);
+                let either = kept.is_none() && world.ledger.is_partly_dead(sender);
+                if call != fid::RUN_64 || kept.map(id) != Some(target) && !either {
+                    return Err(format!(
+                        "{from:?} fetches a response of {target:#x} with {}, kept is {kept:?}",
+                        fid::name(call)
+                    ));
+                }
+                world.ledger.counts.fetched += 1;
+                return Ok(());
+            }
+        }
+        Actor::Normal => {}
+    }
+    match message {
+        Some(message) => Err(format!(
+            "{actor:?} makes a {} land at {:?}, which nobody sent now",
+            fid::name(message),
+            landing.who
+        )),
+        None => Ok(()),
+    }
+}
+
+/// A response was accepted: it ends exactly one request.
+fn answered(
+    world: &mut World<'_>,
+    core: usize,
+    from: Slot,
+    response: u32,
+    landing: Landing,
+) -> Result<(), String> {
+    let place_from = place(world, from, core);
+    let Some(owed) = world.ledger.owed[from.index()][place_from].take() else {
+        return Err(format!("{from:?} answers twice, or what nobody asked"));
+    };
+    let delivered = Kind::Message(response);
+    match owed.requester {
+        Requester::Dead => {
+            world.ledger.counts.void += 1;
+            if fid::is_response(match landing.kind {
+                Kind::Message(message) => message,
+                _ => 0,
+            }) {
+                return Err(format!("an answer to a dead partition reached {landing:?}"));
+            }
+        }
+        Requester::Normal => {
+            // A single context goes where the normal world runs it.
+            let moved = owed.core != core && world.specs[from.index()].per_core;
+            if (landing.who, landing.kind) != (Who::Normal, delivered) || moved {
+                return Err(format!(
+                    "the answer on core {core} to {owed:?} became {landing:?}"
+                ));
+            }
+            world.ledger.counts.responses += 1;
+        }
+        Requester::Partition(to) => {
+            if landing.who != Who::Partition(to) {
+                return Err(format!("{to:?} is answered and {landing:?}"));
+            }
+            if landing.kind == delivered {
+                world.ledger.counts.responses += 1;
+                return Ok(());
+            }
+            let call = fid::of(sent_by(world, core, to)[0]);
+            let strict = world.specs[to.index()].mode == Mode::SmcccStrict;
+            let keeps = strict
+                && response == fid::RESP2
+                && !fid::is_wide(call)
+                && landing.kind == Kind::Error(-6);
+            let place_to = place(world, to, core);
+            let kept = &mut world.ledger.kept[to.index()][place_to];
+            if !keeps || kept.is_some() {
+                return Err(format!(
+                    "the answer of {from:?} to {to:?} became {landing:?}"
+                ));
+            }
+            *kept = Some(from);
+            world.ledger.counts.kept += 1;
+        }
+    }
+    Ok(())
+}
+
+/// A partition died: who waited for it is told, what it asked is answered into the void, and what
+/// was kept for it or from it is gone.
+fn died(world: &mut World<'_>, core: usize, dead: Slot, landing: Landing) -> Result<(), String> {
+    let place = place(world, dead, core);
+    let per_core = world.specs[dead.index()].per_core;
+    if let Some(owed) = world.ledger.owed[dead.index()][place].take() {
+        world.ledger.counts.aborted += 1;
+        let told = match owed.requester {
+            Requester::Normal => landing.who == Who::Normal,
+            Requester::Partition(to) => landing.who == Who::Partition(to),
+            Requester::Dead => true,
+        };
+        if !told || landing.kind != Kind::Error(-8) {
+            return Err(format!("{dead:?} died serving {owed:?}, and {landing:?}"));
+        }
+    }
+    world.ledger.gone(dead, per_core, place, core);
+    Ok(())
+}
+
+/// What must hold after every step.
+pub(crate) fn sound(
+    world: &World<'_>,
+    core: usize,
+    who: Who,
+    views: &[View],
+) -> Result<(), String> {
+    let find = |slot: Slot| views.iter().find(|view| view.slot == slot);
+    for view in views {
+        let slot = view.slot;
+        let runs = matches!(view.state, State::Running | State::Starting);
+        if runs != (who == Who::Partition(slot)) {
+            return Err(format!(
+                "{who:?} has the core and {slot:?} is {:?}",
+                view.state
+            ));
+        }
+        let place = place(world, slot, core);
+        if view.request.is_some() != world.ledger.owed[slot.index()][place].is_some() {
+            return Err(format!(
+                "{slot:?} serves {:?}, the books say {:?}",
+                view.request,
+                world.ledger.owed[slot.index()][place]
+            ));
+        }
+        let kept = world.ledger.kept[slot.index()][place];
+        let held = view.parked.as_ref().map(|parked| parked.from);
+        // A kept response names its sender, not which of its contexts: where one of several has
+        // died, both answers are right.
+        let either =
+            |from: Option<Slot>| from.is_some_and(|from| world.ledger.is_partly_dead(from));
+        if held != kept && !either(held) && !either(kept) {
+            return Err(format!("{slot:?} keeps {:?}, the books say {kept:?}", held));
+        }
+        if view.state != State::Blocked {
+            continue;
+        }
+        if let WaitsFor::Callee(callee) = view.waits_for {
+            let Some(callee) = find(callee) else {
+                return Err(format!("{slot:?} waits for one on another core"));
+            };
+            if callee.giver != Giver::Partition(slot)
+                || !matches!(callee.state, State::Running | State::Blocked)
+            {
+                return Err(format!(
+                    "{slot:?} waits for {:?}, which is {:?} by {:?}",
+                    callee.slot, callee.state, callee.giver
+                ));
+            }
+            if who == Who::Normal {
+                return Err(format!(
+                    "{slot:?} is in a chain while the normal world runs"
+                ));
+            }
+        }
+    }
+    // The chain of who runs, back to its head.
+    let Who::Partition(mut current) = who else {
+        return Ok(());
+    };
+    for _ in 0..=views.len() {
+        let Some(view) = find(current) else {
+            return Err(format!("{current:?} is in the chain and on another core"));
+        };
+        match view.giver {
+            Giver::Partition(previous) => {
+                let blocked = find(previous).is_some_and(|view| {
+                    view.state == State::Blocked && view.waits_for == WaitsFor::Callee(current)
+                });
+                if !blocked {
+                    return Err(format!(
+                        "{previous:?} called {current:?} and is not blocked"
+                    ));
+                }
+                current = previous;
+            }
+            Giver::NormalWorld | Giver::Spmc => return Ok(()),
+        }
+    }
+    Err(format!("the call chain of {who:?} has a loop"))
+}

@@ -1,0 +1,103 @@
+//! `ring matrix`, `ring fuzz`, `ring diff`: what the tests of this crate do, at any length.
+
+use ring::fuzz;
+use std::process::ExitCode;
+
+const HELP: &str = "\
+usage: ring matrix [--all]             the named cells, as a table (--all: one line each)
+       ring fuzz [--calls N] [--seed S] [--threads T]
+       ring fuzz --system S [--calls N]  one system of a run, as a failure names it
+       ring diff [--calls N] [--seed S] [--threads T]";
+
+struct Options {
+    calls: u64,
+    seed: Option<u64>,
+    system: Option<u64>,
+    threads: usize,
+    all: bool,
+}
+
+fn number(text: &str) -> Result<u64, String> {
+    let plain: String = text.chars().filter(|c| *c != '_').collect();
+    match plain.strip_prefix("0x") {
+        Some(hex) => u64::from_str_radix(hex, 16),
+        None => plain.parse(),
+    }
+    .map_err(|_| format!("{text} is no number"))
+}
+
+fn options(arguments: &[String]) -> Result<Options, String> {
+    let mut options = Options {
+        calls: 10_000_000,
+        seed: None,
+        system: None,
+        threads: std::thread::available_parallelism().map_or(1, usize::from),
+        all: false,
+    };
+    let mut rest = arguments.iter();
+    while let Some(name) = rest.next() {
+        if name == "--all" {
+            options.all = true;
+            continue;
+        }
+        let value = rest.next().ok_or(format!("{name} wants a value"))?;
+        match name.as_str() {
+            "--calls" => options.calls = number(value)?,
+            "--seed" => options.seed = Some(number(value)?),
+            "--system" => options.system = Some(number(value)?),
+            "--threads" => options.threads = number(value)? as usize,
+            _ => return Err(format!("{name} is unknown\n{HELP}")),
+        }
+    }
+    Ok(options)
+}
+
+/// A seed that differs from run to run.
+fn any_seed() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.map_or(1, |now| now.as_nanos() as u64)
+}
+
+fn run() -> Result<(), String> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let Some((command, rest)) = arguments.split_first() else {
+        return Err(HELP.to_owned());
+    };
+    let options = options(rest)?;
+    let seed = options.seed.unwrap_or_else(any_seed);
+    let started = std::time::Instant::now();
+    // A panic of a core is reported with the run that led to it.
+    std::panic::set_hook(Box::new(|_| {}));
+    let report = match command.as_str() {
+        "fuzz" => match options.system {
+            Some(system) => {
+                println!("system {system:#x}");
+                fuzz::system(system, options.calls.min(fuzz::CALLS_PER_SYSTEM))
+            }
+            None => {
+                println!("seed {seed:#x}, {} calls", options.calls);
+                fuzz::many(seed, options.calls, options.threads)
+            }
+        },
+        _ => return Err(HELP.to_owned()),
+    };
+    let report = report.map_err(|failure| failure.to_string())?;
+    println!(
+        "{} calls, {} steps in {:.1} s: nothing broken",
+        report.calls,
+        report.steps,
+        started.elapsed().as_secs_f64()
+    );
+    println!("{:?}", report.counts);
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(what) => {
+            eprintln!("{what}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Steps as data: what a script or a random run does to a [`World`], so that it can be printed,
+//! repeated and applied to two worlds alike.
+
+use crate::{
+    label::{Frame, Origin},
+    world::{Landing, World},
+};
+use std::fmt;
+
+/// One step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The normal world calls.
+    Smc {
+        /// Where.
+        core: usize,
+        /// Which of its endpoints.
+        origin: Origin,
+        /// x0-x30.
+        x: Frame,
+    },
+    /// The partition that has the core calls.
+    Call {
+        /// Where.
+        core: usize,
+        /// x0-x30.
+        x: Frame,
+    },
+    /// An interrupt of the normal world while a partition runs.
+    Interrupt {
+        /// Where.
+        core: usize,
+        /// x0-x30 of the partition.
+        x: Frame,
+        /// Whether it is the proxy's own, where there is one.
+        own: bool,
+    },
+    /// A secure interrupt while the normal world runs.
+    SecureInterrupt {
+        /// Where.
+        core: usize,
+        /// Which of its endpoints.
+        origin: Origin,
+        /// x0-x30 of the normal world.
+        x: Frame,
+    },
+    /// The running partition fails.
+    Abort {
+        /// Where.
+        core: usize,
+    },
+    /// The running partition uses vector registers.
+    Vectors {
+        /// Where.
+        core: usize,
+    },
+    /// The normal world uses vector registers.
+    NormalVectors {
+        /// Where.
+        core: usize,
+        /// Which of its endpoints.
+        origin: Origin,
+    },
+    /// The registers of a context that left are in memory.
+    Save {
+        /// Where.
+        core: usize,
+    },
+    /// The core is switched off.
+    CpuOff {
+        /// Where.
+        core: usize,
+    },
+}
+
+impl Step {
+    /// Does it. `None` for what lands nobody.
+    pub fn apply(&self, world: &mut World<'_>) -> Result<Option<Landing>, String> {
+        match self {
+            Self::Smc { core, origin, x } => world.smc(*core, *origin, x).map(Some),
+            Self::Call { core, x } => world.partition(*core, x).map(Some),
+            Self::Interrupt { core, x, .. } => world.interrupt(*core, x).map(Some),
+            Self::SecureInterrupt { core, origin, x } => {
+                world.secure_interrupt(*core, *origin, x).map(Some)
+            }
+            Self::Abort { core } => world.abort(*core).map(Some),
+            Self::Vectors { core } => world.use_vectors(*core).map(|()| None),
+            Self::NormalVectors { core, origin } => {
+                world.normal_uses_vectors(*core, *origin);
+                Ok(None)
+            }
+            Self::Save { core } => {
+                world.save(*core);
+                Ok(None)
+            }
+            Self::CpuOff { core } => world.cpu_off(*core).map(Some),
+        }
+    }
+
+    /// Whether it is a call.
+    pub const fn is_call(&self) -> bool {
+        matches!(self, Self::Smc { .. } | Self::Call { .. })
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let call = |f: &mut fmt::Formatter<'_>, core: &usize, who: &str, x: &Frame| {
+            write!(
+                f,
+                "core {core}: {who} calls {}",
+                crate::fid::name(crate::fid::of(x[0]))
+            )?;
+            for value in &x[..8] {
+                write!(f, " {value:#x}")?;
+            }
+            Ok(())
+        };
+        match self {
+            Self::Smc { core, origin, x } => call(f, core, &origin.to_string(), x),
+            Self::Call { core, x } => call(f, core, "the partition", x),
+            Self::Interrupt { core, own, .. } => {
+                write!(
+                    f,
+                    "core {core}: interrupt{}",
+                    if *own { " of the proxy" } else { "" }
+                )
+            }
+            Self::SecureInterrupt { core, .. } => write!(f, "core {core}: secure interrupt"),
+            Self::Abort { core } => write!(f, "core {core}: the partition fails"),
+            Self::Vectors { core } => write!(f, "core {core}: the partition uses V0-V31"),
+            Self::NormalVectors { core, origin } => write!(f, "core {core}: {origin} uses V0-V31"),
+            Self::Save { core } => write!(f, "core {core}: saved"),
+            Self::CpuOff { core } => write!(f, "core {core}: off"),
+        }
+    }
+}
