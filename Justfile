@@ -20,6 +20,14 @@ bench *args:
 boot *args:
     cargo xtask boot {{args}}
 
+# Shows each change of exception level in a boot.
+trace *args:
+    cargo xtask trace {{args}}
+
+# Checks that no vector register is used outside of the code that switches them.
+vector-check *args:
+    cargo xtask vector-check {{args}}
+
 # Lists the tools: needed, found, and the mend.
 doctor *args:
     cargo xtask doctor {{args}}

@@ -24,6 +24,7 @@ mod session;
 mod setup;
 mod spkg;
 mod trace;
+mod vector_check;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -52,6 +53,8 @@ enum Cmd {
     Boot(cmd::boot::Boot),
     /// Boots one scenario and shows each change of exception level with the registers that crossed
     Trace(cmd::trace::Trace),
+    /// Checks that no vector register is used outside of the code that switches them
+    VectorCheck(vector_check::VectorCheck),
 }
 
 fn main() -> ExitCode {
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
         Cmd::Test(arguments) => cmd::test::run(&arguments),
         Cmd::Boot(arguments) => cmd::boot::run(&arguments),
         Cmd::Trace(arguments) => cmd::trace::run(&arguments),
+        Cmd::VectorCheck(arguments) => vector_check::run(&arguments),
     });
     process::hold_if_interrupted();
     result.unwrap_or_else(|error| {

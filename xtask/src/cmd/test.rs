@@ -10,6 +10,7 @@ use crate::{
     scenario::{self, Scenario},
     session::{self, Outcome, Play},
     setup::{self, Tools},
+    vector_check,
 };
 use anyhow::{Result, bail};
 use clap::Args;
@@ -18,11 +19,13 @@ use std::{collections::BTreeSet, process::ExitCode};
 
 /// The suite of the host's tests.
 const HOST: &str = "host";
+/// The suite of what can be seen in the images without running them.
+const IMAGES: &str = "images";
 
 /// Arguments of `test`.
 #[derive(Args, Debug)]
 pub struct Test {
-    /// Only this suite: host, or a scenario's name
+    /// Only this suite: host, images, or a scenario's name
     #[arg(long)]
     suite: Option<String>,
     #[command(flatten)]
@@ -62,7 +65,11 @@ pub struct Suite {
 /// # Errors
 /// The suite is unknown, or something cannot be set up or built. A test that fails is no error.
 pub fn run(arguments: &Test) -> Result<ExitCode> {
-    let (host, scenarios) = select(arguments.suite.as_deref())?;
+    let (host, images, scenarios) = select(arguments.suite.as_deref())?;
+    let options = Options {
+        log: arguments.levels.log_build.clone(),
+        ..Options::default()
+    };
     let mut suites = Vec::new();
     let mut add = |suite: Suite| {
         show(&suite, arguments.json);
@@ -71,12 +78,12 @@ pub fn run(arguments: &Test) -> Result<ExitCode> {
     if host {
         add(host_tests::run(!arguments.json)?);
     }
+    if images {
+        let firmware = Firmware::build(&vector_check::binaries(), &options)?;
+        add(vector_check::suite(&firmware)?);
+    }
     if !scenarios.is_empty() {
         let tools = setup::ensure()?;
-        let options = Options {
-            log: arguments.levels.log_build.clone(),
-            ..Options::default()
-        };
         let binaries: BTreeSet<_> = scenarios.iter().flat_map(assemble::binaries).collect();
         let firmware = Firmware::build(&binaries, &options)?;
         let printer = Printer {
@@ -106,11 +113,13 @@ pub fn run(arguments: &Test) -> Result<ExitCode> {
     })
 }
 
-fn select(suite: Option<&str>) -> Result<(bool, Vec<Scenario>)> {
+/// Whether the host's tests and those of the images run, and which scenarios.
+fn select(suite: Option<&str>) -> Result<(bool, bool, Vec<Scenario>)> {
     let all = scenario::tests();
     Ok(match suite {
-        None => (true, all),
-        Some(HOST) => (true, Vec::new()),
+        None => (true, true, all),
+        Some(HOST) => (true, false, Vec::new()),
+        Some(IMAGES) => (false, true, Vec::new()),
         Some(name) => {
             let found: Vec<_> = all
                 .iter()
@@ -120,11 +129,11 @@ fn select(suite: Option<&str>) -> Result<(bool, Vec<Scenario>)> {
             if found.is_empty() {
                 let names: Vec<_> = all.iter().map(|scenario| scenario.name).collect();
                 bail!(
-                    "found suite {name:?}, wanted {HOST} or one of: {}",
+                    "found suite {name:?}, wanted {HOST}, {IMAGES} or one of: {}",
                     names.join(", ")
                 );
             }
-            (false, found)
+            (false, false, found)
         }
     })
 }
@@ -213,8 +222,9 @@ mod tests {
     #[test]
     fn suites_are_chosen_by_name() {
         assert!(select(None).unwrap().0);
-        assert!(select(Some("host")).unwrap().1.is_empty());
-        assert_eq!(select(Some("vm")).unwrap().1.len(), 1);
+        assert!(select(Some("host")).unwrap().2.is_empty());
+        assert!(matches!(select(Some("images")).unwrap(), (false, true, _)));
+        assert_eq!(select(Some("vm")).unwrap().2.len(), 1);
         assert!(select(Some("nothing")).is_err());
     }
 
