@@ -6,7 +6,7 @@ use super::{
     discovery::{Asker, malformed},
 };
 use crate::{
-    context::{Registers, RequestKind},
+    context::{Registers, RequestKind, Slot},
     state::{Event, State},
 };
 use ffa_abi::{
@@ -133,17 +133,21 @@ impl<'c, M: Registers> Spmc<'c, M> {
     }
 
     /// A power request of PSCI: the status to answer with. Only CPU_OFF is known. It is never
-    /// refused, since EL3 panics on a refusal: a context that was interrupted on this core and not
-    /// run again loses its work, as the normal world wished.
+    /// refused, since EL3 panics on a refusal: a context that is tied to this core loses its work, as
+    /// the normal world wished, and whoever works for it answers into the void.
     fn power(&self, pe: &mut Pe<'c, M>) -> u64 {
         if pe.nwd.w::<3>() != smccc::psci::CPU_OFF {
             return smccc::psci::NOT_SUPPORTED as u32 as u64;
         }
-        for context in pe.contexts.iter_mut().flatten() {
-            if context.state() != State::Off {
+        let core = pe.index;
+        for (slot, context) in pe.contexts.iter_mut().enumerate() {
+            if let Some(context) = context
+                && context.state() != State::Off
+            {
                 context.transition(Event::SwitchOff);
                 context.served();
                 context.parked = None;
+                self.bury(Slot(slot as u8), core);
             }
         }
         0

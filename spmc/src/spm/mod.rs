@@ -181,7 +181,7 @@ struct Partition<'c, M> {
     version: Negotiated,
     open: Open,
     first_service: Uuid,
-    /// One bit for each context that has failed for good.
+    /// One bit for each context that has failed for good, or is off with its core.
     dead: AtomicU32,
     /// The context of a single-context partition while no core has it.
     parked: Mutex<Option<&'c mut Context<M>>>,
@@ -387,6 +387,14 @@ impl<'c, M: Registers> Spmc<'c, M> {
             .is_none_or(|partition| partition.dead.load(Ordering::Relaxed) & bit != 0)
     }
 
+    /// The context that a partition has on core `core` has failed for good, or is off with it.
+    fn bury(&self, slot: Slot, core: u16) {
+        let bit = 1 << (self.context_index(slot, core) & 31);
+        if let Some(partition) = self.partitions.get(slot.index()) {
+            partition.dead.fetch_or(bit, Ordering::Relaxed);
+        }
+    }
+
     /// Where the answer to a request goes: `None` if its sender has died meanwhile.
     fn origin(&self, request: &Request) -> Option<Giver> {
         match request.origin {
@@ -476,10 +484,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
         let giver = context.giver;
         let left = context.left(slot);
         // Contexts that are here forget it at once; others ask whether it is alive.
-        let index = self.context_index(slot, pe.index);
-        if let Some(partition) = self.partitions.get(slot.index()) {
-            partition.dead.fetch_or(1 << index, Ordering::Relaxed);
-        }
+        self.bury(slot, pe.index);
         for other in pe.contexts.iter_mut().flatten() {
             other.forget(slot);
         }

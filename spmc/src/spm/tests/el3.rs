@@ -7,20 +7,12 @@ use crate::{
 };
 use ffa_abi::{
     EndpointId,
-    FfaError::{Aborted, Busy, InvalidParameters, NotSupported},
+    FfaError::{Aborted, Busy, Denied, InvalidParameters, NotSupported},
     Function, Version,
     fid::raw::*,
     message::{self, FRAMEWORK_BIT},
     smccc::psci,
 };
-
-/// A framework message of the SPMD to the SPMC.
-fn framework(number: u32, w3: u32) -> Frame {
-    let mut call = message(DIRECT_REQ_32, EndpointId::SPMD, EndpointId::SPMC);
-    call[2] = (FRAMEWORK_BIT | number).into();
-    call[3] = w3.into();
-    call
-}
 
 fn framework_answer(number: u32, w3: u32) -> [u64; 4] {
     [
@@ -121,11 +113,12 @@ fn a_core_that_goes_off_takes_its_contexts_with_it_whatever_they_did() {
     f.pe = 1;
     f.nwd_requests(B, DIRECT_REQ2);
     f.preempt();
-    f.nwd(framework(message::PSCI_REQUEST, psci::CPU_OFF));
+    f.nwd(core_off());
     f.nwd_got(&framework_answer(message::POWER_RESPONSE, 0));
     assert_eq!((f.state(B), f.view(B).request), (State::Off, None));
-    // A context whose core is off is busy until it is on again.
+    // A context whose core is off is busy until it is on again, and none that could be run.
     f.refused(message(DIRECT_REQ2, VM, id(B)), Busy);
+    f.refused(run(B, 1), InvalidParameters);
     // The other core's goes on, and so do partitions that migrate.
     f.pe = 0;
     for slot in [A, B, C] {
@@ -135,16 +128,38 @@ fn a_core_that_goes_off_takes_its_contexts_with_it_whatever_they_did() {
 }
 
 #[test]
+fn what_a_context_asked_for_is_free_when_its_core_goes_off() {
+    let mut f = Fixture::new();
+    f.pe = 1;
+    assert_eq!(f.nwd(run(B, 1)), Next::Partition(B));
+    f.sp_requests(A, DIRECT_REQ2);
+    let interrupted = f.view(A).gp.x;
+    assert_eq!(f.preempt(), Next::Partition(B));
+    assert_eq!(f.preempt(), Next::NormalWorld);
+    f.refused(run(A, 0), Denied);
+    f.nwd(core_off());
+    f.pe = 0;
+    assert_eq!(f.nwd(run(A, 0)), Next::Partition(A));
+    f.sp_got_all(A, &interrupted);
+    let answer = message(DIRECT_RESP2, id(A), id(B));
+    assert_eq!(f.sp(answer), Next::NormalWorld);
+    f.nwd_got(&[MSG_WAIT.into()]);
+    f.waits(A, &answer);
+    f.nwd_requests(A, DIRECT_REQ2);
+    f.responds_to_nwd(DIRECT_RESP2);
+}
+
+#[test]
 fn an_aborted_context_may_go_off_with_its_core() {
     let mut f = Fixture::new();
     f.pe = 1;
     assert_eq!(f.nwd(run(B, 1)), Next::Partition(B));
     f.abort();
     f.refused(message(DIRECT_REQ2, VM, id(B)), Aborted);
-    f.nwd(framework(message::PSCI_REQUEST, psci::CPU_OFF));
+    f.nwd(core_off());
     f.nwd_got(&framework_answer(message::POWER_RESPONSE, 0));
     // Twice is harmless.
-    f.nwd(framework(message::PSCI_REQUEST, psci::CPU_OFF));
+    f.nwd(core_off());
     f.nwd_got(&framework_answer(message::POWER_RESPONSE, 0));
 }
 

@@ -19,7 +19,7 @@ impl World {
         let views = self.f.snapshot().contexts;
         let slots: Vec<_> = views
             .iter()
-            .filter(|view| view.pe == Some(self.f.pe))
+            .filter(|view| view.pe.is_none_or(|pe| pe == self.f.pe))
             .filter(|view| matches!(view.state, State::Preempted | State::Blocked))
             .map(|view| view.slot)
             .collect();

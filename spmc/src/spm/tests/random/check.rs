@@ -117,12 +117,16 @@ impl World {
                 assert_eq!(request == DIRECT_REQ2, fid(call) == DIRECT_RESP2);
                 match origin {
                     Some(origin) => {
-                        assert_eq!(origin, next, "whose answer it is");
+                        assert!(origin.is_same_sender(next), "{origin:?} asked");
                         if self.is_kept(before, next, call) {
                             let denied = [ERROR.into(), 0, FfaError::Denied.register()];
                             self.told(before, caller, &denied);
-                            let old = self.kept.insert(next, *call);
-                            assert!(old.is_none() || !self.holds(before, next));
+                            // The place was free, or what it held was a dead partition's.
+                            let old = self.kept.insert(next, (caller, *call));
+                            let from = old.map(|(from, _)| from);
+                            assert!(
+                                !self.holds(before, next) || from.is_some_and(|f| self.lost(f))
+                            );
                         } else {
                             self.received(before, call);
                         }
@@ -167,7 +171,7 @@ impl World {
                 }
                 assert_eq!(now_at(slot).gp.x, expected, "x0-x30 of who runs");
                 if let Some((Some(origin), ..)) = self.owes.get(&next) {
-                    assert_eq!(*origin, caller, "only who asked runs it again");
+                    assert!(origin.is_same_sender(caller), "only who asked runs it");
                 }
             }
             other => panic!("{other:#x} changed who runs from {caller:?} to {next:?}"),
@@ -178,14 +182,25 @@ impl World {
     fn answered(&mut self, before: &Snapshot, after: &Snapshot, caller: Who, call: &Frame) {
         let x = self.registers(after, caller);
         let mut expected = self.registers(before, caller);
-        if self.holds(before, caller) && !self.holds(after, caller) {
-            // A 64-bit run fetched the response that was kept.
-            assert_eq!(fid(call), RUN_64);
-            let kept = self.kept.remove(&caller).expect("a response");
-            assert_eq!(x, delivered(&kept, &expected));
-            let inbox = self.inbox.entry(caller).or_default();
-            inbox.extend(&kept[4..18]);
-            return;
+        let mut before = before.clone();
+        if self.holds(&before, caller) && !self.holds(after, caller) {
+            let (from, kept) = self.kept.remove(&caller).expect("a response");
+            if x[0] == u64::from(DIRECT_RESP2) {
+                // A 64-bit run fetched the response that was kept.
+                assert_eq!(fid(call), RUN_64);
+                assert_eq!(x, delivered(&kept, &expected));
+                let inbox = self.inbox.entry(caller).or_default();
+                inbox.extend(&kept[4..18]);
+                return;
+            }
+            assert!(self.lost(from), "{from:?} lives, and so does its response");
+            let Who::Context(slot, _) = caller else {
+                panic!("a response was kept for the normal world");
+            };
+            let mut views = before.contexts.iter_mut();
+            let pe = Some(self.f.pe);
+            let view = views.find(|view| view.slot == slot && view.pe == pe);
+            view.unwrap().parked = None;
         }
         if self.f.now[self.f.pe] == Next::NormalWorldResume {
             assert_eq!(fid(call), INTERRUPT);
@@ -230,12 +245,48 @@ impl World {
                     _ => stripped,
                 }
             };
-            strip(after).is(&strip(before));
+            strip(after).is(&strip(&before));
+            self.could_not_run(&before, caller, call);
         }
+    }
+
+    /// What was interrupted or yielded can be run again by who sent the request that it serves, from
+    /// any core if it migrates, and by the normal world if it serves nobody who lives.
+    fn could_not_run(&self, before: &Snapshot, caller: Who, call: &Frame) {
+        if fid(call) != RUN || caller != Who::NormalWorld(self.f.pe) {
+            return;
+        }
+        let stopped = before.contexts.iter().find(|view| {
+            let up = self.f.spmc.info(view.slot).unwrap().is_up();
+            let index = if up { 0 } else { self.f.pe as u16 };
+            let here = view.pe.is_none_or(|pe| pe == self.f.pe);
+            here && call[1] & 0xffff_ffff == target(view.slot, index)
+                && match view.state {
+                    State::Preempted => true,
+                    State::Blocked => view.waits_for == WaitsFor::Cycles,
+                    _ => false,
+                }
+        });
+        if let Some(view) = stopped {
+            let owed = self.owes.get(&self.who(view.slot));
+            let others = owed.and_then(|(origin, ..)| *origin);
+            let others = others.is_some_and(|origin| !origin.is_same_sender(caller));
+            assert!(others, "{view:?} can't be run by {caller:?}");
+        }
+    }
+
+    /// Whether a context of the partition of `who` has died.
+    fn lost(&self, who: Who) -> bool {
+        let Who::Context(slot, _) = who else {
+            return false;
+        };
+        let of_slot = |dead: &Who| matches!(dead, Who::Context(other, _) if *other == slot);
+        self.dead.iter().any(of_slot)
     }
 
     /// Requests of the dead are answered into the void.
     fn died(&mut self, who: Who) {
+        self.dead.insert(who);
         for (origin, ..) in self.owes.values_mut() {
             if *origin == Some(who) {
                 *origin = None;
@@ -249,7 +300,7 @@ impl World {
         if let Some((origin, ..)) = self.owes.remove(&caller) {
             self.ended += 1;
             if let Some(origin) = origin {
-                assert_eq!(origin, self.now(), "who asked is told");
+                assert!(origin.is_same_sender(self.now()), "who asked is told");
             }
         }
         self.died(caller);

@@ -96,6 +96,15 @@ impl Who {
             Self::Context(slot, index) => 2 + u64::from(slot.0) * 2 + index as u64,
         }
     }
+
+    /// Whether an answer to `self` may be given to `other`: the normal world is one sender on all
+    /// cores, each context of a partition is one of its own.
+    fn is_same_sender(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::NormalWorld(_), Self::NormalWorld(_)) => true,
+            _ => self == other,
+        }
+    }
 }
 
 const TAG: u64 = 0x20;
@@ -117,8 +126,10 @@ struct World {
     owes: HashMap<Who, (Option<Who>, u32, u16)>,
     /// The values that each was sent.
     inbox: HashMap<Who, HashSet<u64>>,
-    /// Responses that are kept for partitions in strict mode.
-    kept: HashMap<Who, Frame>,
+    /// Responses that are kept for partitions in strict mode, and who sent them.
+    kept: HashMap<Who, (Who, Frame)>,
+    /// Contexts that have failed, or whose core went off.
+    dead: HashSet<Who>,
     requests: usize,
     ended: usize,
 }
@@ -145,6 +156,7 @@ impl World {
             owes: HashMap::new(),
             inbox: HashMap::new(),
             kept: HashMap::new(),
+            dead: HashSet::new(),
             requests: 0,
             ended: 0,
         };
