@@ -91,10 +91,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
                 return self.answer_partition(pe, slot, Reply::success(0));
             }
             Call::Version(requested) => {
-                let reply = partition.version.negotiate(requested);
-                partition
-                    .open
-                    .work_out(&partition.info, partition.version.get());
+                let reply = partition.negotiate(requested);
                 return self.answer_partition(pe, slot, reply);
             }
             Call::Features { query, input } => {

@@ -187,6 +187,18 @@ struct Partition<'c, M> {
     parked: Mutex<Option<&'c mut Context<M>>>,
 }
 
+impl<M> Partition<'_, M> {
+    /// `FFA_VERSION` by one of its contexts. Others may negotiate on their cores at the same time;
+    /// one after the other, so that what the short way knows is of the version that holds.
+    fn negotiate(&self, requested: Option<Version>) -> Reply {
+        let turn = self.parked.lock();
+        let reply = self.version.negotiate(requested);
+        self.open.work_out(&self.info, self.version.get());
+        drop(turn);
+        reply
+    }
+}
+
 /// What all cores share.
 #[derive(Debug)]
 pub struct Spmc<'c, M> {

@@ -13,3 +13,4 @@ mod random;
 mod responses;
 mod run;
 mod search;
+mod version;
