@@ -338,3 +338,38 @@ fn a_kept_response_is_freed_when_either_side_dies() {
     assert_eq!(f.abort(), Next::NormalWorld);
     assert_eq!(f.view(A).parked, None);
 }
+
+#[test]
+fn a_kept_response_whose_sender_died_on_another_core_is_freed() {
+    let kept = || {
+        let mut f = strict_runner();
+        f.sp_requests(C, DIRECT_REQ2);
+        assert_eq!(f.preempt(), Next::Partition(A));
+        assert_eq!(f.sp(run(C, 0)), Next::Partition(C));
+        assert_eq!(
+            f.sp(message(DIRECT_RESP2, id(C), id(A))),
+            Next::Partition(A)
+        );
+        assert!(f.view(A).parked.is_some());
+        f.pe = 1;
+        f.nwd_runs(C);
+        assert_eq!(f.abort(), Next::NormalWorld);
+        f.pe = 0;
+        f
+    };
+    // It is neither there to be fetched, in either form,
+    for call in [run(C, 0), run_64(C)] {
+        let mut f = kept();
+        assert_eq!(f.sp(call), Next::Partition(A));
+        f.sp_got(A, &DENIED);
+        assert_eq!(f.view(A).parked, None);
+    }
+    // nor in the way of another.
+    let mut f = kept();
+    f.refused(message(DIRECT_REQ2, id(A), id(B)), Busy);
+    assert_eq!(f.sp(run_64(B)), Next::Partition(B));
+    f.responds_to(A, DIRECT_RESP2);
+    f.sp_requests(B, DIRECT_REQ2);
+    assert_eq!(f.view(A).parked, None);
+    f.responds_to(A, DIRECT_RESP2);
+}

@@ -95,6 +95,33 @@ fn a_partition_runs_only_what_is_preempted_or_yielded() {
     f.refused(run(C, 0), Aborted);
 }
 
+#[test]
+fn a_partitions_run_names_the_right_core_then_a_state_then_an_index() {
+    let mut f = Fixture::new();
+    f.nwd_runs(A);
+    // The context of another core, whatever it does.
+    f.refused(run(B, 1), InvalidParameters);
+    f.refused(run(B, 2), InvalidParameters);
+    // One that waits or is blocked, then one that could go on but for its index.
+    f.refused(run(C, 1), Denied);
+    f.refused(run(A, 1), Denied);
+    assert_eq!(f.sp(msg_wait()), Next::NormalWorld);
+    f.nwd_runs(C);
+    assert_eq!(f.sp(yields(0)), Next::NormalWorld);
+    f.nwd_runs(A);
+    f.refused(run(C, 1), InvalidParameters);
+    assert_eq!(f.sp(run(C, 0)), Next::Partition(C));
+}
+
+#[test]
+fn a_context_whose_core_is_off_is_no_context_to_run() {
+    let mut f = Fixture::new();
+    f.nwd(core_off());
+    f.refused(run(B, 0), InvalidParameters);
+    f.nwd_runs(A);
+    f.refused(run(B, 0), Denied);
+}
+
 // Check 5.
 #[test]
 fn a_partition_does_not_run_what_is_blocked_on_another_core() {

@@ -5,11 +5,11 @@
 
 use super::fixture::*;
 use crate::{
-    context::{Giver, Request, Slot, WaitsFor},
+    context::{Giver, Slot, WaitsFor},
     spm::Next,
     state::{Model, State},
 };
-use ffa_abi::{Version, fid::raw::*};
+use ffa_abi::{Function, Version, contract::Mode, fid::raw::*};
 use std::collections::{HashMap, VecDeque};
 
 /// What may happen on a core.
@@ -17,15 +17,29 @@ use std::collections::{HashMap, VecDeque};
 enum Action {
     /// A request to this partition, by whoever has the core.
     Request(Slot),
-    /// `FFA_RUN` of this partition, by whoever has the core.
+    /// `FFA_RUN` of this partition, by whoever has the core, and its 64-bit form.
     Run(Slot),
+    RunWide(Slot),
     /// The answer to what the running partition serves.
     Respond,
     Wait,
+    WaitWide,
     Yield,
     Interrupt,
     Fail,
+    /// The core goes off, if the normal world has it.
+    Off,
 }
+
+impl Action {
+    /// Whether it ends a context's life.
+    fn is_failure(self) -> bool {
+        matches!(self, Self::Fail | Self::Off)
+    }
+}
+
+/// Where an answer goes, and to which of that partition's contexts.
+type Origin = ((u8, bool), u16);
 
 /// What matters of a context: fields that mean nothing in a state are left out.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -34,8 +48,13 @@ struct Key {
     state: State,
     model: Option<Model>,
     giver: Option<(u8, bool)>,
-    serves: Option<(u16, Option<(u8, bool)>)>,
+    /// The sender of the request and, while it lives, where the answer goes.
+    serves: Option<(u16, Option<Origin>)>,
     waits_for: Option<Option<Slot>>,
+    /// The width of the call it is in, in strict mode.
+    wide: Option<bool>,
+    /// From whom a response is kept.
+    kept: Option<Slot>,
 }
 
 type Keys = (Vec<Option<Slot>>, Vec<Key>);
@@ -64,17 +83,30 @@ fn keys(f: &Fixture) -> Keys {
             State::Blocked => view.waits_for != WaitsFor::Cycles,
             _ => false,
         };
-        let serves = |request: Request| (request.sender.0, request.origin.map(giver));
+        // To the dead nothing is owed, and nothing is kept from them.
+        let origin = |request| match f.spmc.origin(&request) {
+            Some(Giver::Partition(slot)) => {
+                let index = f.spmc.context_index(slot, request.core);
+                Some((giver(Giver::Partition(slot)), index))
+            }
+            origin => origin.map(|origin| (giver(origin), 0)),
+        };
+        let here = view.pe.unwrap_or(0) as u16;
+        let kept = view.parked.as_ref().map(|parked| parked.from);
+        let in_call = linked && view.state == State::Blocked || view.state == State::Waiting;
+        let strict = f.spmc.info(view.slot).unwrap().mode == Mode::SmcccStrict;
         Key {
             pe: view.pe,
             state: view.state,
             model: live.then_some(view.model),
             giver: linked.then_some(giver(view.giver)),
-            serves: view.request.map(serves),
+            serves: view.request.map(|r| (r.sender.0, origin(r))),
             waits_for: (view.state == State::Blocked).then_some(match view.waits_for {
                 WaitsFor::Cycles => None,
                 WaitsFor::Callee(slot) => Some(slot),
             }),
+            wide: (strict && in_call).then_some(view.call_is_wide),
+            kept: kept.filter(|from| !f.spmc.is_dead(*from, here)),
         }
     });
     (now.collect(), contexts.collect())
@@ -96,12 +128,18 @@ fn act(f: &mut Fixture, form: Form, action: Action) -> bool {
     let own = running.map_or(VM, id);
     let call = match (action, running) {
         (Action::Request(to), _) => message(form.0, own, id(to)),
-        (Action::Run(slot), _) => {
+        (Action::Run(slot) | Action::RunWide(slot), _) => {
             let up = f.spmc.info(slot).unwrap().is_up();
-            run(slot, if up { 0 } else { f.pe as u16 })
+            let mut call = run(slot, if up { 0 } else { f.pe as u16 });
+            if let Action::RunWide(_) = action {
+                call[0] = Function::Run.raw64().into();
+            }
+            call
         }
-        (_, None) => return false,
+        (Action::Off, None) => core_off(),
+        (Action::Off, Some(_)) | (_, None) => return false,
         (Action::Wait, _) => msg_wait(),
+        (Action::WaitWide, _) => frame(&[MSG_WAIT_64.into()]),
         (Action::Yield, _) => yields(0),
         (Action::Respond, Some(slot)) => match f.view(slot).request {
             Some(request) => message(form.1, own, request.sender),
@@ -140,10 +178,15 @@ struct Search {
 
 impl Search {
     fn new(cores: usize, specs: &[Spec], form: Form, failures: bool) -> Self {
-        let slots = (0..specs.len()).map(|n| Slot(n as u8));
-        let mut actions: Vec<Action> = slots
-            .flat_map(|slot| [Action::Request(slot), Action::Run(slot)])
-            .collect();
+        let slots: Vec<Slot> = (0..specs.len()).map(|n| Slot(n as u8)).collect();
+        let mut actions: Vec<Action> = Vec::new();
+        for slot in &slots {
+            actions.extend([Action::Request(*slot), Action::Run(*slot)]);
+        }
+        if specs.iter().any(|spec| spec.mode == Mode::SmcccStrict) {
+            actions.extend(slots.into_iter().map(Action::RunWide));
+            actions.push(Action::WaitWide);
+        }
         actions.extend([
             Action::Respond,
             Action::Wait,
@@ -151,7 +194,7 @@ impl Search {
             Action::Interrupt,
         ]);
         if failures {
-            actions.push(Action::Fail);
+            actions.extend([Action::Fail, Action::Off]);
         }
         Self {
             cores,
@@ -186,7 +229,9 @@ impl Search {
     /// The number of a state, new or known.
     fn number(&mut self, keys: Keys, path: &Path) -> usize {
         let (now, contexts) = &keys;
-        let at_rest = |key: &Key| matches!(key.state, State::Waiting | State::Aborted);
+        let at_rest = |key: &Key| {
+            matches!(key.state, State::Waiting | State::Aborted | State::Off) && key.kept.is_none()
+        };
         let quiet = now.iter().all(Option::is_none) && contexts.iter().all(at_rest);
         let next = self.paths.len();
         let number = *self.numbers.entry(keys).or_insert(next);
@@ -226,7 +271,7 @@ impl Search {
                     let mut way = path.clone();
                     way.push((pe, action));
                     let number = self.number(after, &way);
-                    if action != Action::Fail {
+                    if !action.is_failure() {
                         self.from[number].push(at);
                     }
                     (f, twin) = self.replay(&path);
@@ -281,6 +326,26 @@ fn three_partitions_on_one_core_that_may_fail() {
 }
 
 #[test]
+fn two_partitions_in_strict_mode_on_one_core_that_may_fail() {
+    assert!(all_states(1, &[UP.strict(), UP.strict()], DIRECT_2, true) > 100);
+}
+
+#[test]
 fn two_cores() {
     assert!(all_states(2, &[UP, MP], DIRECT_64, false) > 100);
+}
+
+#[test]
+fn two_cores_that_may_fail() {
+    assert!(all_states(2, &[UP, MP], DIRECT_64, true) > 1000);
+}
+
+#[test]
+fn two_cores_with_two_migrating_partitions_that_may_fail() {
+    assert!(all_states(2, &[UP, UP], DIRECT_2, true) > 100);
+}
+
+#[test]
+fn two_cores_in_strict_mode() {
+    assert!(all_states(2, &[UP.strict(), MP], DIRECT_2, false) > 1000);
 }
