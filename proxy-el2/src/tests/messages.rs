@@ -1,10 +1,12 @@
 //! Direct requests and `FFA_RUN`: what reaches EL3, and what comes back to the VM.
 
 use super::fixture::*;
+use crate::vm::Vm;
 use ffa_abi::{
     EndpointId,
     FfaError::{InvalidParameters, NotSupported},
     Function, Regs, TargetInfo, Version,
+    contract::Mode,
     fid::raw::*,
     smccc::SVE_HINT,
 };
@@ -285,4 +287,59 @@ fn only_partitions_are_run() {
     let mut call = run(SP, 0);
     call[0] = Function::Run.raw64().into();
     f.refused(call, NotSupported);
+}
+
+/// Completions of eighteen registers: what an EL3 that misbehaves may answer anything with.
+fn eighteen() -> [Regs; 3] {
+    let hinted = u64::from(DIRECT_RESP2 | SVE_HINT);
+    [
+        response(DIRECT_RESP2, VM),
+        answer(&[DIRECT_REQ2.into()]),
+        answer(&[hinted]),
+    ]
+}
+
+#[test]
+fn x8_to_x17_of_a_vm_below_1_2_are_never_written() {
+    let aborted = eight(&[ERROR.into(), 0, ffa_abi::FfaError::Aborted.register()]);
+    for version in [None, Some(Version::V1_0), Some(Version::V1_1)] {
+        let mut f = Fixture::fresh();
+        if let Some(version) = version {
+            f.ok(frame(&[VERSION.into(), version.raw().into()]));
+        }
+        for bad in eighteen() {
+            for call in [
+                run(SP, 0),
+                request(DIRECT_REQ_32, VM, SP),
+                request(DIRECT_REQ_64, VM, SP),
+            ] {
+                f.forwarded(call, asked(&call), &[bad], aborted, 8);
+                // And after an interrupt that the VM does not see.
+                f.el3.own_interrupts = [true].into();
+                f.forwarded(call, asked(&call), &[interrupt(0), bad], aborted, 8);
+            }
+            // Its REQ2 does not even reach EL3.
+            f.refused(request(DIRECT_REQ2, VM, SP), NotSupported);
+        }
+    }
+}
+
+#[test]
+fn a_request_in_eight_registers_is_never_completed_in_eighteen() {
+    let aborted = eight(&[ERROR.into(), 0, ffa_abi::FfaError::Aborted.register()]);
+    for mode in [Mode::Permissive, Mode::SmcccStrict] {
+        for version in [Version::V1_2, Version::V1_3] {
+            let mut f = Fixture::fresh();
+            f.vm = Vm::new(VM, AFFINITY, mode);
+            f.ok(frame(&[VERSION.into(), version.raw().into()]));
+            for bad in eighteen() {
+                for fid in [DIRECT_REQ_32, DIRECT_REQ_64] {
+                    let call = request(fid, VM, SP);
+                    f.forwarded(call, asked(&call), &[bad], aborted, 8);
+                    f.el3.own_interrupts = [true].into();
+                    f.forwarded(call, asked(&call), &[interrupt(0), bad], aborted, 8);
+                }
+            }
+        }
+    }
 }
