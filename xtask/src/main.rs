@@ -10,6 +10,7 @@ mod console;
 mod counts;
 mod fip;
 mod firmware;
+mod host_programs;
 mod host_tests;
 mod image;
 mod paths;

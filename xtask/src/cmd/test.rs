@@ -5,6 +5,7 @@ use crate::{
     cmd::LogArguments,
     console::Printer,
     firmware::{Firmware, Options},
+    host_programs::{self, PROGRAMS, Program},
     host_tests, paths,
     results::Case,
     scenario::{self, Scenario},
@@ -25,7 +26,7 @@ const IMAGES: &str = "images";
 /// Arguments of `test`.
 #[derive(Args, Debug)]
 pub struct Test {
-    /// Only this suite: host, images, or a scenario's name
+    /// Only this suite: host, images, ring-…, search, or a scenario's name
     #[arg(long)]
     suite: Option<String>,
     #[command(flatten)]
@@ -65,7 +66,12 @@ pub struct Suite {
 /// # Errors
 /// The suite is unknown, or something cannot be set up or built. A test that fails is no error.
 pub fn run(arguments: &Test) -> Result<ExitCode> {
-    let (host, images, scenarios) = select(arguments.suite.as_deref())?;
+    let Selection {
+        host,
+        programs,
+        images,
+        scenarios,
+    } = select(arguments.suite.as_deref())?;
     let options = Options {
         log: arguments.levels.log_build.clone(),
         ..Options::default()
@@ -77,6 +83,9 @@ pub fn run(arguments: &Test) -> Result<ExitCode> {
     };
     if host {
         add(host_tests::run(!arguments.json)?);
+    }
+    for program in programs {
+        add(host_programs::run(program, !arguments.json)?);
     }
     if images {
         let firmware = Firmware::build(&vector_check::binaries(), &options)?;
@@ -113,29 +122,55 @@ pub fn run(arguments: &Test) -> Result<ExitCode> {
     })
 }
 
-/// Whether the host's tests and those of the images run, and which scenarios.
-fn select(suite: Option<&str>) -> Result<(bool, bool, Vec<Scenario>)> {
+/// What is to be run.
+#[derive(Debug, Default)]
+struct Selection {
+    /// The host's tests.
+    host: bool,
+    /// The host's long runs.
+    programs: Vec<&'static Program>,
+    /// What is seen in the images.
+    images: bool,
+    /// The boots.
+    scenarios: Vec<Scenario>,
+}
+
+fn select(suite: Option<&str>) -> Result<Selection> {
     let all = scenario::tests();
-    Ok(match suite {
-        None => (true, true, all),
-        Some(HOST) => (true, false, Vec::new()),
-        Some(IMAGES) => (false, true, Vec::new()),
-        Some(name) => {
-            let found: Vec<_> = all
-                .iter()
-                .filter(|scenario| scenario.name == name)
-                .cloned()
-                .collect();
-            if found.is_empty() {
-                let names: Vec<_> = all.iter().map(|scenario| scenario.name).collect();
-                bail!(
-                    "found suite {name:?}, wanted {HOST}, {IMAGES} or one of: {}",
-                    names.join(", ")
-                );
-            }
-            (false, false, found)
-        }
-    })
+    let Some(name) = suite else {
+        return Ok(Selection {
+            host: true,
+            programs: PROGRAMS.iter().collect(),
+            images: true,
+            scenarios: all,
+        });
+    };
+    let selection = Selection {
+        host: name == HOST,
+        programs: PROGRAMS
+            .iter()
+            .filter(|program| program.name == name)
+            .collect(),
+        images: name == IMAGES,
+        scenarios: all
+            .iter()
+            .filter(|scenario| scenario.name == name)
+            .cloned()
+            .collect(),
+    };
+    let nothing = !selection.host
+        && !selection.images
+        && selection.programs.is_empty()
+        && selection.scenarios.is_empty();
+    if nothing {
+        let names: Vec<_> = [HOST, IMAGES]
+            .into_iter()
+            .chain(PROGRAMS.iter().map(|program| program.name))
+            .chain(all.iter().map(|scenario| scenario.name))
+            .collect();
+        bail!("found suite {name:?}, wanted one of: {}", names.join(", "));
+    }
+    Ok(selection)
 }
 
 fn play(
@@ -221,10 +256,13 @@ mod tests {
 
     #[test]
     fn suites_are_chosen_by_name() {
-        assert!(select(None).unwrap().0);
-        assert!(select(Some("host")).unwrap().2.is_empty());
-        assert!(matches!(select(Some("images")).unwrap(), (false, true, _)));
-        assert_eq!(select(Some("vm")).unwrap().2.len(), 1);
+        let everything = select(None).unwrap();
+        assert!(everything.host && everything.images && !everything.programs.is_empty());
+        let host = select(Some("host")).unwrap();
+        assert!(host.host && host.scenarios.is_empty() && host.programs.is_empty());
+        assert!(select(Some("images")).unwrap().images);
+        assert_eq!(select(Some("search")).unwrap().programs.len(), 1);
+        assert_eq!(select(Some("vm")).unwrap().scenarios.len(), 1);
         assert!(select(Some("nothing")).is_err());
     }
 
