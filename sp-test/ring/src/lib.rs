@@ -18,6 +18,7 @@ pub mod generate;
 pub mod label;
 pub mod ledger;
 pub mod machine;
+pub mod matrix;
 pub mod oracle;
 pub mod random;
 pub mod replay;

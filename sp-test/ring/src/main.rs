@@ -68,6 +68,9 @@ fn run() -> Result<(), String> {
     let started = std::time::Instant::now();
     // A panic of a core is reported with the run that led to it.
     std::panic::set_hook(Box::new(|_| {}));
+    if command == "matrix" {
+        return matrix(options.all);
+    }
     let report = match command.as_str() {
         "fuzz" => match options.system {
             Some(system) => {
@@ -90,6 +93,26 @@ fn run() -> Result<(), String> {
     );
     println!("{:?}", report.counts);
     Ok(())
+}
+
+fn matrix(all: bool) -> Result<(), String> {
+    let cells = ring::matrix::run();
+    if all {
+        for cell in &cells {
+            let result = cell.result.as_ref().map_or_else(String::as_str, |()| "ok");
+            println!("{}: {result}", cell.name());
+        }
+    }
+    println!("{}", ring::matrix::table(&cells));
+    let failed: Vec<String> = cells
+        .iter()
+        .filter_map(|cell| Some(format!("{}: {}", cell.name(), cell.result.as_ref().err()?)))
+        .collect();
+    if failed.is_empty() {
+        Ok(())
+    } else {
+        Err(failed.join("\n"))
+    }
 }
 
 fn main() -> ExitCode {

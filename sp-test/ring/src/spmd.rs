@@ -125,6 +125,7 @@ impl Spmd {
             // Another service of EL3's, or nobody's.
             self.cpus[cpu].normal[0] = match call {
                 0x8000_0000 => 0x1_0005,
+                0x8000_0001 => -2i64 as u64,
                 0x8400_0000 => 0x1_0001,
                 _ => u64::MAX,
             };
