@@ -77,6 +77,18 @@ impl Vm {
         self.version >= Version::V1_3 || self.mode == Mode::SmcccStrict
     }
 
+    /// What its calls have changed: its version, whether that is fixed, and the response that is kept.
+    #[cfg(feature = "snapshot")]
+    pub const fn note(&self) -> (Version, bool, Option<Regs>) {
+        (self.version, self.version_locked, self.parked)
+    }
+
+    /// Goes on from what was [noted](Self::note).
+    #[cfg(feature = "snapshot")]
+    pub const fn restore(&mut self, noted: (Version, bool, Option<Regs>)) {
+        (self.version, self.version_locked, self.parked) = noted;
+    }
+
     /// The FF-A version it negotiated, 1.0 before.
     pub const fn version(&self) -> Version {
         self.version
@@ -211,6 +223,10 @@ impl Vm {
             self.parked = None;
             return Ok(());
         }
+        // Two partitions may owe it a response. There is one place: what is kept is fetched first.
+        if self.parked.is_some() && !wide {
+            return Err(FfaError::Denied);
+        }
         let completion = forward::run(target, machine);
         let peer = Peer {
             version: self.version,
@@ -219,7 +235,7 @@ impl Vm {
         let layout = forward::layout(&completion);
         match contract::deliverable(peer, wide, layout) {
             Ok(()) => forward::write(&completion, x),
-            // The place is free: a strict VM makes no request while it is taken.
+            // The place is free: it was looked at before.
             Err(Undeliverable::Strict) => {
                 self.parked = Some(completion);
                 return Err(FfaError::Denied);

@@ -66,6 +66,8 @@ pub struct Request {
 pub struct Parked {
     /// Who sent it.
     pub from: Slot,
+    /// The core on which it was sent, which tells the contexts of one sender apart.
+    pub core: u16,
     /// `FFA_MSG_SEND_DIRECT_RESP2` in x0-x17.
     pub message: Regs,
 }
@@ -238,23 +240,6 @@ impl<M> Context<M> {
     pub fn served_normal_world(&mut self) {
         debug_assert!(self.request.is_none());
         self.expected = 0;
-    }
-
-    /// The partition `dead` is gone: if it sent the request that is being served, the answer goes
-    /// into the void, and if it sent the response that is kept, that is freed.
-    pub fn forget(&mut self, dead: Slot) {
-        if let Some(request) = &mut self.request
-            && request.origin == Some(Giver::Partition(dead))
-        {
-            request.origin = None;
-        }
-        if self
-            .parked
-            .as_ref()
-            .is_some_and(|parked| parked.from == dead)
-        {
-            self.parked = None;
-        }
     }
 
     /// Its state.

@@ -3,7 +3,7 @@
 use super::fixture::{Fixture, SP, VM, frame};
 use crate::vm::Vm;
 use ffa_abi::{
-    FfaError, Regs, TargetInfo, Version,
+    EndpointId, FfaError, Regs, TargetInfo, Version,
     contract::Mode,
     fid::{WIDE_BIT, raw::*},
     id::Endpoints,
@@ -173,4 +173,31 @@ fn an_interrupt_of_the_proxys_own_inside_a_run_is_not_seen() {
         18,
     );
     assert_eq!(f.el3.asked, [run_32(), run_32(), run_32()]);
+}
+
+#[test]
+fn a_second_response_does_not_push_the_first_out() {
+    let mut f = strict();
+    interrupted(&mut f);
+    // A second partition owes an answer too, before the first one's is kept.
+    let other = EndpointId(0x8002);
+    let second = Endpoints {
+        sender: VM,
+        receiver: other,
+    };
+    let mut taken = interrupt();
+    taken[1] = 0x8002_0000;
+    let request = call(DIRECT_REQ2.into(), second.register());
+    f.forwarded(request, Regs::of(&request), &[taken], taken, 8);
+    let denied = error(FfaError::Denied);
+    f.forwarded(
+        call(RUN.into(), target()),
+        run_32(),
+        &[response()],
+        denied,
+        8,
+    );
+    f.refused(call(RUN.into(), 0x8002_0000), FfaError::Denied);
+    f.ok(call(RUN_64, target()));
+    assert_eq!(f.x[..18], response().0);
 }

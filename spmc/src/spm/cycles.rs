@@ -115,14 +115,13 @@ impl<'c, M: Registers> Spmc<'c, M> {
     /// Whether a response is kept for the partition in `slot`. One whose sender has died meanwhile
     /// is freed here.
     pub(super) fn keeps_response(&self, pe: &mut Pe<'c, M>, slot: Slot) -> bool {
-        let core = pe.index;
         let Some(context) = pe.context(slot) else {
             return false;
         };
         if context
             .parked
             .as_ref()
-            .is_some_and(|parked| self.is_dead(parked.from, core))
+            .is_some_and(|parked| self.is_dead(parked.from, parked.core))
         {
             context.parked = None;
         }

@@ -343,12 +343,14 @@ impl<'c, M: Registers> Spmc<'c, M> {
                 Some(Next::NormalWorld)
             }
             Some(Giver::Partition(to)) => {
+                let core = pe.index;
                 if let Some(context) = pe.context(to) {
                     if park {
                         let mut message = Regs::ZERO;
                         put(&mut message.0, x, kind, fid, ids, (0, 0));
                         context.parked = Some(Parked {
                             from: slot,
+                            core,
                             message,
                         });
                         ffa_abi::Reply::error(FfaError::Denied).write(context.machine.x());

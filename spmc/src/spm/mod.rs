@@ -495,11 +495,8 @@ impl<'c, M: Registers> Spmc<'c, M> {
         context.parked = None;
         let giver = context.giver;
         let left = context.left(slot);
-        // Contexts that are here forget it at once; others ask whether it is alive.
+        // Who works for it, or keeps a response of its, asks whether it is alive.
         self.bury(slot, pe.index);
-        for other in pe.contexts.iter_mut().flatten() {
-            other.forget(slot);
-        }
         Outcome {
             next: self.complete(pe, giver, Reply::error(FfaError::Aborted)),
             left: Some(left),

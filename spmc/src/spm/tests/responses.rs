@@ -329,8 +329,9 @@ fn a_kept_response_is_freed_when_either_side_dies() {
     f.sp(message(DIRECT_RESP2, id(B), id(A)));
     f.sp_requests(B, DIRECT_REQ_32);
     assert_eq!(f.abort(), Next::Partition(A));
+    assert_eq!(f.sp(run_64(B)), Next::Partition(A));
+    f.sp_got(A, &DENIED);
     assert_eq!(f.view(A).parked, None);
-    f.refused(run_64(B), Denied);
 
     let mut f = strict_runner();
     f.sp(run(B, 0));
@@ -372,4 +373,19 @@ fn a_kept_response_whose_sender_died_on_another_core_is_freed() {
     f.sp_requests(B, DIRECT_REQ2);
     assert_eq!(f.view(A).parked, None);
     f.responds_to(A, DIRECT_RESP2);
+}
+#[test]
+fn a_kept_response_outlives_another_context_of_its_partition() {
+    let mut f = strict_runner();
+    f.sp(run(B, 0));
+    f.sp(message(DIRECT_RESP2, id(B), id(A)));
+    assert!(f.view(A).parked.is_some());
+    assert_eq!(f.preempt(), Next::NormalWorld);
+    f.pe = 1;
+    assert_eq!(f.nwd(run(A, 0)), Next::Partition(A));
+    f.sp_requests(B, DIRECT_REQ_32);
+    assert_eq!(f.abort(), Next::Partition(A));
+    // The context that sent it lives.
+    f.refused(run(B, 1), Denied);
+    assert!(f.view(A).parked.is_some());
 }

@@ -91,8 +91,8 @@ fn keys(f: &Fixture) -> Keys {
             }
             origin => origin.map(|origin| (giver(origin), 0)),
         };
-        let here = view.pe.unwrap_or(0) as u16;
-        let kept = view.parked.as_ref().map(|parked| parked.from);
+        let kept = view.parked.as_ref();
+        let kept = kept.filter(|kept| !f.spmc.is_dead(kept.from, kept.core));
         let in_call = linked && view.state == State::Blocked || view.state == State::Waiting;
         let strict = f.spmc.info(view.slot).unwrap().mode == Mode::SmcccStrict;
         Key {
@@ -106,7 +106,7 @@ fn keys(f: &Fixture) -> Keys {
                 WaitsFor::Callee(slot) => Some(slot),
             }),
             wide: (strict && in_call).then_some(view.call_is_wide),
-            kept: kept.filter(|from| !f.spmc.is_dead(*from, here)),
+            kept: kept.map(|kept| kept.from),
         }
     });
     (now.collect(), contexts.collect())
@@ -348,4 +348,8 @@ fn two_cores_with_two_migrating_partitions_that_may_fail() {
 #[test]
 fn two_cores_in_strict_mode() {
     assert!(all_states(2, &[UP.strict(), MP], DIRECT_2, false) > 1000);
+}
+#[test]
+fn two_cores_in_strict_mode_that_may_fail() {
+    assert!(all_states(2, &[UP.strict(), MP], DIRECT_2, true) > 1000);
 }

@@ -125,7 +125,8 @@ impl World {
                             let old = self.kept.insert(next, (caller, *call));
                             let from = old.map(|(from, _)| from);
                             assert!(
-                                !self.holds(before, next) || from.is_some_and(|f| self.lost(f))
+                                !self.holds(before, next)
+                                    || from.is_some_and(|f| self.dead.contains(&f))
                             );
                         } else {
                             self.received(before, call);
@@ -193,7 +194,10 @@ impl World {
                 inbox.extend(&kept[4..18]);
                 return;
             }
-            assert!(self.lost(from), "{from:?} lives, and so does its response");
+            assert!(
+                self.dead.contains(&from),
+                "{from:?} lives, and so does its response"
+            );
             let Who::Context(slot, _) = caller else {
                 panic!("a response was kept for the normal world");
             };
@@ -273,15 +277,6 @@ impl World {
             let others = others.is_some_and(|origin| !origin.is_same_sender(caller));
             assert!(others, "{view:?} can't be run by {caller:?}");
         }
-    }
-
-    /// Whether a context of the partition of `who` has died.
-    fn lost(&self, who: Who) -> bool {
-        let Who::Context(slot, _) = who else {
-            return false;
-        };
-        let of_slot = |dead: &Who| matches!(dead, Who::Context(other, _) if *other == slot);
-        self.dead.iter().any(of_slot)
     }
 
     /// Requests of the dead are answered into the void.
