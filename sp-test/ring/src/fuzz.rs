@@ -16,23 +16,24 @@ use std::{
 
 /// How many calls each system serves.
 pub const CALLS_PER_SYSTEM: u64 = 2000;
-/// How many steps are shown of a run that failed.
-const SHOWN: usize = 24;
-/// The same, from the environment.
+/// How many steps of a run are kept.
+const KEPT: usize = 1000;
+
+/// How many steps are shown of a run that failed: 24, or what `RING_SHOWN` says.
 fn shown() -> usize {
-    std::env::var("RING_SHOWN")
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(SHOWN)
+    let asked = std::env::var("RING_SHOWN").ok();
+    asked.and_then(|text| text.parse().ok()).unwrap_or(24)
 }
 
 /// A run that broke something.
 #[derive(Clone, Debug)]
 pub struct Failure {
+    /// The command that finds it again.
+    pub command: &'static str,
     /// The seed of the system.
     pub seed: u64,
     /// How many steps it had made.
-    pub step: usize,
+    pub step: u64,
     /// What was seen.
     pub what: String,
     /// The last steps, the one that failed at the end.
@@ -51,8 +52,8 @@ impl std::fmt::Display for Failure {
         }
         write!(
             f,
-            "replay: cargo run -p ring -- fuzz --system {:#x}",
-            self.seed
+            "replay: cargo run -p ring -- {} --system {:#x}",
+            self.command, self.seed
         )
     }
 }
@@ -78,6 +79,17 @@ pub fn system(seed: u64, calls: u64) -> Result<Report, Failure> {
     let mut log = Vec::new();
     let mut report = Report::default();
     let done = catch_unwind(AssertUnwindSafe(|| run(seed, calls, &mut log, &mut report)));
+    outcome("fuzz", seed, done, &log, report)
+}
+
+/// What came of a run of `command`.
+pub(crate) fn outcome(
+    command: &'static str,
+    seed: u64,
+    done: std::thread::Result<Result<(), String>>,
+    log: &[Step],
+    report: Report,
+) -> Result<Report, Failure> {
     let what = match done {
         Ok(Ok(())) => return Ok(report),
         Ok(Err(what)) => what,
@@ -85,11 +97,20 @@ pub fn system(seed: u64, calls: u64) -> Result<Report, Failure> {
     };
     let first = log.len().saturating_sub(shown());
     Err(Failure {
+        command,
         seed,
-        step: report.steps as usize,
+        step: report.steps,
         what,
-        last: log[first..].iter().map(Step::to_string).collect(),
+        last: log.iter().skip(first).map(Step::to_string).collect(),
     })
+}
+
+/// Notes a step; of a long run, the last ones.
+pub(crate) fn note(log: &mut Vec<Step>, step: &Step) {
+    if log.len() >= 2 * KEPT {
+        log.drain(..KEPT);
+    }
+    log.push(step.clone());
 }
 
 /// The text of a panic.
@@ -129,15 +150,72 @@ fn run(seed: u64, calls: u64, log: &mut Vec<Step>, report: &mut Report) -> Resul
         };
         report.steps += 1;
         report.calls += u64::from(step.is_call());
-        if log.len() >= 2000 {
-            log.drain(..1000);
-        }
-        log.push(step);
-        if let Some(step) = log.last() {
+        note(log, &step);
+        step.apply(&mut world)?;
+    }
+    report.counts = world.counts();
+    Ok(())
+}
+
+/// A system from `config` and one step from each word of `script`: for generators that shrink.
+pub fn script(config: u64, script: &[u64]) -> Result<(), String> {
+    scripted(config, script.iter().map(|word| Words::Seed(*word)))
+}
+
+/// The same from bytes: eight for the system, then for each step nine, of which the first says
+/// whether a random step comes of the other eight, or 33, of which 32 are raw values of x0-x3.
+pub fn bytes(data: &[u8]) -> Result<(), String> {
+    fn word(data: &mut &[u8]) -> Option<u64> {
+        let (word, rest) = data.split_first_chunk::<8>()?;
+        *data = rest;
+        Some(u64::from_le_bytes(*word))
+    }
+    let mut data = data;
+    let Some(config) = word(&mut data) else {
+        return Ok(());
+    };
+    scripted(
+        config,
+        std::iter::from_fn(|| {
+            let (kind, rest) = data.split_first()?;
+            data = rest;
+            let first = word(&mut data)?;
+            if kind & 1 == 0 {
+                return Some(Words::Seed(first));
+            }
+            let mut next = || word(&mut data);
+            Some(Words::Raw([first, next()?, next()?, next()?]))
+        }),
+    )
+}
+
+/// Where a step comes from.
+enum Words {
+    Seed(u64),
+    Raw([u64; 4]),
+}
+
+fn scripted(config: u64, script: impl Iterator<Item = Words>) -> Result<(), String> {
+    let config = generate::config(&mut Rng::new(config));
+    let mut arena = Arena::default();
+    let mut world = World::new(&config, &mut arena)?;
+    let mut labels = Labels::default();
+    for words in script {
+        let step = match words {
+            Words::Seed(seed) => {
+                let mut rng = Rng::new(seed);
+                let core = rng.below(world.cores());
+                generate::step(&mut world, &mut labels, &mut rng, core)
+            }
+            Words::Raw(raw) => {
+                let core = raw[1] as usize >> 40 & 1;
+                generate::raw(&mut world, &mut labels, core % config.cores, raw)
+            }
+        };
+        if let Some(step) = step {
             step.apply(&mut world)?;
         }
     }
-    report.counts = world.counts();
     Ok(())
 }
 

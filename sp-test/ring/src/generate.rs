@@ -10,7 +10,10 @@ use crate::{
     world::{Config, EVERYTHING, Spec, Who, World, id, service},
 };
 use ffa_abi::{Version, contract::Mode};
-use spmc::context::{RequestKind, Slot};
+use spmc::{
+    context::{RequestKind, Slot},
+    state::State,
+};
 
 /// The versions there are.
 pub const VERSIONS: [Version; 4] = [Version::V1_0, Version::V1_1, Version::V1_2, Version::V1_3];
@@ -84,6 +87,34 @@ pub fn step(
     }
 }
 
+/// A call with these raw values in x0-x3 by whoever has `core`.
+pub fn raw(
+    world: &mut World<'_>,
+    labels: &mut Labels,
+    core: usize,
+    values: [u64; 4],
+) -> Option<Step> {
+    // Nothing that is taken for somebody's label.
+    let plain = |value: u64| match Label::of(value) {
+        [None, None] => value,
+        _ => value & 0x8fff_ffff_8fff_ffff,
+    };
+    let who = world.now(core);
+    let origin = match who {
+        Who::Normal => Origin::normal((values[1] >> 16) as u16),
+        Who::Partition(slot) => Origin::Partition(slot.0),
+        Who::Off => return None,
+    };
+    let mut x = labels.frame(origin);
+    for (register, value) in x.iter_mut().zip(values) {
+        *register = plain(value);
+    }
+    Some(match who {
+        Who::Normal => Step::Smc { core, origin, x },
+        _ => Step::Call { core, x },
+    })
+}
+
 fn normal(world: &mut World<'_>, labels: &mut Labels, rng: &mut Rng, core: usize) -> Step {
     let from = if rng.chance(1, 40) {
         // Nothing that a label looks like.
@@ -107,13 +138,19 @@ fn normal(world: &mut World<'_>, labels: &mut Labels, rng: &mut Rng, core: usize
 
 /// A call of an endpoint of the normal world, whose id is `from`.
 pub fn vm_call(
-    world: &World<'_>,
+    world: &mut World<'_>,
     labels: &mut Labels,
     rng: &mut Rng,
     core: usize,
     origin: Origin,
     from: u16,
 ) -> Frame {
+    if let Some(slot) = interrupted(world, rng, core)
+        && rng.chance(1, 2)
+    {
+        let x = run(world, labels, rng, origin, core, id(slot));
+        return spoil(x, rng);
+    }
     let to = receiver(world, rng);
     let x = match rng.below(100) {
         0..55 => request(labels, rng, origin, from, to),
@@ -150,23 +187,28 @@ fn partition(
     let serves = world.serves(core, slot);
     let wide = rng.chance(1, 2);
     let form = |narrow: u32| if wide { narrow | fid::WIDE } else { narrow };
+    if let Some(other) = interrupted(world, rng, core)
+        && other != slot
+        && rng.chance(1, 3)
+    {
+        let x = run(world, labels, rng, origin, core, id(other));
+        return Step::Call {
+            core,
+            x: spoil(x, rng),
+        };
+    }
     let pick = rng.below(1000);
     let x = match (pick, serves) {
-        (0..3, _) => return Step::Abort { core },
-        (3..83, _) => {
+        (0, _) if rng.chance(1, 2) => return Step::Abort { core },
+        (0..83, _) => {
             let x = labels.frame(origin);
             let own = rng.chance(1, 2);
             return Step::Interrupt { core, x, own };
         }
         (83..103, _) => return Step::Vectors { core },
         (103..600, Some(request)) => {
-            let fitting = match request.kind {
-                RequestKind::Direct2 => fid::RESP2,
-                RequestKind::Direct { wide: true } => fid::RESP_64,
-                RequestKind::Direct { wide: false } => fid::RESP_32,
-            };
             let fid = if rng.chance(5, 6) {
-                fitting
+                fitting(request.kind)
             } else {
                 rng.pick(&[fid::RESP_32, fid::RESP_64, fid::RESP2])
             };
@@ -222,6 +264,18 @@ fn partition(
     }
 }
 
+/// Some partition that was interrupted or yielded, as seen from a core.
+fn interrupted(world: &mut World<'_>, rng: &mut Rng, core: usize) -> Option<Slot> {
+    let count = world.partitions();
+    let first = rng.below(count);
+    (0..count)
+        .map(|n| Slot(((first + n) % count) as u8))
+        .find(|slot| {
+            let state = world.state_anywhere(core, *slot);
+            matches!(state, Some(State::Preempted | State::Blocked))
+        })
+}
+
 /// A receiver: mostly a partition that is there.
 fn receiver(world: &World<'_>, rng: &mut Rng) -> u16 {
     if rng.chance(1, 25) {
@@ -235,19 +289,29 @@ fn request(labels: &mut Labels, rng: &mut Rng, origin: Origin, from: u16, to: u1
     let fid = rng.pick(&[fid::REQ_32, fid::REQ_64, fid::REQ2]);
     let mut x = labels.message(origin, fid, from, to);
     if fid == fid::REQ2 && rng.chance(1, 2) {
-        let uuid = service(
-            Slot(to.wrapping_sub(0x8001) as u8 & 15),
-            rng.below(3) as u8 & 1,
-        );
-        let word = |n: usize| {
-            uuid.0[n..n + 8]
-                .iter()
-                .rev()
-                .fold(0, |word, byte| word << 8 | u64::from(*byte))
-        };
-        (x[2], x[3]) = (word(0), word(8));
+        set_service(&mut x, rng);
     }
     x
+}
+
+/// Puts a service that all partitions, its receiver, or another one offers into a request.
+pub fn set_service(x: &mut Frame, rng: &mut Rng) {
+    let receiver = (x[1] as u16).wrapping_sub(0x8001 - u16::from(rng.chance(1, 8))) & 15;
+    let uuid = service(Slot(receiver as u8), rng.below(2) as u8);
+    let word = |n: usize| {
+        let bytes = uuid.0.iter().skip(n).take(8).rev();
+        bytes.fold(0, |word, byte| word << 8 | u64::from(*byte))
+    };
+    (x[2], x[3]) = (word(0), word(8));
+}
+
+/// The response that fits a request.
+pub const fn fitting(kind: RequestKind) -> u32 {
+    match kind {
+        RequestKind::Direct2 => fid::RESP2,
+        RequestKind::Direct { wide: true } => fid::RESP_64,
+        RequestKind::Direct { wide: false } => fid::RESP_32,
+    }
 }
 
 fn run(

@@ -12,6 +12,7 @@
 //! it only says what may come of it.
 #![forbid(unsafe_code)]
 
+pub mod diff;
 pub mod fid;
 pub mod fuzz;
 pub mod generate;

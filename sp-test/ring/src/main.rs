@@ -1,13 +1,13 @@
 //! `ring matrix`, `ring fuzz`, `ring diff`: what the tests of this crate do, at any length.
 
-use ring::fuzz;
+use ring::{diff, fuzz};
 use std::process::ExitCode;
 
 const HELP: &str = "\
 usage: ring matrix [--all]             the named cells, as a table (--all: one line each)
        ring fuzz [--calls N] [--seed S] [--threads T]
        ring fuzz --system S [--calls N]  one system of a run, as a failure names it
-       ring diff [--calls N] [--seed S] [--threads T]";
+       ring diff [--calls N] [--seed S] [--threads T] [--system S]";
 
 struct Options {
     calls: u64,
@@ -72,16 +72,21 @@ fn run() -> Result<(), String> {
         return matrix(options.all);
     }
     let report = match command.as_str() {
-        "fuzz" => match options.system {
-            Some(system) => {
-                println!("system {system:#x}");
-                fuzz::system(system, options.calls.min(fuzz::CALLS_PER_SYSTEM))
+        "fuzz" | "diff" => {
+            let fuzzes = command == "fuzz";
+            match options.system {
+                Some(system) => {
+                    println!("system {system:#x}");
+                    let one = if fuzzes { fuzz::system } else { diff::system };
+                    one(system, options.calls.min(fuzz::CALLS_PER_SYSTEM))
+                }
+                None => {
+                    println!("seed {seed:#x}, {} calls", options.calls);
+                    let many = if fuzzes { fuzz::many } else { diff::many };
+                    many(seed, options.calls, options.threads)
+                }
             }
-            None => {
-                println!("seed {seed:#x}, {} calls", options.calls);
-                fuzz::many(seed, options.calls, options.threads)
-            }
-        },
+        }
         _ => return Err(HELP.to_owned()),
     };
     let report = report.map_err(|failure| failure.to_string())?;
@@ -119,7 +124,8 @@ fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(what) => {
-            eprintln!("{what}");
+            // On standard output with the rest, so that a log has it.
+            println!("{what}");
             ExitCode::FAILURE
         }
     }

@@ -51,6 +51,15 @@ pub enum To {
     Off,
 }
 
+/// How an SPMD refuses a completion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// `FFA_ERROR(NOT_SUPPORTED)`.
+    Error,
+    /// A bare -1.
+    Unknown,
+}
+
 /// What the SPMD itself waits for from the SPMC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Pending {
@@ -80,6 +89,8 @@ pub struct Spmd {
     normal_has_called: bool,
     /// What the SPMC answered the normal world's last `FFA_VERSION`; 0 before.
     secure_version: u32,
+    /// Refuse the SPMC's next completion, as an SPMD that does not know it would: with this in x0.
+    pub refuse_next: Option<Refusal>,
     /// One for each core.
     pub cpus: Vec<Frames>,
 }
@@ -100,6 +111,7 @@ impl Spmd {
             normal_version: 0,
             normal_has_called: false,
             secure_version: 0,
+            refuse_next: None,
             cpus: vec![
                 Frames {
                     normal: [0; 31],
@@ -168,7 +180,11 @@ impl Spmd {
     pub fn from_secure(&mut self, cpu: usize, x: &Frame) -> To {
         self.cpus[cpu].secure = *x;
         let call = fid::of(x[0]);
-        if !self.is_ffa(call) {
+        let refusal = self.refuse_next.take();
+        if refusal == Some(Refusal::Error) {
+            return self.bounce_error(cpu, NOT_SUPPORTED);
+        }
+        if refusal == Some(Refusal::Unknown) || !self.is_ffa(call) {
             self.cpus[cpu].secure[0] = u64::MAX;
             return To::Secure;
         }
@@ -448,16 +464,21 @@ mod tests {
         (spmd, labels)
     }
 
+    /// As an SMC32 arrives: without the upper halves of x0-x4.
+    fn narrowed(x: &Frame) -> Frame {
+        core::array::from_fn(|n| if n < 5 { x[n] & 0xffff_ffff } else { x[n] })
+    }
+
     #[test]
     fn the_older_one_carries_x8_to_x17_always() {
         let (mut spmd, mut labels) = pair(Behaviour::Tfa2_12, 0x1_0001);
         let x = call(&mut labels, &[fid::RUN_32.into(), 0x8001_0000]);
         assert_eq!(spmd.from_normal(0, &x), To::Secure);
-        assert_eq!(spmd.cpus[0].secure[..18], x[..18]);
+        assert_eq!(spmd.cpus[0].secure[..18], narrowed(&x)[..18]);
         let mut back = labels.frame(Origin::Spmc);
         back[0] = fid::MSG_WAIT_32.into();
         assert_eq!(spmd.from_secure(0, &back), To::Normal);
-        assert_eq!(spmd.cpus[0].normal[..18], back[..18]);
+        assert_eq!(spmd.cpus[0].normal[..18], narrowed(&back)[..18]);
         assert_eq!(spmd.cpus[0].normal[18..], x[18..]);
     }
 

@@ -5,7 +5,7 @@
 
 use crate::{
     fid,
-    fuzz::Report,
+    fuzz::{self, Report},
     generate,
     label::{Frame, Labels, Origin},
     oracle::{self, Extended, Kind, Seen},
@@ -152,7 +152,7 @@ impl<'c> Vmm<'c> {
         if next != Next::Resume {
             return Ok((got, Kind::Resumed));
         }
-        let source = self.world.sent_response(&got);
+        let source = self.world.sent_response(0, &got);
         let kind = oracle::judge(&Seen {
             who: ORIGIN,
             sent,
@@ -218,22 +218,20 @@ pub(crate) fn random(
         )?;
     }
     while report.calls < calls {
-        let x = generate::vm_call(&vmm.world, &mut labels, rng, 0, ORIGIN, VM);
+        let x = generate::vm_call(&mut vmm.world, &mut labels, rng, 0, ORIGIN, VM);
         report.calls += 1;
         report.steps += 1;
-        log.push(Step::Smc {
+        let step = Step::Smc {
             core: 0,
             origin: ORIGIN,
             x,
-        });
+        };
+        fuzz::note(log, &step);
         let mut script = |world: &mut World<'_>| {
             let step = generate::step(world, &mut labels, rng, 0).ok_or("the core is off")?;
             report.steps += 1;
             report.calls += u64::from(step.is_call());
-            if log.len() >= 2000 {
-                log.drain(..1000);
-            }
-            log.push(step.clone());
+            fuzz::note(log, &step);
             Ok(step)
         };
         vmm.call(&x, &mut script)?;

@@ -3,7 +3,7 @@
 //! Partitions and the normal world are scripted: whoever runs on a core is given registers to call
 //! with, and everything between them and the next endpoint that runs is real (the SPMC's core) or a
 //! model ([`Spmd`], [`Machine`]). Each landing is judged in all of its registers by the
-//! [oracle](crate::oracle), each step is booked in the [ledger](crate::ledger), and a step that
+//! [oracle], each step is booked in the [ledger](crate::ledger), and a step that
 //! failed must not have changed anything. A violation is an `Err` that says what was seen.
 //!
 //! `saved` is an event of its own: after a step in which a context left its core, other cores may act
@@ -169,8 +169,8 @@ pub struct World<'c> {
     pub(crate) specs: Vec<Spec>,
     /// Where registers get their values from.
     pub labels: Labels,
-    /// The last accepted response of each form and pair of ids, as it was sent.
-    responses: Vec<((u32, u32), Frame)>,
+    /// The last accepted response of each form and pair of ids to each context, as it was sent.
+    responses: Vec<((u32, u32, usize), Frame)>,
     pub(crate) ledger: Ledger,
     general: bool,
     /// The request of a VM behind the proxy, where it differs from what the proxy sends.
@@ -363,6 +363,17 @@ impl<'c> World<'c> {
     pub fn state(&mut self, core: usize, slot: Slot) -> Option<State> {
         let context = self.cores[core].pe.context(slot)?;
         Some(context.state())
+    }
+
+    /// The state of the context that a partition would be called in on this core, wherever it is.
+    pub fn state_anywhere(&mut self, core: usize, slot: Slot) -> Option<State> {
+        if let Some(state) = self.state(core, slot) {
+            return Some(state);
+        }
+        let context = self.spmc.unpark(slot)?;
+        let state = context.state();
+        self.spmc.leave(slot, context);
+        Some(state)
     }
 
     /// x0-x30 of whoever has this core, as it sees them now.
@@ -650,7 +661,7 @@ impl<'c> World<'c> {
             let call = fid::of(c.sent[0]);
             let extended =
                 oracle::at_normal_world(self.spmd.behaviour, self.spmd.new_peers(), call, got[0]);
-            let source = self.sent_response(&got);
+            let source = self.sent_response(core, &got);
             let kind = oracle::judge(&Seen {
                 who: c.origin,
                 sent: &c.sent,
@@ -677,15 +688,26 @@ impl<'c> World<'c> {
     }
 
     /// The response that x0 and x1 of `got` say this is, as it was sent.
-    pub(crate) fn sent_response(&self, got: &Frame) -> Option<Frame> {
+    pub(crate) fn sent_response(&self, core: usize, got: &Frame) -> Option<Frame> {
         if !fid::is_response(fid::of(got[0])) {
             return None;
         }
-        let wanted = (fid::of(got[0]), got[1] as u32);
+        let wanted = self.response_key(core, got);
         self.responses
             .iter()
             .find(|(key, _)| *key == wanted)
             .map(|(_, frame)| *frame)
+    }
+
+    /// Form, ids, and which context of the receiver.
+    fn response_key(&self, core: usize, x: &Frame) -> (u32, u32, usize) {
+        let receiver = Slot((x[1] as u16).wrapping_sub(0x8001) as u8);
+        let place = if x[1] as u16 & 0x8000 == 0 {
+            core
+        } else {
+            crate::ledger::place(self, receiver, core)
+        };
+        (fid::of(x[0]), x[1] as u32, place)
     }
 
     /// A partition runs again: all of its registers are judged.
@@ -723,7 +745,7 @@ impl<'c> World<'c> {
             Exit::Call => {
                 let source = match sender {
                     Some((_, frame)) if fid::is_request(fid::of(got[0])) => Some(frame),
-                    _ => self.sent_response(&got),
+                    _ => self.sent_response(core, &got),
                 };
                 let kind = oracle::judge(&Seen {
                     who,
@@ -760,9 +782,53 @@ impl<'c> World<'c> {
         };
         let sent = context.machine.sent;
         if context.state() == State::Waiting && fid::is_response(fid::of(sent[0])) {
-            let key = (fid::of(sent[0]), sent[1] as u32);
+            let key = self.response_key(core, &sent);
             self.responses.retain(|(other, _)| *other != key);
             self.responses.push((key, sent));
+        }
+        Ok(())
+    }
+
+    /// Whether another system is in the same state, down to every register: who has each core, what
+    /// all contexts hold wherever they are, versions, and EL3's frames.
+    pub fn same_as(&mut self, other: &mut World<'_>) -> Result<(), String> {
+        for (n, (a, b)) in self.cores.iter_mut().zip(&mut other.cores).enumerate() {
+            let place = |core: &Core<'_>| (core.now, core.left.is_some(), core.machine.sp);
+            if place(a) != place(b) {
+                return Err(format!("core {n}: {:?} and {:?}", place(a), place(b)));
+            }
+            if a.pe.nwd != b.pe.nwd {
+                return Err(format!("core {n}: {:x?} and {:x?}", a.pe.nwd, b.pe.nwd));
+            }
+            let frames = (&self.spmd.cpus[n], &other.spmd.cpus[n]);
+            if (frames.0.normal, frames.0.secure) != (frames.1.normal, frames.1.secure) {
+                return Err(format!("core {n}: {frames:x?}"));
+            }
+            for slot in 0..self.specs.len() {
+                let slot = Slot(slot as u8);
+                same_context(a.pe.context(slot), b.pe.context(slot))
+                    .map_err(|what| format!("core {n}, {slot:?}: {what}"))?;
+            }
+        }
+        if self.spmc.negotiation(None) != other.spmc.negotiation(None) {
+            return Err("the normal world's versions differ".to_owned());
+        }
+        for slot in 0..self.specs.len() {
+            let slot = Slot(slot as u8);
+            if self.spmc.negotiation(Some(slot)) != other.spmc.negotiation(Some(slot))
+                || self.spmc.gone(slot) != other.spmc.gone(slot)
+            {
+                return Err(format!("the versions of {slot:?} differ"));
+            }
+            let (mut a, mut b) = (self.spmc.unpark(slot), other.spmc.unpark(slot));
+            let same = same_context(a.as_deref_mut(), b.as_deref_mut());
+            if let Some(context) = a {
+                self.spmc.leave(slot, context);
+            }
+            if let Some(context) = b {
+                other.spmc.leave(slot, context);
+            }
+            same.map_err(|what| format!("{slot:?} on no core: {what}"))?;
         }
         Ok(())
     }
@@ -827,6 +893,27 @@ impl<'c> World<'c> {
             brief(&now)
         ))
     }
+}
+
+fn same_context(a: Option<&mut Context<Gp>>, b: Option<&mut Context<Gp>>) -> Result<(), String> {
+    let (a, b) = match (a, b) {
+        (None, None) => return Ok(()),
+        (Some(a), Some(b)) => (a, b),
+        (a, b) => return Err(format!("there: {} and {}", a.is_some(), b.is_some())),
+    };
+    fn links(c: &Context<Gp>) -> impl PartialEq + std::fmt::Debug + '_ {
+        (
+            (c.state(), c.model, c.giver, c.request(), c.expected()),
+            (c.waits_for, c.call_is_wide, c.migrates, &c.parked),
+        )
+    }
+    if links(a) != links(b) {
+        return Err(format!("{:?} and {:?}", links(a), links(b)));
+    }
+    if a.machine != b.machine {
+        return Err(format!("{:x?} and {:x?}", a.machine.x, b.machine.x));
+    }
+    Ok(())
 }
 
 fn brief(views: &[View]) -> Vec<String> {

@@ -6,6 +6,7 @@ use crate::{
     fid,
     label::Origin,
     oracle::Kind,
+    spmd::Refusal,
     world::{Arena, Config, Spec, Who, World, id},
 };
 use ffa_abi::Version;
@@ -183,6 +184,42 @@ fn second(world: &mut World<'_>, setup: &Setup, origin: Origin, then: Then) -> R
 }
 
 fn events(cases: &mut Cases) {
+    for (refusal, how) in [(Refusal::Error, "an error"), (Refusal::Unknown, "-1")] {
+        for request in [fid::REQ_32, fid::REQ_64] {
+            let response = fid::response_to(request);
+            let name = fid::name(response);
+            cases.add(
+                format!("EL3 bounces {name} with {how} -> both get NOT_SUPPORTED"),
+                move |setup| {
+                    let mut arena = Arena::default();
+                    let mut world = world(setup, &mut arena)?;
+                    let x = world.labels.message(VM2, request, 2, id(B));
+                    world.smc(0, VM2, &x)?;
+                    world.spmd.refuse_next = Some(refusal);
+                    let x = world.response(0, response);
+                    expect(world.partition(0, &x)?.kind, Kind::Error(-1))?;
+                    payload_passes(&mut world, setup, VM1)
+                },
+            );
+        }
+        cases.add(
+            format!("EL3 bounces MSG_WAIT with {how} -> NOT_SUPPORTED"),
+            move |setup| {
+                let mut arena = Arena::default();
+                let mut world = world(setup, &mut arena)?;
+                let target = u64::from(id(B)) << 16;
+                let x = world.labels.call(VM2, fid::RUN_32, &[target]);
+                world.smc(0, VM2, &x)?;
+                world.spmd.refuse_next = Some(refusal);
+                let wait = [0; 7];
+                let x = world
+                    .labels
+                    .call(Origin::Partition(B.0), fid::MSG_WAIT_32, &wait);
+                expect(world.partition(0, &x)?.kind, Kind::Error(-1))?;
+                payload_passes(&mut world, setup, VM1)
+            },
+        );
+    }
     cases.add(
         "EL3 a secure interrupt: the normal world notices nothing",
         |setup| {
