@@ -128,8 +128,9 @@ impl<'c, M: Registers> Spmc<'c, M> {
         context.parked.is_some()
     }
 
-    /// `FFA_RUN` of a partition whose response is kept for the runner: the 64-bit form fetches it,
-    /// the 32-bit form is DENIED as before. `None` if nothing is kept.
+    /// `FFA_RUN` by a partition for which a response is kept: the 64-bit form, of the partition that
+    /// sent it, fetches it; the 32-bit form, of any, is DENIED as before. `None` where nothing kept
+    /// is in question.
     fn fetch_parked(
         &self,
         pe: &mut Pe<'c, M>,
@@ -140,12 +141,13 @@ impl<'c, M: Registers> Spmc<'c, M> {
         if !self.keeps_response(pe, runner) {
             return None;
         }
+        // What is kept is fetched first: another response could not be kept beside it.
+        if !wide {
+            return Some(Err(FfaError::Denied));
+        }
         let context = pe.context(runner)?;
         if context.parked.as_ref()?.from != target {
             return None;
-        }
-        if !wide {
-            return Some(Err(FfaError::Denied));
         }
         let parked = context.parked.take()?;
         let layout = contract::message_layout(true, true);
