@@ -37,8 +37,8 @@ struct Owed {
 pub struct Ledger {
     /// What the context of each slot and core owes.
     owed: Vec<Vec<Option<Owed>>>,
-    /// Whose response is kept for the context of each slot and core.
-    kept: Vec<Vec<Option<Slot>>>,
+    /// Whose response is kept for the context of each slot and core, and where it was sent.
+    kept: Vec<Vec<Option<(Slot, usize)>>>,
     /// Which contexts have died, by slot and core.
     dead: Vec<Vec<bool>>,
     /// How many requests were accepted, answered and failed, and responses kept.
@@ -107,13 +107,6 @@ impl Ledger {
             .is_some_and(|dead| *dead)
     }
 
-    /// Whether some of several contexts have died.
-    fn is_partly_dead(&self, slot: Slot) -> bool {
-        self.dead
-            .get(slot.index())
-            .is_some_and(|cores| cores.len() > 1 && cores.contains(&true))
-    }
-
     /// The core of a context was switched off: nobody is told, and it is gone.
     pub(crate) fn switched_off(&mut self, core: usize, slot: Slot, per_core: bool) {
         let place = if per_core { core } else { 0 };
@@ -131,11 +124,9 @@ impl Ledger {
                 owed.requester = Requester::Dead;
             }
         }
-        for slots in &mut self.kept {
-            for (at, kept) in slots.iter_mut().enumerate() {
-                if *kept == Some(dead) && (!per_core || at == core) {
-                    *kept = None;
-                }
+        for kept in self.kept.iter_mut().flatten() {
+            if kept.is_some_and(|(from, at)| from == dead && (!per_core || at == core)) {
+                *kept = None;
             }
         }
     }
@@ -222,9 +213,7 @@ pub(crate) fn book(
                 let place = place(world, from, core);
                 let kept = world.ledger.kept[from.index()][place].take();
                 let target = (x1 >> 16) as u16;
-                let sender = Slot(target.wrapping_sub(0x8001) as u8);
-                let either = kept.is_none() && world.ledger.is_partly_dead(sender);
-                if call != fid::RUN_64 || kept.map(id) != Some(target) && !either {
+                if call != fid::RUN_64 || kept.map(|(from, _)| id(from)) != Some(target) {
                     return Err(format!(
                         "{from:?} fetches a response of {target:#x} with {}, kept is {kept:?}",
                         fid::name(call)
@@ -300,7 +289,7 @@ fn answered(
                     "the answer of {from:?} to {to:?} became {landing:?}"
                 ));
             }
-            *kept = Some(from);
+            *kept = Some((from, core));
             world.ledger.counts.kept += 1;
         }
     }
@@ -353,13 +342,12 @@ pub(crate) fn sound(
             ));
         }
         let kept = world.ledger.kept[slot.index()][place];
-        let held = view.parked.as_ref().map(|parked| parked.from);
-        // A kept response names its sender, not which of its contexts: where one of several has
-        // died, both answers are right.
-        let either =
-            |from: Option<Slot>| from.is_some_and(|from| world.ledger.is_partly_dead(from));
-        if held != kept && !either(held) && !either(kept) {
-            return Err(format!("{slot:?} keeps {:?}, the books say {kept:?}", held));
+        let held = view
+            .parked
+            .as_ref()
+            .map(|parked| (parked.from, usize::from(parked.core)));
+        if held != kept {
+            return Err(format!("{slot:?} keeps {held:?}, the books say {kept:?}"));
         }
         if view.state != State::Blocked {
             continue;

@@ -639,8 +639,12 @@ impl<'c> World<'c> {
     }
 
     fn book(&mut self, core: usize, actor: Actor, landing: Landing) -> Result<Landing, String> {
-        let views = self.views(core);
+        let mut views = self.views(core);
         crate::ledger::book(self, core, actor, landing, &views)?;
+        if let Actor::Abort(_) = actor {
+            // What is kept from it counts no more.
+            views = self.views(core);
+        }
         crate::ledger::sound(self, core, landing.who, &views)?;
         Ok(landing)
     }
@@ -837,14 +841,16 @@ impl<'c> World<'c> {
     ///
     /// A kept response whose sender has died is as good as freed, when ever that is noticed.
     pub(crate) fn views(&mut self, core: usize) -> Vec<View> {
-        let freed: Vec<bool> = (0..self.specs.len() as u8)
-            .map(|n| {
-                let place = crate::ledger::place(self, Slot(n), core);
-                self.ledger.is_dead(Slot(n), place)
-            })
-            .collect();
+        let (ledger, specs) = (&self.ledger, &self.specs);
+        let freed = |parked: &Parked| {
+            let per_core = specs
+                .get(parked.from.index())
+                .is_some_and(|spec| spec.per_core);
+            let place = if per_core { parked.core.into() } else { 0 };
+            ledger.is_dead(parked.from, place)
+        };
         let pe = &mut self.cores[core].pe;
-        (0..self.specs.len() as u8)
+        (0..specs.len() as u8)
             .filter_map(|n| {
                 let slot = Slot(n);
                 let context = pe.context(slot)?;
@@ -856,10 +862,7 @@ impl<'c> World<'c> {
                     request: context.request(),
                     waits_for: context.waits_for,
                     call_is_wide: context.call_is_wide,
-                    parked: context
-                        .parked
-                        .clone()
-                        .filter(|parked| freed.get(parked.from.index()) != Some(&true)),
+                    parked: context.parked.clone().filter(|parked| !freed(parked)),
                     x: context.machine.x,
                 })
             })
