@@ -1,6 +1,6 @@
 //! Function identifiers: which function of FF-A w0 names, in which form.
 
-use crate::smccc::SVE_HINT;
+use crate::{smccc::SVE_HINT, version::Version};
 use num_enum::{IntoPrimitive, TryFromPrimitive};
 
 /// Bit 30 of a function identifier: the SMC64/HVC64 form.
@@ -148,6 +148,50 @@ impl Function {
         }
     }
 
+    /// The version of FF-A that brought this function, in its first form.
+    pub const fn since(self) -> Version {
+        use Function::*;
+        match self {
+            NotificationBitmapCreate
+            | NotificationBitmapDestroy
+            | NotificationBind
+            | NotificationUnbind
+            | NotificationSet
+            | NotificationGet
+            | NotificationInfoGet
+            | RxAcquire
+            | SpmIdGet
+            | MsgSend2
+            | SecondaryEpRegister
+            | MemPermGet
+            | MemPermSet => self::Version::V1_1,
+            ConsoleLog | PartitionInfoGetRegs | El3IntrHandle | MsgSendDirectReq2
+            | MsgSendDirectResp2 => self::Version::V1_2,
+            NsResInfoGet | Abort | NotificationBind2 | NotificationUnbind2 | NotificationSet2
+            | NotificationGet2 => self::Version::V1_3,
+            _ => self::Version::V1_0,
+        }
+    }
+
+    /// Whether this is one of `FFA_NOTIFICATION_*`.
+    pub const fn is_notification(self) -> bool {
+        use Function::*;
+        matches!(
+            self,
+            NotificationBitmapCreate
+                | NotificationBitmapDestroy
+                | NotificationBind
+                | NotificationUnbind
+                | NotificationSet
+                | NotificationGet
+                | NotificationInfoGet
+                | NotificationBind2
+                | NotificationUnbind2
+                | NotificationSet2
+                | NotificationGet2
+        )
+    }
+
     /// The 32-bit identifier's raw value (whether or not that form exists).
     pub const fn raw32(self) -> u32 {
         BASE_32 | self as u32
@@ -193,6 +237,21 @@ impl Fid {
         Self {
             function,
             wide: true,
+        }
+    }
+
+    /// The version of FF-A that brought this form: 1.3 for the 64-bit forms of cycle management,
+    /// else that of the [function](Function::since).
+    ///
+    /// An endpoint in strict mode ([`Mode`](crate::contract::Mode)) is offered those forms whatever
+    /// its version.
+    pub const fn since(self) -> Version {
+        use Function::*;
+        match self.function {
+            Error | Interrupt | MsgWait | Yield | Run | NormalWorldResume if self.wide => {
+                self::Version::V1_3
+            }
+            function => function.since(),
         }
     }
 
@@ -298,6 +357,26 @@ mod tests {
     }
 
     #[test]
+    fn versions_of_functions_and_forms() {
+        for (fid, since) in [
+            (Fid::narrow(Function::Run), Version::V1_0),
+            (Fid::wide(Function::Run), Version::V1_3),
+            (Fid::wide(Function::MsgSendDirectReq), Version::V1_0),
+            (Fid::narrow(Function::NotificationGet), Version::V1_1),
+            (Fid::wide(Function::NotificationGet2), Version::V1_3),
+            (Fid::wide(Function::MsgSendDirectReq2), Version::V1_2),
+            (Fid::wide(Function::ConsoleLog), Version::V1_2),
+            (Fid::narrow(Function::Abort), Version::V1_3),
+        ] {
+            assert_eq!(fid.since(), since, "{fid:?}");
+        }
+        for function in Function::ALL {
+            let named = format!("{function:?}").starts_with("Notification");
+            assert_eq!(function.is_notification(), named, "{function:?}");
+        }
+    }
+
+    #[test]
     fn forms_that_do_not_exist_are_unknown() {
         for raw in [
             0xc400_0063,
@@ -327,6 +406,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::property())]
+
         #[test]
         fn only_w0_counts(x0: u64) {
             prop_assert_eq!(Fid::decode(x0), Fid::decode(x0 & 0xffff_ffff));

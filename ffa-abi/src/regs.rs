@@ -62,6 +62,18 @@ macro_rules! copy_registers {
     )*};
 }
 
+/// One value from two words, low and high.
+#[inline(always)]
+pub(crate) const fn join(low: u32, high: u32) -> u64 {
+    low as u64 | (high as u64) << 32
+}
+
+/// Two words of one value, low and high.
+#[inline(always)]
+pub(crate) const fn split(value: u64) -> (u32, u32) {
+    (value as u32, (value >> 32) as u32)
+}
+
 impl Default for Regs {
     fn default() -> Self {
         Self::ZERO

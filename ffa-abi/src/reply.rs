@@ -1,7 +1,15 @@
 //! Encoding of completions. A reply knows its [layout](crate::contract::Layout), so that the
 //! register contract can be applied to it.
 
-use crate::{contract::Layout, error::FfaError, fid::raw, id::TargetInfo, smccc, version::Version};
+use crate::{
+    contract::Layout,
+    error::FfaError,
+    fid::{Function, raw},
+    id::{EndpointId, TargetInfo},
+    memory::Handle,
+    smccc,
+    version::Version,
+};
 
 /// The completion of a call that the framework itself answers. Messages are relayed from the
 /// sender's registers and are no `Reply`.
@@ -68,6 +76,46 @@ impl Reply {
             intid as u64,
             0,
             0,
+            0,
+            0,
+            0,
+        ])
+    }
+
+    /// `FFA_MEM_RETRIEVE_RESP`: a descriptor of `total` bytes, the first `fragment` of them in RX.
+    pub const fn retrieved(total: u32, fragment: u32) -> Self {
+        Self::Ffa([
+            Function::MemRetrieveResp.raw32() as u64,
+            total as u64,
+            fragment as u64,
+            0,
+            0,
+            0,
+            0,
+            0,
+        ])
+    }
+
+    /// `FFA_MEM_FRAG_RX`: the fragment from byte `offset` of the descriptor is wanted; `sender` is
+    /// told to a hypervisor only.
+    pub const fn fragment_wanted(handle: Handle, offset: u32, sender: EndpointId) -> Self {
+        Self::fragment(Function::MemFragRx, handle, offset, sender)
+    }
+
+    /// `FFA_MEM_FRAG_TX`: a fragment of `length` bytes lies in RX; `sender` is told to a hypervisor
+    /// only.
+    pub const fn fragment_given(handle: Handle, length: u32, sender: EndpointId) -> Self {
+        Self::fragment(Function::MemFragTx, handle, length, sender)
+    }
+
+    const fn fragment(function: Function, handle: Handle, w3: u32, sender: EndpointId) -> Self {
+        let (low, high) = handle.words();
+        Self::Ffa([
+            function.raw32() as u64,
+            low as u64,
+            high as u64,
+            w3 as u64,
+            (sender.0 as u64) << 16,
             0,
             0,
             0,
@@ -155,7 +203,6 @@ impl From<FfaError> for Reply {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::EndpointId;
 
     #[test]
     fn each_reply_touches_exactly_its_registers() {
@@ -171,6 +218,12 @@ mod tests {
             (Reply::interrupt(target, 9), 8),
             (Reply::yielded(target, 1 << 40), 8),
             (Reply::msg_wait(), 8),
+            (Reply::retrieved(0x2000, 0x1000), 8),
+            (
+                Reply::fragment_wanted(Handle(1 << 63 | 2), 0x1000, EndpointId(3)),
+                8,
+            ),
+            (Reply::fragment_given(Handle(2), 0x1000, EndpointId(3)), 8),
             (Reply::Version(Some(Version::V1_3)), 8),
             (Reply::Version(None), 8),
             (Reply::Unknown, 1),

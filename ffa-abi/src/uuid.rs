@@ -43,6 +43,17 @@ impl Uuid {
         )
     }
 
+    /// The four words.
+    pub const fn words(self) -> [u32; 4] {
+        let (low, high) = self.registers();
+        [
+            low as u32,
+            (low >> 32) as u32,
+            high as u32,
+            (high >> 32) as u32,
+        ]
+    }
+
     /// Whether this is the nil UUID.
     pub fn is_nil(self) -> bool {
         u128::from_le_bytes(self.0) == 0
@@ -83,6 +94,7 @@ mod tests {
         let uuid = Uuid::from_words(words);
         let expected: [u8; 16] = core::array::from_fn(|i| i as u8);
         assert_eq!(uuid.0, expected);
+        assert_eq!(uuid.words(), words);
         let (low, high) = uuid.registers();
         assert_eq!(Uuid::from_registers(low, high), uuid);
         assert_eq!(low, 0x0706_0504_0302_0100);

@@ -1,6 +1,7 @@
 //! FF-A versions and their negotiation (DEN0077A, `FFA_VERSION`).
 
 use core::fmt;
+use num_enum::{IntoPrimitive, TryFromPrimitive};
 
 /// A version word: bit 31 zero, major in bits 30:16, minor in bits 15:0.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,6 +61,31 @@ impl Version {
     }
 }
 
+/// What kind of `FFA_VERSION` call it is: w2 bits 1:0, from FF-A 1.3. Callees below 1.3 ignore w2,
+/// and so do today's SPMDs, which do not pass it on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, TryFromPrimitive, IntoPrimitive)]
+#[repr(u32)]
+pub enum VersionQuery {
+    /// Negotiate: the version is from now on that of the caller.
+    Negotiate = 0,
+    /// Tell whether that version is served, and change nothing.
+    Compatible = 1,
+    /// Tell which version has been negotiated.
+    Negotiated = 2,
+}
+
+impl VersionQuery {
+    /// Reads w2; `None` if a reserved bit or value is set.
+    pub fn from_w2(w2: u32) -> Option<Self> {
+        Self::try_from(w2).ok()
+    }
+
+    /// The value of w2.
+    pub const fn w2(self) -> u32 {
+        self as u32
+    }
+}
+
 impl fmt::Debug for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.major(), self.minor())
@@ -84,5 +110,20 @@ mod tests {
         assert!(!Version::OWN.serves(Version::new(2, 0)));
         assert!(!Version::OWN.serves(Version::new(0, 9)));
         assert_eq!(Version::from_raw(0x8001_0000), None);
+    }
+
+    #[test]
+    fn kinds_of_queries() {
+        for (w2, query) in [
+            (0, Some(VersionQuery::Negotiate)),
+            (1, Some(VersionQuery::Compatible)),
+            (2, Some(VersionQuery::Negotiated)),
+            (3, None),
+            (4, None),
+            (1 << 31, None),
+        ] {
+            assert_eq!(VersionQuery::from_w2(w2), query);
+            assert!(query.is_none_or(|query| query.w2() == w2));
+        }
     }
 }

@@ -15,6 +15,7 @@
 mod calls;
 mod messages;
 mod numbers;
+mod results;
 
 use arm_ffa::{
     FfaError as ArmError, FuncId, Interface, UuidHelper, Version as ArmVersion, VersionOut,
@@ -32,6 +33,7 @@ use ffa_abi::{
     fid::{FidKind, WIDE_BIT},
     id::Endpoints,
     message::{self, FRAMEWORK_BIT, MessageKind},
+    version::VersionQuery,
 };
 use proptest::prelude::*;
 use zerocopy::IntoBytes;

@@ -1,0 +1,349 @@
+//! Partition information (DEN0077A, "Partition discovery"): the descriptors of
+//! `FFA_PARTITION_INFO_GET` in the RX buffer and of `FFA_PARTITION_INFO_GET_REGS` in x3-x17.
+//!
+//! It never decides who is visible to whom; [`PartitionProperties::known`] only knows which bits a version
+//! has.
+
+use crate::{
+    fid::raw,
+    id::EndpointId,
+    regs::{Regs, join, split},
+    reply::Reply,
+    uuid::Uuid,
+    version::Version,
+};
+use bitflags::bitflags;
+
+bitflags! {
+    /// The properties of a partition: offset 4 of a descriptor.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct PartitionProperties: u32 {
+        /// It receives `FFA_MSG_SEND_DIRECT_REQ`.
+        const RECEIVES_DIRECT = 1 << 0;
+        /// It sends `FFA_MSG_SEND_DIRECT_REQ`.
+        const SENDS_DIRECT = 1 << 1;
+        /// It sends and receives indirect messages.
+        const INDIRECT = 1 << 2;
+        /// It receives notifications (1.1).
+        const NOTIFICATIONS = 1 << 3;
+        /// Bits 5:4 are the [`IdType`] (1.1).
+        const ID_TYPE = 3 << 4;
+        /// It wants to be told when a VM is created (1.1).
+        const VM_CREATED = 1 << 6;
+        /// It wants to be told when a VM is destroyed (1.1).
+        const VM_DESTROYED = 1 << 7;
+        /// It runs in AArch64 (1.1).
+        const AARCH64 = 1 << 8;
+        /// It receives `FFA_MSG_SEND_DIRECT_REQ2` (1.2).
+        const RECEIVES_DIRECT2 = 1 << 9;
+        /// It sends `FFA_MSG_SEND_DIRECT_REQ2` (1.2).
+        const SENDS_DIRECT2 = 1 << 10;
+        /// It supports live activation (1.3).
+        const LIVE_ACTIVATION = 1 << 11;
+        /// Its live activation needs all CPUs to meet (1.3).
+        const CPU_RENDEZVOUS = 1 << 12;
+        /// It uses the 64-bit forms of cycle management (1.3).
+        const WIDE_CYCLES = 1 << 13;
+        const _ = !0;
+    }
+}
+
+/// What the id in a descriptor names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdType {
+    /// An endpoint that runs on PEs; the number beside the id is that of its execution contexts.
+    Endpoint,
+    /// A stream endpoint that depends on no other.
+    IndependentStream,
+    /// A stream endpoint; the number beside the id is the id of its proxy endpoint.
+    DependentStream,
+    /// An auxiliary id.
+    Auxiliary,
+}
+
+impl PartitionProperties {
+    /// What bits 5:4 say.
+    pub const fn id_type(self) -> IdType {
+        match self.bits() >> 4 & 3 {
+            0 => IdType::Endpoint,
+            1 => IdType::IndependentStream,
+            2 => IdType::DependentStream,
+            _ => IdType::Auxiliary,
+        }
+    }
+
+    /// The bits that exist in `version`; a caller of that version is shown no other.
+    pub const fn known(version: Version) -> Self {
+        Self::from_bits_retain(match version.raw() {
+            ..=0x1_0000 => 0x7,
+            0x1_0001 => 0x1ff,
+            0x1_0002 => 0x7ff,
+            _ => 0x3fff,
+        })
+    }
+}
+
+/// The layouts of a descriptor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DescriptorLayout {
+    /// 1.0: 8 bytes, without a UUID.
+    Short,
+    /// 1.1 and 1.2: 24 bytes, with one UUID.
+    Medium,
+    /// 1.3: 48 bytes, with two UUIDs and the partition's version.
+    Long,
+}
+
+impl DescriptorLayout {
+    /// What a caller of `version` expects.
+    pub const fn of(version: Version) -> Self {
+        match version.raw() {
+            ..=0x1_0000 => Self::Short,
+            0x1_0001 | 0x1_0002 => Self::Medium,
+            _ => Self::Long,
+        }
+    }
+
+    /// The size of a descriptor in bytes.
+    pub const fn bytes(self) -> usize {
+        self.words() * 8
+    }
+
+    /// The size of a descriptor in registers.
+    const fn words(self) -> usize {
+        match self {
+            Self::Short => 1,
+            Self::Medium => 3,
+            Self::Long => 6,
+        }
+    }
+}
+
+/// A descriptor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PartitionInfo {
+    /// Offset 0: the partition's id.
+    pub id: EndpointId,
+    /// Offset 2: how many execution contexts it has, or what [`IdType`] says instead.
+    pub contexts: u16,
+    /// Offset 4: its properties.
+    pub properties: PartitionProperties,
+    /// Offset 8 (1.1): the UUID of a service, nil where the query named it.
+    pub protocol: Uuid,
+    /// Offset 24 (1.3): the UUID of the image, nil where the query named it.
+    pub image: Uuid,
+    /// Offset 40 (1.3): the FF-A version that it speaks. Written as 0 and read from one if `None`.
+    pub version: Option<Version>,
+}
+
+impl PartitionInfo {
+    /// The longest layout as 64-bit little-endian words; shorter ones are its beginning.
+    fn words(&self) -> [u64; 6] {
+        let (p0, p1) = self.protocol.registers();
+        let (i0, i1) = self.image.registers();
+        let ids = u32::from(self.id.0) | u32::from(self.contexts) << 16;
+        let version = self.version.map_or(0, Version::raw);
+        [
+            join(ids, self.properties.bits()),
+            p0,
+            p1,
+            i0,
+            i1,
+            version.into(),
+        ]
+    }
+
+    /// Reads the words of any layout; those behind a shorter one are zero.
+    fn from_words(words: [u64; 6]) -> Self {
+        let [w0, p0, p1, i0, i1, v] = words;
+        let (ids, properties) = split(w0);
+        Self {
+            id: EndpointId(ids as u16),
+            contexts: (ids >> 16) as u16,
+            properties: PartitionProperties::from_bits_retain(properties),
+            protocol: Uuid::from_registers(p0, p1),
+            image: Uuid::from_registers(i0, i1),
+            version: match v as u32 {
+                0 => None,
+                raw => Version::from_raw(raw),
+            },
+        }
+    }
+
+    /// Writes the descriptor at the start of `buffer` and returns its size in bytes; `None` if
+    /// `buffer` is shorter.
+    pub fn write(&self, layout: DescriptorLayout, buffer: &mut [u8]) -> Option<usize> {
+        let to = buffer.get_mut(..layout.bytes())?;
+        for (to, word) in to.chunks_exact_mut(8).zip(self.words()) {
+            to.copy_from_slice(&word.to_le_bytes());
+        }
+        Some(layout.bytes())
+    }
+
+    /// Reads a descriptor of `size` bytes, as the callee stated it, from the start of `buffer`.
+    /// Sizes that are not known are read as the longest layout that fits. `None` if `size` is less
+    /// than 8 or `buffer` shorter than `size`.
+    pub fn read(size: usize, buffer: &[u8]) -> Option<Self> {
+        let from = buffer.get(..size)?;
+        let mut words = [0; 6];
+        for (to, from) in words
+            .iter_mut()
+            .take(layout_words(size)?)
+            .zip(from.chunks_exact(8))
+        {
+            *to = u64::from_le_bytes(from.try_into().ok()?);
+        }
+        Some(Self::from_words(words))
+    }
+}
+
+/// How many words of a descriptor of `size` bytes have a known meaning.
+const fn layout_words(size: usize) -> Option<usize> {
+    match size {
+        0..8 => None,
+        8..24 => Some(1),
+        24..48 => Some(3),
+        48.. => Some(6),
+    }
+}
+
+/// The result of `FFA_PARTITION_INFO_GET`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InfoCount {
+    /// w2: how many descriptors.
+    pub count: u32,
+    /// w3: the size of each in bytes; 0 where only the number was asked for, and to callers of 1.0.
+    pub size: u32,
+}
+
+impl InfoCount {
+    /// The `FFA_SUCCESS_32` that tells it.
+    pub const fn success(self) -> Reply {
+        Reply::success2(self.count, self.size)
+    }
+
+    /// Reads it from a `FFA_SUCCESS_32` to a caller of `version`, which did not ask for the number
+    /// only. Callers stride by this size, never by that of a type.
+    pub fn from_success(version: Version, regs: &Regs) -> Self {
+        Self {
+            count: regs.w::<2>(),
+            size: if version < Version::V1_1 {
+                8
+            } else {
+                regs.w::<3>()
+            },
+        }
+    }
+}
+
+/// The registers that hold descriptors: x3 to x17.
+const REGISTERS: usize = 15;
+
+/// The result of `FFA_PARTITION_INFO_GET_REGS`, a `FFA_SUCCESS_64` of eighteen registers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InfoRegs {
+    /// x2 bits 15:0: the index of the last descriptor there is.
+    pub last: u16,
+    /// x2 bits 31:16: the index of the last descriptor in this reply.
+    pub current: u16,
+    /// x2 bits 47:32: to be given back when asking for more.
+    pub tag: u16,
+    /// x2 bits 63:48: the size of a descriptor in bytes.
+    pub size: u16,
+    registers: [u64; REGISTERS],
+}
+
+impl InfoRegs {
+    /// A reply that starts with the descriptor of index `start` and holds as many of `rest`, which
+    /// starts there as well, as fit: 5 of 24 bytes or 2 of 48. `count` is how many there are
+    /// altogether. [`DescriptorLayout::Short`] does not exist here and becomes [`DescriptorLayout::Medium`].
+    ///
+    /// `None` if `start` is not below `count` or `rest` is empty.
+    pub fn new(
+        layout: DescriptorLayout,
+        count: u16,
+        start: u16,
+        tag: u16,
+        rest: impl IntoIterator<Item = PartitionInfo>,
+    ) -> Option<Self> {
+        let layout = match layout {
+            DescriptorLayout::Short => DescriptorLayout::Medium,
+            other => other,
+        };
+        let last = count.checked_sub(1)?;
+        let room = usize::from(last.checked_sub(start)?) + 1;
+        let mut registers = [0; REGISTERS];
+        let mut written = 0;
+        let slots = registers.chunks_exact_mut(layout.words()).take(room);
+        for (slot, info) in slots.zip(rest) {
+            for (to, word) in slot.iter_mut().zip(info.words()) {
+                *to = word;
+            }
+            written += 1;
+        }
+        Some(Self {
+            last,
+            current: start.checked_add(u16::checked_sub(written, 1)?)?,
+            tag,
+            size: layout.bytes() as u16,
+            registers,
+        })
+    }
+
+    /// The registers x0-x17 of the reply.
+    pub fn encode(&self) -> Regs {
+        let mut regs = Regs::ZERO;
+        regs[0] = raw::SUCCESS_64.into();
+        regs[2] = join(
+            u32::from(self.last) | u32::from(self.current) << 16,
+            u32::from(self.tag) | u32::from(self.size) << 16,
+        );
+        for (to, from) in regs.0.iter_mut().skip(3).zip(self.registers) {
+            *to = from;
+        }
+        regs
+    }
+
+    /// Reads x2-x17 of a `FFA_SUCCESS_64`. `None` if the size is not a multiple of 8 between 24 and
+    /// 120 bytes or the indices contradict each other.
+    pub fn decode(regs: &Regs) -> Option<Self> {
+        let (indices, tag_and_size) = split(regs.x::<2>());
+        let mut read = Self {
+            last: indices as u16,
+            current: (indices >> 16) as u16,
+            tag: tag_and_size as u16,
+            size: (tag_and_size >> 16) as u16,
+            registers: [0; REGISTERS],
+        };
+        for (to, from) in read.registers.iter_mut().zip(regs.0.iter().skip(3)) {
+            *to = *from;
+        }
+        let known = matches!(read.size, 24..=120) && read.size.is_multiple_of(8);
+        (known && read.current <= read.last).then_some(read)
+    }
+
+    /// The descriptors of this reply, given the index that was asked for. As many as the indices
+    /// say, but never more than the registers hold.
+    pub fn descriptors(&self, start: u16) -> impl Iterator<Item = PartitionInfo> {
+        let count = match self.current.checked_sub(start) {
+            Some(more) => usize::from(more) + 1,
+            None => 0,
+        };
+        let stride = usize::from(self.size / 8).max(1);
+        self.registers
+            .chunks_exact(stride)
+            .take(count)
+            .map(move |slot| {
+                let known = layout_words(stride * 8).unwrap_or(0);
+                let mut words = [0; 6];
+                for (to, from) in words.iter_mut().take(known).zip(slot) {
+                    *to = *from;
+                }
+                PartitionInfo::from_words(words)
+            })
+    }
+}
+
+#[cfg(test)]
+#[path = "partition_info_tests.rs"]
+mod tests;
