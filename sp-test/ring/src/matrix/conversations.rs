@@ -14,14 +14,14 @@ use crate::{
 
 const REQUESTS: [u32; 3] = [fid::REQ_32, fid::REQ_64, fid::REQ2];
 const RUNS: [u32; 2] = [fid::RUN_32, fid::RUN_64];
-const NOT_SUPPORTED: i32 = -1;
-const INVALID_PARAMETERS: i32 = -2;
-const BUSY: i32 = -4;
-const DENIED: i32 = -6;
-const ABORTED: i32 = -8;
+pub const NOT_SUPPORTED: i32 = -1;
+pub const INVALID_PARAMETERS: i32 = -2;
+pub const BUSY: i32 = -4;
+pub const DENIED: i32 = -6;
+pub const ABORTED: i32 = -8;
 
 /// w1 that names B's only context.
-const B_TARGET: u32 = (id(B) as u32) << 16;
+pub const B_TARGET: u32 = (id(B) as u32) << 16;
 
 /// Whether the caller may use FFA_RUN in this form.
 fn may_run(boundary: Boundary, run: u32, setup: &Setup) -> bool {
@@ -33,7 +33,7 @@ fn may_run(boundary: Boundary, run: u32, setup: &Setup) -> bool {
 }
 
 /// Begins with the caller that has said its version.
-fn with(
+pub fn with(
     boundary: Boundary,
     setup: &Setup,
     script: impl FnOnce(&mut Caller<'_>) -> Result<(), String>,
@@ -44,7 +44,7 @@ fn with(
 }
 
 /// Sends `request` to B. `false`: the caller's version has no such message, and that was right.
-fn send(
+pub fn send(
     caller: &mut Caller<'_>,
     boundary: Boundary,
     setup: &Setup,
@@ -116,8 +116,6 @@ pub fn cases(cases: &mut Cases) {
         }
         vectors(cases, boundary);
     }
-    kept(cases, Boundary::Vm);
-    kept(cases, Boundary::Partition);
 }
 
 fn requests(cases: &mut Cases, boundary: Boundary, request: u32) {
@@ -438,94 +436,4 @@ fn vectors(cases: &mut Cases, boundary: Boundary) {
             },
         );
     }
-}
-
-/// What is kept for a strict caller.
-fn kept(cases: &mut Cases, boundary: Boundary) {
-    let place = boundary.name();
-    // A strict caller for which B's RESP2 is kept; `false` for a permissive one.
-    let keep = move |caller: &mut Caller<'_>, setup: &Setup| {
-        if !setup.strict() || !setup.extended() {
-            return Ok(false);
-        }
-        let interrupted = Kind::Interrupt(B_TARGET);
-        send(
-            caller,
-            boundary,
-            setup,
-            fid::REQ2,
-            &[Do::Interrupt],
-            interrupted,
-        )?;
-        let x = caller.run(fid::RUN_32, B);
-        let acts = [Do::Respond(fid::RESP2)];
-        expect(caller.call(&x, &acts)?, Kind::Error(DENIED))?;
-        Ok::<_, String>(true)
-    };
-    cases.add(
-        format!("{place} kept RESP2 -> REQ2 is BUSY -> RUN_64"),
-        move |setup| {
-            with(boundary, setup, |caller| {
-                if !keep(caller, setup)? {
-                    return Ok(());
-                }
-                send(caller, boundary, setup, fid::REQ2, &[], Kind::Error(BUSY))?;
-                let x = caller.run(fid::RUN_64, B);
-                expect(caller.call(&x, &[])?, Kind::Message(fid::RESP2))?;
-                let acts = [Do::Respond(fid::RESP2)];
-                let wanted = Kind::Message(fid::RESP2);
-                send(caller, boundary, setup, fid::REQ2, &acts, wanted).map(drop)
-            })
-        },
-    );
-    cases.add(
-        format!("{place} kept RESP2 -> other messages pass -> RUN_64"),
-        move |setup| {
-            with(boundary, setup, |caller| {
-                if !keep(caller, setup)? {
-                    return Ok(());
-                }
-                for request in [fid::REQ_32, fid::REQ_64] {
-                    let response = fid::response_to(request);
-                    let acts = [Do::Respond(response)];
-                    let wanted = Kind::Message(response);
-                    send(caller, boundary, setup, request, &acts, wanted)?;
-                }
-                let x = caller.run(fid::RUN_64, B);
-                expect(caller.call(&x, &[])?, Kind::Message(fid::RESP2))
-            })
-        },
-    );
-    if boundary == Boundary::Partition {
-        cases.add(
-            format!("{place} kept RESP2 -> its sender dies -> freed"),
-            move |setup| {
-                with(boundary, setup, |caller| {
-                    if !keep(caller, setup)? {
-                        return Ok(());
-                    }
-                    let x = caller.request(fid::REQ_32, id(B));
-                    expect(caller.call(&x, &[Do::Abort])?, Kind::Error(ABORTED))?;
-                    let x = caller.run(fid::RUN_64, B);
-                    match caller.call(&x, &[])? {
-                        Kind::Error(ABORTED | DENIED) => Ok(()),
-                        other => Err(format!("RUN_64 was completed by {other:?}")),
-                    }
-                })
-            },
-        );
-        cases.add(
-            format!("{place} kept RESP2 -> its receiver dies -> freed"),
-            move |setup| {
-                with(boundary, setup, |caller| {
-                    if !keep(caller, setup)? {
-                        return Ok(());
-                    }
-                    let landing = caller.world().abort(0)?;
-                    expect(landing.kind, Kind::Error(ABORTED))
-                })
-            },
-        );
-    }
-    let _ = A;
 }

@@ -16,6 +16,7 @@
 mod caller;
 mod conversations;
 mod immediate;
+mod kept;
 mod leftovers;
 mod waiting;
 
@@ -123,6 +124,7 @@ pub fn run() -> Vec<Cell> {
     let mut cells = Vec::new();
     let mut cases = Cases::default();
     conversations::cases(&mut cases);
+    kept::cases(&mut cases);
     immediate::cases(&mut cases);
     waiting::cases(&mut cases);
     leftovers::cases(&mut cases);

@@ -1,0 +1,125 @@
+//! Building a system, and its partitions' initialisation.
+
+use super::{Arena, Config, Core, Who, World, id, service};
+use crate::{
+    label::{Labels, Origin, Vectors},
+    ledger::Ledger,
+    machine::{Exit, Gp, Machine},
+    spmd::Spmd,
+};
+use ffa_abi::EndpointId;
+use spmc::{
+    context::{Context, Messaging, PartitionInfo, Service, Slot},
+    spm::{self, Pe, Spmc},
+};
+
+impl<'c> World<'c> {
+    /// Builds a system and lets its partitions initialise.
+    pub fn new(config: &Config, arena: &'c mut Arena) -> Result<Self, String> {
+        let mut labels = Labels::default();
+        let mut places = Vec::new();
+        for (n, spec) in config.partitions.iter().enumerate() {
+            let contexts = if spec.per_core { config.cores } else { 1 };
+            places.extend((0..contexts).map(|core| (Slot(n as u8), core)));
+        }
+        arena.0 = places
+            .iter()
+            .map(|(slot, _)| {
+                let origin = Origin::Partition(slot.0);
+                let x = labels.frame(origin);
+                let sp = labels.sp(origin);
+                Context::new(Gp::new(x, sp))
+            })
+            .collect();
+
+        let mut spmc = Spmc::new();
+        let mut cores: Vec<Core<'c>> = (0..config.cores)
+            .map(|n| Core {
+                pe: Pe::new(n as u16),
+                machine: Machine::default(),
+                now: Who::Normal,
+                left: None,
+                sent: [0; 31],
+                origin: Origin::Hypervisor,
+                exit: Exit::New,
+                own_sp: 0,
+                own_vectors: Vectors::ZERO,
+                entry: [0; 18],
+            })
+            .collect();
+        for (n, spec) in config.partitions.iter().enumerate() {
+            let slot = Slot(n as u8);
+            let services = [(0, spec.messaging), (1, spec.second)].map(|(n, messaging)| Service {
+                uuid: service(slot, n),
+                messaging: Messaging(messaging),
+            });
+            let info = PartitionInfo {
+                id: EndpointId(id(slot)),
+                services: services.into_iter().collect(),
+                messaging: Messaging(spec.messaging),
+                contexts: if spec.per_core {
+                    config.cores as u16
+                } else {
+                    1
+                },
+                mode: spec.mode,
+            };
+            spmc.add(info, spec.version).ok_or("too many partitions")?;
+        }
+        for ((slot, core), context) in places.iter().zip(arena.0.iter_mut()) {
+            spmc.adopt(&mut cores[*core].pe, *slot, context);
+        }
+
+        let mut leftover = labels.frame(Origin::Spmc);
+        leftover[..18].copy_from_slice(&spm::ready().0);
+        let mut world = Self {
+            spmc,
+            cores,
+            spmd: Spmd::new(config.behaviour, config.cores, leftover),
+            specs: config.partitions.clone(),
+            labels,
+            responses: Vec::new(),
+            ledger: Ledger::new(config.partitions.len(), config.cores),
+            general: config.general,
+            behind_proxy: None,
+            console: 0,
+        };
+        world.boot()?;
+        Ok(world)
+    }
+
+    pub(super) fn boot(&mut self) -> Result<(), String> {
+        for core in 0..self.cores.len() {
+            for n in 0..self.specs.len() {
+                let slot = Slot(n as u8);
+                let Core { pe, machine, .. } = &mut self.cores[core];
+                if pe.context(slot).is_none() {
+                    continue;
+                }
+                if !self.spmc.start(pe, slot) {
+                    return Err(format!("{slot:?} does not start"));
+                }
+                machine.make_resident(pe, slot);
+                self.cores[core].now = Who::Partition(slot);
+                let wait = self.specs[n].wait;
+                let x = self.labels.call(Origin::Partition(slot.0), wait, &[0; 7]);
+                self.partition(core, &x)?;
+                if self.cores[core].now != Who::Normal {
+                    return Err(format!("{slot:?} does not finish its initialisation"));
+                }
+                self.save(core);
+            }
+            let Core {
+                machine,
+                own_sp,
+                own_vectors,
+                ..
+            } = &mut self.cores[core];
+            machine.sp = self.labels.sp(Origin::Hypervisor);
+            machine.vectors = self.labels.vectors(Origin::Hypervisor);
+            *own_sp = machine.sp;
+            own_vectors.clone_from(&machine.vectors);
+        }
+        Ok(())
+    }
+}

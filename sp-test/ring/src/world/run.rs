@@ -1,0 +1,127 @@
+//! The SPMC's run loop between EL3 and partitions: the image's, on a model of the machine.
+
+use super::{Actor, Console, Core, Landing, Who, World};
+use crate::{
+    fid,
+    oracle::{self, Kind},
+    spmd::To,
+};
+use ffa_abi::Regs;
+use spmc::spm::{self, Next, Outcome};
+
+impl World<'_> {
+    /// EL3 has entered the SPMC.
+    pub(super) fn enter_spmc(&mut self, core: usize) -> Result<Landing, String> {
+        // EL3 may bounce what the SPMC completes with, once.
+        for _ in 0..3 {
+            let before = self.views(core);
+            let mut regs = Regs::ZERO;
+            regs.0.copy_from_slice(&self.spmd.cpus[core].secure[..18]);
+            let Core { pe, entry, .. } = &mut self.cores[core];
+            pe.nwd = regs;
+            *entry = regs.0;
+            let mut console = Console(&mut self.console);
+            let outcome = if self.general {
+                self.spmc.handle_normal_world_general(pe, &mut console)
+            } else {
+                self.spmc.handle_normal_world(pe, &mut console)
+            };
+            let fid = fid::of(regs.0[0]);
+            if outcome.next != Next::NormalWorld {
+                return self.settle(core, Actor::Normal, outcome);
+            }
+            let failed = self.cores[core].pe.nwd[0] == u64::from(fid::ERROR);
+            if failed {
+                self.nothing_changed(core, &before, None)?;
+            } else if fid::is_request(fid) && regs.0[2] >> 31 & 1 == 0 {
+                return Err("a request of the normal world was answered at once".to_owned());
+            }
+            match self.leave_spmc(core, outcome)? {
+                To::Secure => {}
+                To::Off => {
+                    self.cores[core].now = Who::Off;
+                    return Ok(Landing {
+                        who: Who::Off,
+                        kind: Kind::Resumed,
+                    });
+                }
+                To::Normal => {
+                    let landing = self.normal_lands(core)?;
+                    return self.book(core, Actor::Normal, landing);
+                }
+            }
+        }
+        Err("EL3 and the SPMC bounce a call for ever".to_owned())
+    }
+
+    /// The SPMC completes towards EL3.
+    fn leave_spmc(&mut self, core: usize, outcome: Outcome) -> Result<To, String> {
+        let c = &mut self.cores[core];
+        c.machine.restore_normal_world(&mut c.pe);
+        c.left = outcome.left;
+        if outcome.next == Next::NormalWorldResume {
+            c.pe.nwd = spm::resume();
+        } else {
+            oracle::towards_el3(&c.entry, &c.pe.nwd.0)?;
+        }
+        let mut x = self.spmd.cpus[core].secure;
+        x[..18].copy_from_slice(&c.pe.nwd.0);
+        Ok(self.spmd.from_secure(core, &x))
+    }
+
+    pub(super) fn settle(
+        &mut self,
+        core: usize,
+        actor: Actor,
+        outcome: Outcome,
+    ) -> Result<Landing, String> {
+        if let Actor::Partition(from) = actor {
+            self.note_response(core, from)?;
+        }
+        let landing = match outcome.next {
+            Next::Partition(slot) => {
+                let c = &mut self.cores[core];
+                let Core { machine, pe, .. } = c;
+                // The image does the same before it says that the registers are saved.
+                if let Some(left) = outcome.left.as_ref().filter(|left| left.migrates()) {
+                    machine.leave(pe, left.slot());
+                }
+                c.machine.make_resident(&mut c.pe, slot);
+                c.left = outcome.left;
+                c.now = Who::Partition(slot);
+                self.partition_lands(core, slot, actor)?
+            }
+            Next::Booted => {
+                let c = &mut self.cores[core];
+                c.machine.restore_normal_world(&mut c.pe);
+                c.left = outcome.left;
+                c.now = Who::Normal;
+                Landing {
+                    who: Who::Normal,
+                    kind: Kind::Resumed,
+                }
+            }
+            Next::NormalWorld | Next::NormalWorldResume => {
+                if self.leave_spmc(core, outcome)? == To::Secure {
+                    // A bounced completion: the SPMC says so in its place.
+                    self.save(core);
+                    self.ledger.bounced(core, actor);
+                    return self.enter_spmc(core);
+                }
+                self.normal_lands(core)?
+            }
+        };
+        self.book(core, actor, landing)
+    }
+
+    fn book(&mut self, core: usize, actor: Actor, landing: Landing) -> Result<Landing, String> {
+        let mut views = self.views(core);
+        crate::ledger::book(self, core, actor, landing, &views)?;
+        if let Actor::Abort(_) = actor {
+            // What is kept from it counts no more.
+            views = self.views(core);
+        }
+        crate::ledger::sound(self, core, landing.who, &views)?;
+        Ok(landing)
+    }
+}
