@@ -6,21 +6,41 @@ use spin::mutex::SpinMutex;
 /// The most guests that have a line in progress.
 const GUESTS: usize = 16;
 
-/// One line being collected for each guest that has written anything. Id 0 marks a free place.
-static LINES: SpinMutex<[(u16, LineBuffer<256>); GUESTS]> =
-    SpinMutex::new([const { (0, LineBuffer::new()) }; GUESTS]);
+/// A guest's line.
+struct Line {
+    /// The guest; 0 marks a free place.
+    id: u16,
+    /// Whether it grew since the last look.
+    grew: bool,
+    /// What is there so far.
+    buffer: LineBuffer<256>,
+}
+
+/// One line being collected for each guest that has written anything.
+static LINES: SpinMutex<[Line; GUESTS]> = SpinMutex::new(
+    [const {
+        Line {
+            id: 0,
+            grew: false,
+            buffer: LineBuffer::new(),
+        }
+    }; GUESTS],
+);
 
 /// Takes one character that the guest with this id (not 0) wrote. A whole line goes out under one
 /// lock of the UART; a character alone takes none. A guest beyond the sixteenth is not heard.
 pub fn write(guest: u16, character: u8) {
     let mut lines = LINES.lock();
-    let place = lines.iter_mut().find(|(id, _)| *id == guest || *id == 0);
-    let Some((id, line)) = place else {
+    let place = lines
+        .iter_mut()
+        .find(|line| line.id == guest || line.id == 0);
+    let Some(line) = place else {
         return;
     };
-    *id = guest;
+    line.id = guest;
+    line.grew = true;
     let mut guard = None;
-    line.push(guest, character, &mut |byte| {
+    line.buffer.push(guest, character, &mut |byte| {
         if guard.is_none() {
             guard = CONSOLE.lock();
         }
@@ -30,16 +50,20 @@ pub fn write(guest: u16, character: u8) {
     });
 }
 
-/// Writes out what a guest has written without ending its line, if anything.
-pub fn flush(guest: u16) {
+/// Writes out what a guest has written without ending its line, if there is anything and it did not
+/// grow since the last call of this function: one that is still being written stays in one piece.
+pub fn flush_idle(guest: u16) {
     let mut lines = LINES.lock();
-    let Some((_, line)) = lines
+    let Some(line) = lines
         .iter_mut()
-        .find(|(id, line)| *id == guest && !line.is_empty())
+        .find(|line| line.id == guest && !line.buffer.is_empty())
     else {
         return;
     };
+    if core::mem::take(&mut line.grew) {
+        return;
+    }
     if let Some(mut console) = CONSOLE.lock() {
-        line.flush(guest, &mut |byte| console.put(byte));
+        line.buffer.flush(guest, &mut |byte| console.put(byte));
     }
 }

@@ -69,8 +69,12 @@ pub fn primary() -> Guest {
         layout::image_start() as u64,
         layout::image_end() as u64,
     );
-    // SAFETY: The GIC is mapped, this is NS-EL2, and nothing else runs on this core.
-    if let Err(error) = unsafe { gic::init_normal_core(&BOARD.gic) } {
+    // EL3 leaves non-secure group 1 off in the distributor.
+    // SAFETY: The GIC is mapped, this is NS-EL2, and nothing else runs in the normal world.
+    let interrupts = unsafe {
+        gic::init_normal_distributor(&BOARD.gic).and_then(|()| gic::init_normal_core(&BOARD.gic))
+    };
+    if let Err(error) = interrupts {
         defmt::warn!("no interrupts: {}", defmt::Debug2Format(&error));
     }
     let upstream = match Upstream::negotiate(&mut Port { interrupts: None }) {

@@ -75,7 +75,7 @@ impl Interrupts {
             }
             if intid == BOARD.normal_el2_timer && self.period != 0 {
                 self.arm();
-                endpoint_console::flush(self.guest);
+                endpoint_console::flush_idle(self.guest);
             } else {
                 warn!("interrupt {=u32} belongs to nobody: dropped", intid);
             }
