@@ -75,8 +75,29 @@ pub const UNKNOWN_VENDOR_32: u32 = 0x8600_1234;
 /// The same, 64-bit form.
 pub const UNKNOWN_VENDOR_64: u32 = 0xc600_1234;
 
-/// FF-A 1.2, the version these images negotiate.
+/// FFA_MSG_WAIT, 64-bit form (FF-A 1.3).
+pub const MSG_WAIT_64: u32 = 0xc400_006b;
+/// FFA_YIELD, 64-bit form (FF-A 1.3).
+pub const YIELD_64: u32 = 0xc400_006c;
+/// FFA_RUN, 64-bit form (FF-A 1.3).
+pub const RUN_64: u32 = 0xc400_006d;
+/// FFA_SUCCESS, 64-bit form.
+pub const SUCCESS_64: u32 = 0xc400_0061;
+/// FFA_RXTX_MAP, 64-bit form.
+pub const RXTX_MAP_64: u32 = 0xc400_0066;
+/// FFA_NOTIFICATION_INFO_GET, 64-bit form.
+pub const NOTIFICATION_INFO_GET_64: u32 = 0xc400_0083;
+/// FFA_PARTITION_INFO_GET_REGS (64-bit only).
+pub const PARTITION_INFO_GET_REGS: u32 = 0xc400_008b;
+
+/// FF-A 1.0.
+pub const V1_0: u32 = 0x1_0000;
+/// FF-A 1.1.
+pub const V1_1: u32 = 0x1_0001;
+/// FF-A 1.2, the version the images negotiate that do not say otherwise.
 pub const V1_2: u32 = 0x1_0002;
+/// FF-A 1.3.
+pub const V1_3: u32 = 0x1_0003;
 
 /// NOT_SUPPORTED.
 pub const NOT_SUPPORTED: i32 = -1;
@@ -146,8 +167,11 @@ pub const fn name(x0: u64) -> &'static str {
         FEATURES => "FFA_FEATURES",
         ID_GET => "FFA_ID_GET",
         MSG_WAIT => "FFA_MSG_WAIT",
+        MSG_WAIT_64 => "FFA_MSG_WAIT_64",
         YIELD => "FFA_YIELD",
+        YIELD_64 => "FFA_YIELD_64",
         RUN => "FFA_RUN",
+        RUN_64 => "FFA_RUN_64",
         DIRECT_REQ_32 => "FFA_MSG_SEND_DIRECT_REQ_32",
         DIRECT_REQ_64 => "FFA_MSG_SEND_DIRECT_REQ_64",
         DIRECT_RESP_32 => "FFA_MSG_SEND_DIRECT_RESP_32",

@@ -19,13 +19,16 @@ pub struct Exchange {
 /// A register that is not what it must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mismatch {
-    /// The register's number; 31 stands for SP.
+    /// The register's number; 31 stands for SP, [`VECTORS`] for vector registers.
     pub register: u8,
     /// What it holds.
     pub got: u64,
     /// What it should hold. For a choice, one of the choices.
     pub want: u64,
 }
+
+/// Stands for V0-V31, FPCR and FPSR in a [`Mismatch`], which then counts the words that changed.
+pub const VECTORS: u8 = 32;
 
 /// A wanted value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

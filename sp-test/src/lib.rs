@@ -12,6 +12,7 @@
 
 pub mod abi;
 pub mod boot_info;
+pub mod contract;
 pub mod expect;
 pub mod line;
 pub mod protocol;
@@ -25,3 +26,49 @@ pub mod client;
 pub mod partition;
 #[cfg(all(target_arch = "aarch64", target_os = "none"))]
 pub mod rt;
+
+/// Makes a binary of the partition of the contract matrix that speaks `$version`.
+#[macro_export]
+macro_rules! contract_partition {
+    ($version:expr) => {
+        #[cfg(target_os = "none")]
+        mod firmware {
+            fn main(boot: &sp_test::rt::entry::Boot) -> ! {
+                sp_test::partition::contract::run($version, boot)
+            }
+
+            sp_test::image!(main);
+        }
+
+        #[cfg(not(target_os = "none"))]
+        fn main() {
+            println!(
+                "{} is firmware: build it for aarch64-unknown-none-softfloat",
+                env!("CARGO_BIN_NAME")
+            );
+        }
+    };
+}
+
+/// Makes a binary of the client of the contract matrix that speaks `$version`, in strict mode or not.
+#[macro_export]
+macro_rules! contract_client {
+    ($version:expr, $strict:literal) => {
+        #[cfg(target_os = "none")]
+        mod firmware {
+            fn main(boot: &sp_test::rt::entry::Boot) -> ! {
+                sp_test::client::contract::main(env!("CARGO_BIN_NAME"), $version, $strict, boot)
+            }
+
+            sp_test::image!(main);
+        }
+
+        #[cfg(not(target_os = "none"))]
+        fn main() {
+            println!(
+                "{} is firmware: build it for aarch64-unknown-none-softfloat",
+                env!("CARGO_BIN_NAME")
+            );
+        }
+    };
+}

@@ -24,6 +24,14 @@ pub const RELAY: Transform = Transform {
 };
 
 impl Transform {
+    /// The one of the partition with this id, where many are made of one source.
+    pub const fn of(id: u16) -> Self {
+        // An odd factor keeps different ids different in the lower half as well.
+        Self {
+            secret: 0x9e37_79b9_7f4a_7c15u64.wrapping_mul(id as u64),
+        }
+    }
+
     /// The answer to payload register `index` of a 64-bit message.
     #[inline]
     pub const fn wide(self, index: u32, value: u64) -> u64 {
@@ -48,7 +56,7 @@ mod tests {
         let value = 0x0123_4567_89ab_cdef;
         let mut seen = std::collections::BTreeSet::new();
         for index in 0..14 {
-            for transform in [ECHO, RELAY] {
+            for transform in [ECHO, RELAY, Transform::of(0x8001), Transform::of(0x8002)] {
                 assert!(seen.insert(transform.wide(index, value)));
                 assert!(seen.insert(transform.narrow(index, value)));
             }

@@ -113,9 +113,9 @@ fn package(
         cells(&original, property)
             .with_context(|| format!("{} has no property {property}", partition.manifest.file))
     };
-    let uuid = place("uuid")?
-        .try_into()
-        .ok()
+    // BL2 knows a package by its first service.
+    let uuid = *place("uuid")?
+        .first_chunk()
         .with_context(|| format!("{}: uuid must be four cells", partition.manifest.file))?;
     let load_address = place("load-address")?.last().copied().unwrap_or_default();
     let manifest = compile_dts(

@@ -17,6 +17,7 @@
 
 pub mod bench;
 pub mod cases;
+pub mod contract;
 pub mod record;
 pub mod report;
 pub mod run;
@@ -107,13 +108,18 @@ pub struct Client {
 
 impl Client {
     /// Starts a client: negotiates FF-A 1.2, then says `@boot`.
+    pub fn start(name: &str, boot: &Boot) -> Self {
+        Self::start_at(name, abi::V1_2, boot)
+    }
+
+    /// Starts a client: negotiates `version`, then says `@boot`.
     ///
     /// The version comes first: FFA_CONSOLE_LOG is a use of FF-A, after which another version than
     /// the default might be refused.
-    pub fn start(name: &str, boot: &Boot) -> Self {
+    pub fn start_at(name: &str, version: u32, boot: &Boot) -> Self {
         rt::set_role(rt::Role::Client);
         let direct = regs::current_el() == 2;
-        let version = plain(abi::VERSION, &[abi::V1_2.into()])[0];
+        let version = plain(abi::VERSION, &[version.into()])[0];
         let client = Self {
             direct,
             me: if direct { abi::HYPERVISOR } else { abi::VM1 },

@@ -2,7 +2,7 @@
 
 use super::{Client, Refusal};
 use crate::abi;
-use crate::expect::Mismatch;
+use crate::expect::{Mismatch, VECTORS};
 use crate::rt::call::Conduit;
 use crate::rt::fault::Fault;
 use core::fmt;
@@ -84,6 +84,7 @@ impl fmt::Display for Failure {
             let name = conduit.name();
             match wrong.register {
                 31 => write!(f, "{name}: SP moved"),
+                VECTORS => write!(f, "{name}: {} words of vector registers changed", wrong.got),
                 n => write!(
                     f,
                     "{name}: x{n} is {:#x}, wanted {:#x}",

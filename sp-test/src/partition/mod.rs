@@ -5,6 +5,7 @@
 //! register of x0-x30 is compared around every wait.
 
 mod commands;
+pub mod contract;
 
 use crate::abi::{self, Regs};
 use crate::boot_info::{self, BootInfo};

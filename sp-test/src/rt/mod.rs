@@ -1,4 +1,5 @@
-//! The runtime of the test images: entry, vectors, calls, console, faults, vector registers.
+//! The runtime of the test images: entry, vectors, calls, console, faults, vector registers, one
+//! timer interrupt.
 //!
 //! It owns the machine as far as these images use it: one CPU, MMU off, interrupts masked, EL1 or
 //! EL2 as found. With the MMU off all memory is Device, so there are no exclusives: shared state is
@@ -9,7 +10,9 @@ pub mod console;
 pub mod entry;
 pub mod fault;
 pub mod fp;
+pub mod interrupt;
 pub mod regs;
+pub mod spin;
 mod vectors;
 
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};

@@ -21,6 +21,9 @@ reader!(
     /// CNTVCT_EL0: the virtual count.
     cntvct, "cntvct_el0");
 reader!(
+    /// CNTFRQ_EL0: how often it counts in a second.
+    cntfrq, "cntfrq_el0");
+reader!(
     /// MPIDR_EL1: what this CPU believes to be.
     mpidr, "mpidr_el1");
 reader!(

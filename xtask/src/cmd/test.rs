@@ -26,7 +26,7 @@ const IMAGES: &str = "images";
 /// Arguments of `test`.
 #[derive(Args, Debug)]
 pub struct Test {
-    /// Only this suite: host, images, ring-…, search, or a scenario's name
+    /// Only this suite: host, images, ring-…, search, contract, bad, or a scenario's name
     #[arg(long)]
     suite: Option<String>,
     #[command(flatten)]
@@ -154,7 +154,7 @@ fn select(suite: Option<&str>) -> Result<Selection> {
         images: name == IMAGES,
         scenarios: all
             .iter()
-            .filter(|scenario| scenario.name == name)
+            .filter(|scenario| scenario.is_of(name))
             .cloned()
             .collect(),
     };
@@ -165,6 +165,7 @@ fn select(suite: Option<&str>) -> Result<Selection> {
     if nothing {
         let names: Vec<_> = [HOST, IMAGES]
             .into_iter()
+            .chain(scenario::GROUPS)
             .chain(PROGRAMS.iter().map(|program| program.name))
             .chain(all.iter().map(|scenario| scenario.name))
             .collect();
@@ -263,6 +264,9 @@ mod tests {
         assert!(select(Some("images")).unwrap().images);
         assert_eq!(select(Some("search")).unwrap().programs.len(), 1);
         assert_eq!(select(Some("vm")).unwrap().scenarios.len(), 1);
+        assert_eq!(select(Some("contract-vm")).unwrap().scenarios.len(), 1);
+        assert!(select(Some("contract")).unwrap().scenarios.len() > 2);
+        assert!(select(Some("contrac")).is_err());
         assert!(select(Some("nothing")).is_err());
     }
 

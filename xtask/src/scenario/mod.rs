@@ -1,6 +1,7 @@
 //! The boots, as data: which image runs where, with which manifests, and what must be seen.
 
 mod bad;
+mod contract;
 
 use crate::{
     console::Stream,
@@ -103,6 +104,23 @@ pub struct Scenario {
     pub forbid: Vec<Text>,
     /// When it is over.
     pub finish: Finish,
+}
+
+/// The suites that are several boots: all whose names begin so.
+pub const GROUPS: [&str; 2] = ["contract", "bad"];
+
+impl Scenario {
+    /// Whether it belongs to the suite of this name: its own, or a group's.
+    pub fn is_of(&self, suite: &str) -> bool {
+        let of_group = |group: &&str| {
+            *group == suite
+                && self
+                    .name
+                    .strip_prefix(*group)
+                    .is_some_and(|rest| rest.starts_with('-'))
+        };
+        self.name == suite || GROUPS.iter().any(of_group)
+    }
 }
 
 /// The partition that answers.
@@ -208,6 +226,7 @@ pub fn tests() -> Vec<Scenario> {
             Bl33::Direct(payload("client-test")),
         ),
     ];
+    tests.extend(contract::all());
     tests.extend(bad::all());
     tests
 }

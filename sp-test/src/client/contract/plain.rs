@@ -1,0 +1,222 @@
+//! Calls that are answered at once, and whose answers look like 64-bit identifiers without being
+//! one: x8-x17 survive them all.
+
+use super::{How, Suite, ask, is_error, key, starts_with};
+use crate::abi::{self, Regs};
+use crate::client::registers;
+use crate::client::report::{Seen, Verdict, equal};
+use crate::contract::{Boundary, Subject, protocol};
+use crate::expect::Exchange;
+
+/// What must come back.
+#[derive(Clone, Copy)]
+enum Answer {
+    /// FFA_VERSION's own number.
+    Number,
+    /// -1 in w0, all else as FF-A says.
+    Refused,
+    /// -1 in x0: SMCCC knows no such function.
+    Unknown,
+    /// FFA_SUCCESS_32.
+    Success,
+    /// NOT_SUPPORTED, by an FFA_ERROR; from EL3 by the bare -1 where it does not know the number.
+    Unsupported { beyond_el3: bool },
+}
+
+struct Call {
+    name: &'static str,
+    id: u32,
+    arguments: &'static [u64],
+    answer: Answer,
+}
+
+const fn call(name: &'static str, id: u32, arguments: &'static [u64], answer: Answer) -> Call {
+    Call {
+        name,
+        id,
+        arguments,
+        answer,
+    }
+}
+
+const UNSUPPORTED: Answer = Answer::Unsupported { beyond_el3: false };
+
+const CALLS: &[Call] = &[
+    call(
+        "VERSION-MINUS_1",
+        abi::VERSION,
+        &[0x2_0000],
+        Answer::Refused,
+    ),
+    call(
+        "UNKNOWN_32-MINUS_1",
+        abi::UNKNOWN_VENDOR_32,
+        &[1, 2, 3],
+        Answer::Unknown,
+    ),
+    call(
+        "UNKNOWN_64-MINUS_1",
+        abi::UNKNOWN_VENDOR_64,
+        &[1, 2, 3],
+        Answer::Unknown,
+    ),
+    call(
+        "FEATURES-SUCCESS",
+        abi::FEATURES,
+        &[abi::DIRECT_REQ_32 as u64],
+        Answer::Success,
+    ),
+    call(
+        "FEATURES-ERROR",
+        abi::FEATURES,
+        &[abi::UNKNOWN_FFA_32 as u64],
+        UNSUPPORTED,
+    ),
+    call("ID_GET-SUCCESS", abi::ID_GET, &[], Answer::Success),
+    call(
+        "UNKNOWN_FFA_32-ERROR",
+        abi::UNKNOWN_FFA_32,
+        &[1, 2, 3],
+        Answer::Unsupported { beyond_el3: true },
+    ),
+    call(
+        "UNKNOWN_FFA_64-ERROR",
+        abi::UNKNOWN_FFA_64,
+        &[1, 2, 3],
+        Answer::Unsupported { beyond_el3: true },
+    ),
+    // Not implemented yet; whatever they answer one day, these two leave x8-x17 alone.
+    call(
+        "INFO_GET_64-ERROR",
+        abi::NOTIFICATION_INFO_GET_64,
+        &[],
+        UNSUPPORTED,
+    ),
+    call(
+        "RXTX_MAP_64-ERROR",
+        abi::RXTX_MAP_64,
+        &[0x5010_0000, 0x5010_1000, 1],
+        UNSUPPORTED,
+    ),
+    // Not implemented yet; its success will be in x0-x17.
+    call(
+        "GET_REGS-ERROR",
+        abi::PARTITION_INFO_GET_REGS,
+        &[],
+        UNSUPPORTED,
+    ),
+];
+
+/// The calls of this client.
+pub fn client(suite: &mut Suite) {
+    let version = suite.column.version.into();
+    for how in How::ALL {
+        suite.own(format_args!("VERSION-NUMBER{}", how.suffix()), |suite| {
+            let exchange =
+                suite.call_as(&registers(abi::VERSION, &[version, 0, 0, 0, 0, 0, 0]), how)?;
+            check(suite, &exchange, Answer::Number)
+        });
+    }
+    for row in CALLS {
+        for how in How::ALL.into_iter().filter(|how| how.fits(row.id)) {
+            suite.own(format_args!("{}{}", row.name, how.suffix()), |suite| {
+                let exchange = suite.call_as(&with_zeroes(row), how)?;
+                check(suite, &exchange, row.answer)
+            });
+        }
+    }
+}
+
+/// x1-x7 zero where there is no argument: some of these calls check.
+fn with_zeroes(row: &Call) -> Regs {
+    let mut regs = [0; 18];
+    regs[0] = row.id.into();
+    for (slot, value) in regs.iter_mut().skip(1).zip(row.arguments) {
+        *slot = *value;
+    }
+    regs
+}
+
+fn check(suite: &Suite, exchange: &Exchange, answer: Answer) -> Verdict {
+    let got = exchange.got[0];
+    match answer {
+        Answer::Number => {
+            if got >> 16 != 1 || got < suite.column.version.into() {
+                equal("FFA_VERSION", got, suite.column.version.into())?;
+            }
+        }
+        Answer::Refused => starts_with(exchange, &[abi::code(abi::NOT_SUPPORTED)])?,
+        Answer::Unknown => starts_with(exchange, &[u64::MAX])?,
+        Answer::Success => starts_with(exchange, &[abi::SUCCESS_32.into(), 0])?,
+        Answer::Unsupported { beyond_el3 } => {
+            let bare = beyond_el3 && suite.column.boundary == Boundary::Physical;
+            if bare {
+                starts_with(exchange, &[u64::MAX])?;
+            } else {
+                is_error(exchange, abi::NOT_SUPPORTED)?;
+            }
+        }
+    }
+    Ok(Seen::Value("x0", got))
+}
+
+/// The same calls made by a partition.
+pub fn partition(suite: &mut Suite, subject: &'static Subject) {
+    for (suffix, setup) in [
+        ("", 0),
+        ("/garbage", protocol::GARBAGE),
+        ("/sve-hint", protocol::HINT),
+    ] {
+        let own = call(
+            "VERSION-NUMBER",
+            abi::VERSION,
+            match subject.version {
+                abi::V1_0 => &[abi::V1_0 as u64],
+                abi::V1_1 => &[abi::V1_1 as u64],
+                abi::V1_2 => &[abi::V1_2 as u64],
+                _ => &[abi::V1_3 as u64],
+            },
+            Answer::Number,
+        );
+        for row in CALLS.iter().chain([&own]) {
+            if setup == protocol::GARBAGE && !How::Garbage.fits(row.id) {
+                continue;
+            }
+            let column = subject.column();
+            suite.cell(column, format_args!("{}{suffix}", row.name), |suite| {
+                one(suite, subject, setup, row)
+            });
+        }
+    }
+    suite.cell(subject.column(), format_args!("WHO-KNOWN"), |suite| {
+        let [id, version, context, mpidr] = suite.ask(subject, ask::WHO, [0; 4])?;
+        equal("FFA_ID_GET", id, subject.id.into())?;
+        equal("FFA_VERSION", version, abi::V1_3.into())?;
+        equal("x4 at entry", context, 0)?;
+        equal("MPIDR_EL1", mpidr, 0x8000_0000)?;
+        Ok(Seen::Nothing)
+    });
+}
+
+fn one(suite: &mut Suite, subject: &Subject, setup: u64, row: &Call) -> Verdict {
+    suite.clear(subject)?;
+    suite.ask(subject, ask::SETUP, [setup, 0, 0, 0])?;
+    let mut arguments = [row.id.into(), 0, 0, 0];
+    for (slot, value) in arguments.iter_mut().skip(1).zip(row.arguments) {
+        *slot = *value;
+    }
+    let [x0, _, x2, _] = suite.ask(subject, ask::PLAIN, arguments)?;
+    suite.ask(subject, ask::SETUP, [0; 4])?;
+    let want = match row.answer {
+        Answer::Number => abi::V1_3.into(),
+        Answer::Refused => abi::code(abi::NOT_SUPPORTED),
+        Answer::Unknown => u64::MAX,
+        Answer::Success => abi::SUCCESS_32.into(),
+        Answer::Unsupported { .. } => {
+            equal("x2", x2, abi::code(abi::NOT_SUPPORTED))?;
+            abi::ERROR.into()
+        }
+    };
+    equal("x0", x0, want)?;
+    suite.seen(subject, row.id, key(x0, x2), 1)
+}

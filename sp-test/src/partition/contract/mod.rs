@@ -1,0 +1,341 @@
+//! A partition of the contract matrix: one source, built once for each version of FF-A.
+//!
+//! It answers, and does what a client of the matrix asks for (see
+//! [`protocol`](crate::contract::protocol)). Every call it makes is watched: x0-x30 and SP by
+//! [`judge`](crate::contract::judge), V0-V31, FPCR and FPSR by a fresh pattern. It never stops on
+//! what it finds: it tells when it is asked.
+
+mod command;
+mod tally;
+
+use crate::abi::{self, Regs, ids};
+use crate::contract::{
+    self, Boundary, Kind, SVE_HINT, Subject, is_extended_call,
+    protocol::{self as ask, FIRST_64, GARBAGE, HINT, PROVOKE, WAIT_64},
+};
+use crate::expect::{self, Exchange, Mismatch};
+use crate::rt::{
+    call::{self, Conduit, fresh},
+    entry::Boot,
+    fp::Vectors,
+    spin,
+};
+use tally::Tally;
+
+/// x4-x17, or as many of x3-x7.
+type Payload = [u64; 14];
+
+/// An action that a client has ordered for the next request or run.
+#[derive(Clone, Copy)]
+struct Armed {
+    action: u64,
+    first: u64,
+    second: u64,
+}
+
+/// What happens next.
+enum Step {
+    /// This call.
+    Call(Regs),
+    /// A call has been made, and this is what completed it.
+    Got(Regs),
+}
+
+struct Partition {
+    me: &'static Subject,
+    /// What FFA_VERSION answered, x4 at entry.
+    start: [u64; 2],
+    tally: Tally,
+    setup: u64,
+    armed: Option<Armed>,
+    calls: u64,
+}
+
+/// Runs the partition, which speaks `version`.
+pub fn run(version: u32, boot: &Boot) -> ! {
+    let answer = ask_firmware(abi::VERSION, version.into())[0];
+    let id = ask_firmware(abi::ID_GET, 0)[2] as u16;
+    let Some(me) = Subject::find(id).filter(|me| me.version == version) else {
+        panic!("a partition of version {version:#x} has the id {id:#x}");
+    };
+    crate::say!(
+        "{} {:#x} up: asked for FF-A {version:#x}, got {answer:#x}, context {}, at {:#x}",
+        me.name,
+        id,
+        boot.regs[4],
+        boot.base,
+    );
+    Partition {
+        me,
+        start: [answer, boot.regs[4]],
+        tally: Tally::new(),
+        setup: 0,
+        armed: None,
+        calls: 0,
+    }
+    .serve()
+}
+
+fn ask_firmware(id: u32, x1: u64) -> Regs {
+    let mut regs = [0; 18];
+    regs[0] = id.into();
+    regs[1] = x1;
+    call::call(Conduit::Smc, &mut regs);
+    regs
+}
+
+impl Partition {
+    fn serve(&mut self) -> ! {
+        let mut step = Step::Call(self.wait());
+        loop {
+            step = match step {
+                Step::Call(regs) => Step::Got(self.exchange(&regs)),
+                Step::Got(regs) => self.handle(&regs),
+            };
+        }
+    }
+
+    /// x0-x17 of the wait that is set up.
+    fn wait(&self) -> Regs {
+        let mut regs = [0; 18];
+        regs[0] = match self.setup & WAIT_64 {
+            0 => abi::MSG_WAIT,
+            _ => abi::MSG_WAIT_64,
+        }
+        .into();
+        regs
+    }
+
+    /// Makes a call, notes how it went and gives back x0-x17.
+    fn exchange(&mut self, call: &Regs) -> Regs {
+        let (exchange, result) = self.watch(call);
+        let got = &exchange.got;
+        self.tally
+            .add(call[0], ask::key(got[0], got[2]), result.err());
+        let mut regs = [0; 18];
+        regs.copy_from_slice(&got[..18]);
+        regs
+    }
+
+    /// Makes a call with everything watched. Registers that are no arguments of it are random.
+    fn watch(&mut self, call: &Regs) -> (Exchange, Result<(), Mismatch>) {
+        let id = call[0] as u32;
+        let mut random = fresh();
+        let mut sent = [0; 31];
+        random.fill(&mut sent);
+        let arguments = if is_extended_call(id) { 18 } else { 8 };
+        for (slot, value) in sent.iter_mut().zip(call).take(arguments) {
+            *slot = *value;
+        }
+        if self.setup & GARBAGE != 0 {
+            let narrow = id & 1 << 30 == 0;
+            let count = if narrow { 8 } else { 1 };
+            for register in sent.iter_mut().take(count) {
+                *register |= random.next() << 32;
+            }
+        }
+        if self.setup & HINT != 0 {
+            sent[0] |= SVE_HINT;
+        }
+        // By both conduits in turn: partitions may mix them.
+        self.calls += 1;
+        let conduit = match self.calls & 1 {
+            0 => Conduit::Smc,
+            _ => Conduit::Hvc,
+        };
+        let left = Vectors::pattern(random.next());
+        left.load();
+        let exchange = call::watched_call(conduit, sent);
+        let result = contract::judge(&exchange, Boundary::Partition)
+            .and_then(|()| vectors_kept(left.differences(&Vectors::store())));
+        (exchange, result)
+    }
+
+    /// Spins with everything watched.
+    fn spin(&mut self, ticks: u64) {
+        let left = Vectors::fresh();
+        left.load();
+        let result =
+            spin::watched(ticks).and_then(|()| vectors_kept(left.differences(&Vectors::store())));
+        self.tally.add(0, 0, result.err());
+    }
+
+    /// A completion of one of the calls that wait for requests.
+    fn handle(&mut self, got: &Regs) -> Step {
+        let id = got[0] as u32;
+        match Kind::of(id) {
+            Some(kind) if id == kind.request() => {
+                if let Some(answer) = self.command(kind, got) {
+                    return Step::Call(answer);
+                }
+                match self.armed.take() {
+                    Some(armed) => self.act(armed, kind, got),
+                    None => Step::Call(self.answer(kind, got)),
+                }
+            }
+            _ => {
+                if id == abi::ERROR {
+                    // This wait is not to be had: the other one always is.
+                    self.setup &= !WAIT_64;
+                }
+                if id == abi::RUN
+                    && let Some(armed) = self.armed.take()
+                {
+                    self.act_run(armed);
+                }
+                Step::Call(self.wait())
+            }
+        }
+    }
+
+    /// The answer to a request.
+    fn answer(&self, kind: Kind, request: &Regs) -> Regs {
+        contract::response(self.me.transform(), request, kind.response())
+    }
+
+    /// Does what was ordered, then answers.
+    fn act(&mut self, armed: Armed, kind: Kind, request: &Regs) -> Step {
+        match armed.action {
+            ask::OTHER_WIDTH => {
+                let other = match kind {
+                    Kind::Req32 => Kind::Req64,
+                    _ => Kind::Req32,
+                };
+                let got = self.exchange(&self.answer(other, request));
+                if got[0] as u32 != abi::ERROR {
+                    return Step::Got(got);
+                }
+            }
+            ask::PASS_ON => {
+                let (first, count) = kind.payload();
+                let mut payload = [0; 14];
+                for (slot, value) in payload
+                    .iter_mut()
+                    .zip(request.iter().skip(first).take(count))
+                {
+                    *slot = *value;
+                }
+                let answer = self.pass_on(armed, &payload);
+                return Step::Call(with_payload(kind, request, &answer));
+            }
+            _ => self.act_alone(armed),
+        }
+        Step::Call(self.answer(kind, request))
+    }
+
+    /// Does what was ordered before it waits again, having been run.
+    fn act_run(&mut self, armed: Armed) {
+        match armed.action {
+            ask::PASS_ON => {
+                let mut payload = [0; 14];
+                fresh().fill(&mut payload);
+                self.pass_on(armed, &payload);
+            }
+            _ => self.act_alone(armed),
+        }
+    }
+
+    fn act_alone(&mut self, armed: Armed) {
+        match armed.action {
+            ask::SPIN => self.spin(armed.first),
+            ask::YIELD => {
+                let mut regs = [0; 18];
+                regs[0] = match armed.second {
+                    0 => abi::YIELD,
+                    _ => abi::YIELD_64,
+                }
+                .into();
+                for _ in 0..armed.first {
+                    self.exchange(&regs);
+                }
+            }
+            ask::UNASKED => {
+                for kind in Kind::ALL {
+                    let mut regs = [0; 18];
+                    regs[0] = kind.response().into();
+                    regs[1] = ids(self.me.id, armed.first as u16);
+                    self.exchange(&regs);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Sends a request to another partition and runs that one until the answer comes. Gives the
+    /// answer's payload, or x0 and x2 of an error.
+    fn pass_on(&mut self, armed: Armed, payload: &Payload) -> Payload {
+        let peer = armed.first as u16;
+        let kind = Kind::of(armed.second as u32).unwrap_or(Kind::Req2);
+        let (first, count) = kind.payload();
+        let mut request = [0; 18];
+        request[0] = kind.request().into();
+        request[1] = ids(self.me.id, peer);
+        for (slot, value) in request.iter_mut().skip(first).zip(payload).take(count) {
+            *slot = match kind {
+                Kind::Req32 => *value & 0xffff_ffff,
+                _ => *value,
+            };
+        }
+        let forms = match armed.second & FIRST_64 {
+            0 => [abi::RUN, abi::RUN_64],
+            _ => [abi::RUN_64, abi::RUN],
+        };
+        let mut got = self.exchange(&request);
+        // Interrupts may come again and again, but not for ever.
+        for _ in 0..1000 {
+            if !matches!(got[0] as u32, abi::INTERRUPT | abi::YIELD) {
+                break;
+            }
+            for form in forms {
+                let mut run = [0; 18];
+                run[0] = form.into();
+                run[1] = u64::from(peer) << 16;
+                got = self.exchange(&run);
+                if got[0] as u32 != abi::ERROR {
+                    break;
+                }
+                if armed.second & PROVOKE != 0 {
+                    let mut another = [0; 18];
+                    another[0] = abi::DIRECT_REQ2.into();
+                    another[1] = ids(self.me.id, peer);
+                    self.exchange(&another);
+                    self.exchange(&run);
+                }
+            }
+        }
+        let mut answer = [0; 14];
+        if got[0] as u32 == abi::ERROR {
+            answer[0] = got[0];
+            answer[1] = got[2];
+        } else {
+            let (first, count) = kind.payload();
+            for (slot, value) in answer.iter_mut().zip(got.iter().skip(first).take(count)) {
+                *slot = *value;
+            }
+        }
+        answer
+    }
+}
+
+/// A response of `kind` to `request` with this payload.
+fn with_payload(kind: Kind, request: &Regs, payload: &Payload) -> Regs {
+    let mut regs = [0; 18];
+    regs[0] = kind.response().into();
+    regs[1] = (request[1] >> 16 & 0xffff) | (request[1] & 0xffff) << 16;
+    let (first, count) = kind.payload();
+    for (slot, value) in regs.iter_mut().skip(first).zip(payload).take(count) {
+        *slot = *value;
+    }
+    regs
+}
+
+fn vectors_kept(differences: u64) -> Result<(), Mismatch> {
+    match differences {
+        0 => Ok(()),
+        got => Err(Mismatch {
+            register: expect::VECTORS,
+            got,
+            want: 0,
+        }),
+    }
+}
