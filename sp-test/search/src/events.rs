@@ -1,0 +1,333 @@
+//! What can happen: one event for each call with one representative of each class of arguments, and
+//! what happens to an endpoint.
+
+use crate::{
+    calls::{Kind, W2, fid},
+    state::{Core, Form, Now, S},
+    world::{self, OTHER_SERVICE, World, service},
+};
+use std::fmt;
+
+/// An event of a world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A call by whoever has the core.
+    Call(Kind),
+    /// An interrupt of the normal world while a partition runs. In front of a VM: whether it is the
+    /// proxy's own.
+    Interrupt {
+        /// It is the proxy's own.
+        own: bool,
+    },
+    /// The running partition's context fails.
+    Abort,
+    /// The context that left is in memory.
+    Saved,
+    /// The SPMC starts the next partition, or gives the core to the normal world.
+    Start,
+    /// The normal world switches this core on.
+    CoreOn(u8),
+    /// The proxy runs a partition again that its own interrupt took away.
+    Again,
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Call(kind) => kind.fmt(f),
+            Self::Interrupt { own: false } => f.write_str("an interrupt"),
+            Self::Interrupt { own: true } => f.write_str("an interrupt of the proxy's own"),
+            Self::Abort => f.write_str("it fails"),
+            Self::Saved => f.write_str("the context that left is saved"),
+            Self::Start => f.write_str("the SPMC goes on booting"),
+            Self::CoreOn(core) => write!(f, "core {core} is switched on"),
+            Self::Again => f.write_str("the proxy runs it again"),
+        }
+    }
+}
+
+/// The events of a world, by who makes them happen; an event's number is its place.
+#[derive(Debug)]
+pub struct Events {
+    /// All of them.
+    pub all: Vec<Event>,
+    normal_world: std::ops::Range<usize>,
+    partition: Vec<std::ops::Range<usize>>,
+    happens: std::ops::Range<usize>,
+}
+
+const SAVED: usize = 0;
+const START: usize = 1;
+const AGAIN: usize = 2;
+
+impl Events {
+    /// The events of `world`.
+    pub fn of(world: &World) -> Self {
+        let mut all = vec![Event::Saved, Event::Start, Event::Again];
+        all.extend((0..world.cores).map(|core| Event::CoreOn(core as u8)));
+        let mut add = |kinds: Vec<Kind>| {
+            let start = all.len();
+            all.extend(kinds.into_iter().map(Event::Call));
+            start..all.len()
+        };
+        let normal_world = add(if world.proxy.is_some() {
+            vm(world)
+        } else {
+            normal_world(world)
+        });
+        let partition = (0..world.partitions.len())
+            .map(|slot| add(partition(world, slot)))
+            .collect();
+        let start = all.len();
+        all.extend([
+            Event::Abort,
+            Event::Interrupt { own: false },
+            Event::Interrupt { own: true },
+        ]);
+        Self {
+            happens: start..all.len(),
+            all,
+            normal_world,
+            partition,
+        }
+    }
+
+    /// Which can happen on `core`.
+    pub fn enabled(&self, s: &S, core: usize) -> impl Iterator<Item = usize> + '_ {
+        let Core { now, unsaved, .. } = s.core[core];
+        let cores: [Now; 2] = [s.core[0].now, s.core[1].now];
+        let (first, second) = match now {
+            _ if unsaved.is_some() => (SAVED..SAVED + 1, 0..0),
+            Now::Unborn | Now::Off => (0..0, 0..0),
+            Now::Spmc => (START..START + 1, 0..0),
+            Now::NormalWorld if s.vm.again.is_some() => (AGAIN..AGAIN + 1, 0..0),
+            Now::NormalWorld => (
+                self.normal_world.clone(),
+                AGAIN + 1..self.normal_world.start,
+            ),
+            Now::Slot(slot) => {
+                let mut happens = self.happens.clone();
+                if s.vm.call.is_none() {
+                    happens.end -= 1;
+                }
+                (self.partition[usize::from(slot)].clone(), happens)
+            }
+        };
+        first.chain(second).filter(move |event| {
+            // Only a core that is not on can be switched on.
+            match self.all[*event] {
+                Event::CoreOn(other) => {
+                    matches!(cores[usize::from(other)], Now::Unborn | Now::Off)
+                }
+                _ => true,
+            }
+        })
+    }
+}
+
+/// An id that nobody has.
+const NOBODY: u16 = 0x8009;
+/// A VM's id.
+const OTHER_VM: u16 = 2;
+
+fn request(form: Form, sender: u16, receiver: u16) -> Kind {
+    Kind::Request {
+        form,
+        sender,
+        receiver,
+        w2: W2::Message,
+        uuid: (0, 0),
+        hint: false,
+    }
+}
+
+/// Requests of one form by `own`: the good ones to each of `to`, and one with each argument wrong.
+fn requests(form: Form, own: u16, to: &[u16], spoofed: &[u16]) -> Vec<Kind> {
+    let mut kinds = Vec::new();
+    for receiver in to {
+        kinds.push(request(form, own, *receiver));
+    }
+    let Some(good) = to.first() else {
+        return kinds;
+    };
+    kinds.extend(spoofed.iter().map(|sender| request(form, *sender, *good)));
+    kinds.extend([NOBODY, OTHER_VM, 0x8000, own].map(|receiver| request(form, own, receiver)));
+    let mut vary = |w2: W2, uuid: (u64, u64), hint: bool| {
+        kinds.push(Kind::Request {
+            form,
+            sender: own,
+            receiver: *good,
+            w2,
+            uuid,
+            hint,
+        });
+    };
+    if form == Form::Two {
+        let slot = good.wrapping_sub(0x8001);
+        vary(W2::Message, service(slot), false);
+        vary(W2::Message, OTHER_SERVICE, false);
+        vary(W2::Message, (0xbad, 0xbad), false);
+        vary(W2::Message, (0, 0), true);
+    } else {
+        vary(W2::Reserved, (0, 0), false);
+        vary(W2::Framework, (0, 0), false);
+    }
+    kinds
+}
+
+fn runs(world: &World, wide: bool) -> Vec<Kind> {
+    let mut kinds = Vec::new();
+    for (slot, partition) in world.partitions.iter().enumerate() {
+        let indices: &[u16] = if partition.up { &[0, 1] } else { &[0, 1, 7] };
+        kinds.extend(indices.iter().map(|index| Kind::Run {
+            wide,
+            id: World::id(slot),
+            index: *index,
+        }));
+    }
+    kinds.extend([NOBODY, OTHER_VM, 0x8000].map(|id| Kind::Run { wide, id, index: 0 }));
+    kinds
+}
+
+/// Calls that are answered at once whoever makes them.
+fn questions(world: &World) -> Vec<Kind> {
+    let mut kinds = vec![
+        Kind::IdGet,
+        Kind::SpmIdGet,
+        Kind::Console { count: 3 },
+        Kind::Console { count: 0 },
+        Kind::RxtxMap,
+        Kind::UnknownFfa,
+        Kind::Error {
+            wide: false,
+            code: -6,
+        },
+        Kind::Features(fid::request(Form::Two)),
+        Kind::Features(fid::RUN | fid::WIDE),
+        Kind::Features(fid::MSG_WAIT),
+        Kind::Version(0x2_0000),
+    ];
+    kinds.extend(
+        world
+            .versions
+            .iter()
+            .map(|minor| Kind::Version(0x1_0000 | u32::from(*minor))),
+    );
+    kinds
+}
+
+fn all_ids(world: &World) -> Vec<u16> {
+    (0..world.partitions.len()).map(World::id).collect()
+}
+
+fn normal_world(world: &World) -> Vec<Kind> {
+    let to = all_ids(world);
+    let mut kinds = Vec::new();
+    for form in world.forms {
+        kinds.extend(requests(*form, 0, &to, &[1, to[0], 0x8000]));
+    }
+    kinds.extend(runs(world, false));
+    kinds.push(Kind::Run {
+        wide: true,
+        id: to[0],
+        index: 0,
+    });
+    for form in world.forms {
+        kinds.push(Kind::Response {
+            form: *form,
+            sender: 0,
+            receiver: to[0],
+            w2: W2::Message,
+        });
+    }
+    kinds.extend(questions(world));
+    kinds.extend([
+        Kind::Wait { wide: false, w1: 0 },
+        Kind::Wait { wide: false, w1: 1 },
+        Kind::Yield { wide: false, w4: 0 },
+        Kind::Interrupt { wide: false },
+        Kind::Interrupt { wide: true },
+        Kind::Bounce,
+        Kind::Spmd(8, 0x1_0002),
+        Kind::Spmd(8, 0x2_0000),
+        Kind::Spmd(1, 0),
+        Kind::Spmd(0, fid::PSCI_CPU_OFF as u32),
+        Kind::Spmd(0, 0x8400_0001),
+        Kind::Spmd(77, 0),
+        Kind::FalseSpmd,
+    ]);
+    kinds
+}
+
+fn partition(world: &World, slot: usize) -> Vec<Kind> {
+    let own = World::id(slot);
+    let others: Vec<u16> = all_ids(world).into_iter().filter(|id| *id != own).collect();
+    let mut kinds = Vec::new();
+    for form in world.forms {
+        if others.is_empty() {
+            kinds.push(request(*form, own, OTHER_VM));
+        }
+        kinds.extend(requests(*form, own, &others, &[0, 0x8000]));
+    }
+    for form in world.forms {
+        let respond = |sender, receiver, w2| Kind::Response {
+            form: *form,
+            sender,
+            receiver,
+            w2,
+        };
+        let mut receivers = vec![0, 1, NOBODY, own];
+        receivers.extend(&others);
+        kinds.extend(
+            receivers
+                .into_iter()
+                .map(|receiver| respond(own, receiver, W2::Message)),
+        );
+        kinds.push(respond(0x8000, 0, W2::Message));
+        if *form != Form::Two {
+            kinds.push(respond(own, 0, W2::Reserved));
+            kinds.push(respond(own, 0, W2::Framework));
+        }
+    }
+    for wide in [false, true] {
+        kinds.extend(runs(world, wide));
+        kinds.extend([
+            Kind::Wait { wide, w1: 0 },
+            Kind::Wait { wide, w1: 1 },
+            Kind::Yield { wide, w4: 0 },
+            Kind::Yield { wide, w4: 1 },
+            Kind::Interrupt { wide },
+            Kind::Error { wide, code: -8 },
+        ]);
+    }
+    kinds.extend(questions(world));
+    kinds.extend([Kind::SmcccVersion, Kind::UnknownSmc, Kind::Psci]);
+    kinds
+}
+
+fn vm(world: &World) -> Vec<Kind> {
+    let to = all_ids(world);
+    let mut kinds = Vec::new();
+    for form in world.forms {
+        kinds.extend(requests(*form, world::VM_ID, &to, &[0, OTHER_VM, to[0]]));
+        kinds.push(Kind::Response {
+            form: *form,
+            sender: world::VM_ID,
+            receiver: to[0],
+            w2: W2::Message,
+        });
+    }
+    for wide in [false, true] {
+        kinds.extend(runs(world, wide));
+        kinds.push(Kind::Interrupt { wide });
+    }
+    kinds.extend(questions(world));
+    kinds.extend([
+        Kind::Wait { wide: false, w1: 0 },
+        Kind::Yield { wide: false, w4: 0 },
+        Kind::SmcccVersion,
+        Kind::UnknownSmc,
+        Kind::Psci,
+    ]);
+    kinds
+}

@@ -1,0 +1,295 @@
+//! The search itself: breadth first, on several threads, each with its own cores.
+
+mod path;
+mod seen;
+
+pub use path::{Step, announce_panics};
+
+use crate::{
+    events::{Event, Events},
+    invariants, label, model,
+    rig::{Rig, make_call},
+    state::{Now, S},
+    view::View,
+    world::World,
+};
+use path::Paths;
+use seen::Seen;
+use serde::Serialize;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread,
+    time::Instant,
+};
+
+/// What was found wrong, and the shortest way there.
+#[derive(Clone, Debug, Serialize)]
+pub struct Violation {
+    /// The events from the start, in words.
+    pub path: Vec<String>,
+    /// What is wrong after the last.
+    pub what: String,
+}
+
+/// How a search went.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// The configuration's name.
+    pub configuration: String,
+    /// What it has.
+    pub about: String,
+    /// How many states there are.
+    pub states: usize,
+    /// How many events were made to happen.
+    pub transitions: usize,
+    /// The most events on the shortest way to a state.
+    pub depth: usize,
+    /// Whether there are no more states; else the depth was the bound.
+    pub complete: bool,
+    /// Seconds of wall clock.
+    pub seconds: f64,
+    /// What was found wrong.
+    pub violation: Option<Violation>,
+}
+
+/// How far to search.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The most events from the start.
+    pub depth: Option<usize>,
+    /// How many threads.
+    pub threads: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            depth: None,
+            threads: thread::available_parallelism().map_or(1, usize::from),
+        }
+    }
+}
+
+/// How many states a thread takes at a time.
+const CHUNK: usize = 64;
+
+/// Searches `world`. Stops at the first violation.
+pub fn search(world: &World, limits: Limits) -> Report {
+    let began = Instant::now();
+    let events = Events::of(world);
+    let seen = Seen::new();
+    let start = world.canonical(&world.start());
+    seen.insert(start);
+    let mut frontier = vec![start];
+    let mut paths = Arc::new(Paths::default());
+    let (mut states, mut transitions, mut depth) = (1, 0, 0);
+    let mut first = 0;
+    let mut found = None;
+    let mut workers: Vec<_> = (0..limits.threads.max(1))
+        .map(|_| Worker::new(world))
+        .collect();
+    while !frontier.is_empty() && limits.depth.is_none_or(|limit| depth < limit) {
+        path::publish(world, &paths);
+        let next = AtomicUsize::new(0);
+        let stop = AtomicBool::new(false);
+        let violation = Mutex::new(None);
+        let layer = Layer {
+            world,
+            events: &events,
+            frontier: &frontier,
+            first,
+            next: &next,
+            stop: &stop,
+            violation: &violation,
+            seen: &seen,
+        };
+        let results: Vec<_> = thread::scope(|scope| {
+            let threads: Vec<_> = workers
+                .iter_mut()
+                .map(|worker| scope.spawn(|| layer.expand(worker)))
+                .collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap_or_default())
+                .collect()
+        });
+        let mut steps = Vec::new();
+        let count = frontier.len();
+        frontier = Vec::new();
+        for (new, done) in results {
+            transitions += done;
+            for (step, s) in new {
+                steps.push(step);
+                frontier.push(s);
+            }
+        }
+        if let Some((step, what)) = violation.into_inner().unwrap_or_default() {
+            found = Some(Violation {
+                path: paths.explain(world, &events, step),
+                what,
+            });
+            break;
+        }
+        first += count;
+        states += frontier.len();
+        paths = Arc::new(paths.longer(steps));
+        if !frontier.is_empty() {
+            depth += 1;
+        }
+    }
+    Report {
+        configuration: world.name.into(),
+        about: world.about.into(),
+        states,
+        transitions,
+        depth,
+        complete: found.is_none() && frontier.is_empty(),
+        seconds: began.elapsed().as_secs_f64(),
+        violation: found,
+    }
+}
+
+/// A thread's cores: with the short way of messages, and without.
+struct Worker {
+    short: Rig,
+    general: Rig,
+}
+
+impl Worker {
+    fn new(world: &World) -> Self {
+        Self {
+            short: Rig::new(world, false),
+            general: Rig::new(world, true),
+        }
+    }
+}
+
+/// States that are as many events from the start.
+struct Layer<'a> {
+    world: &'a World,
+    events: &'a Events,
+    frontier: &'a [S],
+    /// The number of the first.
+    first: usize,
+    next: &'a AtomicUsize,
+    stop: &'a AtomicBool,
+    violation: &'a Mutex<Option<(Step, String)>>,
+    seen: &'a Seen,
+}
+
+type New = Vec<(Step, S)>;
+
+impl Layer<'_> {
+    /// Takes states until there are none, and makes every event happen in each.
+    fn expand(&self, worker: &mut Worker) -> (New, usize) {
+        let mut new = Vec::new();
+        let mut done = 0;
+        while !self.stop.load(Ordering::Relaxed) {
+            let from = self.next.fetch_add(CHUNK, Ordering::Relaxed);
+            if from >= self.frontier.len() {
+                break;
+            }
+            let to = (from + CHUNK).min(self.frontier.len());
+            for number in from..to {
+                let s = &self.frontier[number];
+                let before = base(self.world, self.events, s);
+                for core in 0..self.world.cores {
+                    for event in self.events.enabled(s, core) {
+                        let step = Step {
+                            from: (self.first + number) as u32,
+                            core: core as u8,
+                            event: event as u16,
+                        };
+                        done += 1;
+                        match self.guarded(worker, &before, step) {
+                            Ok(s) => {
+                                if self.seen.insert(s) {
+                                    new.push((step, s));
+                                }
+                            }
+                            Err(what) => {
+                                self.stop.store(true, Ordering::Relaxed);
+                                if let Ok(mut violation) = self.violation.lock() {
+                                    violation.get_or_insert((step, what));
+                                }
+                                return (new, done);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        (new, done)
+    }
+
+    /// One event; a panic of the core is an error like others, where panics unwind.
+    fn guarded(&self, worker: &mut Worker, before: &View, step: Step) -> Result<S, String> {
+        path::note(step);
+        if cfg!(panic = "unwind") {
+            let happens =
+                AssertUnwindSafe(|| happen(self.world, self.events, worker, before, step));
+            catch_unwind(happens).unwrap_or_else(|panic| {
+                let text = panic
+                    .downcast_ref::<String>()
+                    .map(String::as_str)
+                    .or_else(|| panic.downcast_ref::<&str>().copied());
+                Err(format!("a panic: {}", text.unwrap_or("of some kind")))
+            })
+        } else {
+            happen(self.world, self.events, worker, before, step)
+        }
+    }
+}
+
+/// The registers of a state, and those of a VM's call that is being served.
+fn base(world: &World, events: &Events, s: &S) -> View {
+    let mut view = View::of(world, s);
+    if let Some(call) = s.vm.call
+        && let Some(Event::Call(kind)) = events.all.get(usize::from(call))
+    {
+        view.vm = kind.frame(label::VM);
+    }
+    view
+}
+
+/// Makes an event happen in both cores, and checks everything.
+fn happen(
+    world: &World,
+    events: &Events,
+    worker: &mut Worker,
+    state: &View,
+    step: Step,
+) -> Result<S, String> {
+    let (core, number) = (usize::from(step.core), usize::from(step.event));
+    let event = events.all[number];
+    let before = &mut state.clone();
+    if let Event::Call(kind) = event {
+        make_call(world, before, core, kind);
+    }
+    let results = [&mut worker.short, &mut worker.general].map(|rig| {
+        rig.load(world, before);
+        rig.act(world, before, core, number, event)
+    });
+    let general = results[1].as_ref().map_err(Clone::clone)?;
+    let after = results[0].as_ref().map_err(Clone::clone)?;
+    if let Some(difference) = after.difference(general, world, true) {
+        return Err(format!(
+            "the short way of messages differs from the general one: {difference}"
+        ));
+    }
+    invariants::step(world, before, after, core, event)?;
+    invariants::check(world, &after.s)?;
+    let wanted = model::wanted(world, before, core, number, event);
+    if let Some(difference) = after.difference(&wanted.view, world, wanted.unchanged) {
+        return Err(difference);
+    }
+    if matches!(after.s.core[core].now, Now::Unborn) {
+        return Err("the core is nobody's".into());
+    }
+    let s = world.canonical(&after.s);
+    Ok(s)
+}

@@ -1,0 +1,148 @@
+//! Ways to states, and telling them.
+
+use super::{Worker, base};
+use crate::{
+    events::{Event, Events},
+    rig::make_call,
+    state::{Now, S},
+    view::View,
+    world::World,
+};
+use std::{
+    cell::Cell,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// An event and the number of the state in which it happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The state.
+    pub from: u32,
+    /// The core.
+    pub core: u8,
+    /// The event's number.
+    pub event: u16,
+}
+
+/// The event that led to each state first, in the order of their numbers; the start has none.
+#[derive(Debug, Default)]
+pub struct Paths {
+    layers: Vec<Arc<Vec<Step>>>,
+}
+
+/// The search of the moment, for the message of a panic.
+static CURRENT: Mutex<Option<(World, Arc<Paths>)>> = Mutex::new(None);
+
+thread_local! {
+    /// The event of the moment.
+    static STEP: Cell<Option<Step>> = const { Cell::new(None) };
+}
+
+pub(super) fn publish(world: &World, paths: &Arc<Paths>) {
+    let mut current = CURRENT.lock().unwrap_or_else(PoisonError::into_inner);
+    *current = Some((world.clone(), paths.clone()));
+}
+
+pub(super) fn note(step: Step) {
+    STEP.set(Some(step));
+}
+
+/// Where panics end the process: lets one of a core tell the events that led to it.
+pub fn announce_panics() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        usual(panic);
+        let Some(step) = STEP.take() else {
+            return;
+        };
+        let current = CURRENT.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((world, paths)) = &*current {
+            eprintln!("configuration {}, by these events:", world.name);
+            for line in paths.explain(world, &Events::of(world), step) {
+                eprintln!("  {line}");
+            }
+        }
+    }));
+}
+
+impl Paths {
+    /// With one more layer.
+    pub(super) fn longer(&self, layer: Vec<Step>) -> Self {
+        let mut layers = self.layers.clone();
+        layers.push(Arc::new(layer));
+        Self { layers }
+    }
+
+    fn step(&self, state: u32) -> Option<Step> {
+        let mut place = (state as usize).checked_sub(1)?;
+        for layer in &self.layers {
+            match layer.get(place) {
+                Some(step) => return Some(*step),
+                None => place -= layer.len(),
+            }
+        }
+        None
+    }
+
+    /// The events up to `last`, in words. All but the last are made to happen once more, to tell who
+    /// had the core.
+    pub(super) fn explain(&self, world: &World, events: &Events, last: Step) -> Vec<String> {
+        let mut steps = vec![last];
+        let mut state = last.from;
+        while let Some(step) = self.step(state) {
+            steps.push(step);
+            state = step.from;
+        }
+        steps.reverse();
+        let mut worker = Worker::new(world);
+        let mut s = world.canonical(&world.start());
+        let mut lines = Vec::new();
+        for (number, step) in steps.iter().enumerate() {
+            let (core, event) = (usize::from(step.core), events.all[usize::from(step.event)]);
+            lines.push(format!(
+                "{}. core {core}, {}: {event}",
+                number + 1,
+                who(&s, core)
+            ));
+            if number + 1 == steps.len() {
+                break;
+            }
+            match replay(world, events, &mut worker, &s, *step) {
+                Ok(view) => s = world.canonical(&view.s),
+                Err(what) => {
+                    lines.push(format!("   {what}"));
+                    break;
+                }
+            }
+        }
+        lines
+    }
+}
+
+fn replay(
+    world: &World,
+    events: &Events,
+    worker: &mut Worker,
+    s: &S,
+    step: Step,
+) -> Result<View, String> {
+    let (core, number) = (usize::from(step.core), usize::from(step.event));
+    let mut before = base(world, events, s);
+    if let Event::Call(kind) = events.all[number] {
+        make_call(world, &mut before, core, kind);
+    }
+    worker.short.load(world, &before);
+    worker
+        .short
+        .act(world, &before, core, number, events.all[number])
+}
+
+/// Who has a core, in words.
+fn who(s: &S, core: usize) -> String {
+    match s.core[core].now {
+        Now::Unborn | Now::Off => "which is off".into(),
+        Now::Spmc => "the SPMC".into(),
+        Now::NormalWorld => "the normal world".into(),
+        Now::Slot(slot) => format!("partition {:#x}", World::id(usize::from(slot))),
+    }
+}

@@ -1,0 +1,229 @@
+//! The real cores, put into a state; an event is made to happen; and the state that comes of it.
+
+mod proxy;
+mod snapshot;
+
+use crate::{
+    calls::{Kind, fid},
+    events::Event,
+    label::{self, Frame, Origin},
+    state::{Core, Form, Now},
+    view::View,
+    world::{self, World},
+};
+use ffa_abi::{EndpointId, Version};
+use proxy_el2::vm::Vm;
+use spmc::{
+    context::{Context, Registers, Slot},
+    spm::{self, Next, Outcome, Pe, Spmc},
+};
+
+/// The machine's part of a context: general registers.
+#[derive(Debug)]
+pub struct General(pub Frame);
+
+impl Registers for General {
+    fn x(&mut self) -> &mut Frame {
+        &mut self.0
+    }
+}
+
+/// Nobody listens to the console.
+struct Silent;
+
+impl spm::Machine for Silent {
+    fn console(&mut self, _: EndpointId, _: u8) {}
+}
+
+/// The real code, set up for a world.
+#[derive(Debug)]
+pub struct Rig {
+    spmc: Spmc<'static, General>,
+    cores: Vec<Pe<'static, General>>,
+    vm: Option<Vm>,
+    /// Whether messages go without their short way.
+    general: bool,
+}
+
+impl Rig {
+    /// The cores of `world`. Its contexts stay for as long as the process.
+    pub fn new(world: &World, general: bool) -> Self {
+        let mut spmc = Spmc::new();
+        for slot in 0..world.partitions.len() {
+            let added = spmc.add(world.info(slot), Version::V1_0);
+            assert_eq!(added, Some(Slot(slot as u8)));
+        }
+        let mut cores: Vec<_> = (0..world.cores).map(|core| Pe::new(core as u16)).collect();
+        for (slot, index) in &world.contexts {
+            let context = Box::leak(Box::new(Context::new(General(label::frame(0)))));
+            spmc.adopt(&mut cores[usize::from(*index)], Slot(*slot), context);
+        }
+        Self {
+            spmc,
+            cores,
+            vm: world
+                .proxy
+                .map(|mode| Vm::new(EndpointId(world::VM_ID), 0, mode)),
+            general,
+        }
+    }
+
+    /// Makes `event`, which is number `number`, happen on `core` in the state of `before`, into which
+    /// the rig has been put, and returns the state after it.
+    ///
+    /// # Errors
+    /// The core did something that has no place in a state.
+    pub fn act(
+        &mut self,
+        world: &World,
+        before: &View,
+        core: usize,
+        number: usize,
+        event: Event,
+    ) -> Result<View, String> {
+        let mut after = before.clone();
+        let next = match event {
+            Event::Saved => {
+                self.saved(core, before)?;
+                after.s.core[core].unsaved = None;
+                None
+            }
+            Event::Start => {
+                self.start(core, &mut after.s.core[core], world);
+                None
+            }
+            Event::CoreOn(other) => {
+                after.s.core[usize::from(other)].now = Now::Spmc;
+                None
+            }
+            Event::Abort => Some(self.spmc.abort(&mut self.cores[core], slot(before, core)?)),
+            Event::Interrupt { .. } => Some(
+                self.spmc
+                    .preempt(&mut self.cores[core], slot(before, core)?),
+            ),
+            Event::Call(_)
+                if world.proxy.is_some() && before.s.core[core].now == Now::NormalWorld =>
+            {
+                after.s.vm.call = Some(number as u16);
+                self.proxy(core, &mut after, &[])?
+            }
+            Event::Again => {
+                let again = before.s.vm.again.ok_or("nobody was interrupted")?;
+                after.s.vm.again = None;
+                self.proxy(core, &mut after, &[proxy::interrupt(again)])?
+            }
+            Event::Call(_) => Some(self.call(core, before)?),
+        };
+        if let Some(outcome) = next {
+            self.outcome(core, &mut after, outcome)?;
+        }
+        // EL3 switches the core off if the SPMC agrees.
+        let nwd = &self.cores[core].nwd;
+        if event == Event::Call(Kind::Spmd(0, fid::PSCI_CPU_OFF as u32))
+            && nwd[0] == fid::response(Form::Narrow)
+            && nwd[3] == 0
+        {
+            after.s.core[core].now = Now::Off;
+        }
+        self.note(world, &mut after)?;
+        if let Some(call) = before.s.vm.call.or(after.s.vm.call)
+            && after.s.core[core].now == Now::NormalWorld
+            && !matches!(event, Event::Saved)
+        {
+            let own = matches!(event, Event::Interrupt { own: true });
+            self.completed(core, &mut after, call, own)?;
+        }
+        self.note_vm(&mut after)?;
+        Ok(after)
+    }
+
+    fn call(&mut self, core: usize, before: &View) -> Result<Outcome, String> {
+        let pe = &mut self.cores[core];
+        Ok(match (before.s.core[core].now, self.general) {
+            (Now::NormalWorld, false) => self.spmc.handle_normal_world(pe, &mut Silent),
+            (Now::NormalWorld, true) => self.spmc.handle_normal_world_general(pe, &mut Silent),
+            (Now::Slot(slot), false) => self.spmc.handle_partition(pe, Slot(slot), &mut Silent),
+            (Now::Slot(slot), true) => {
+                self.spmc
+                    .handle_partition_general(pe, Slot(slot), &mut Silent)
+            }
+            (now, _) => return Err(format!("a call while the core is {now:?}'s")),
+        })
+    }
+
+    fn saved(&mut self, core: usize, before: &View) -> Result<(), String> {
+        let slot = before.s.core[core].unsaved.ok_or("nobody has left")?;
+        let pe = &mut self.cores[core];
+        let left = self.spmc.left(pe, Slot(slot));
+        self.spmc.saved(pe, left.ok_or("who left is not here")?);
+        Ok(())
+    }
+
+    /// Starts the next partition of those that have never run.
+    fn start(&mut self, core: usize, noted: &mut Core, world: &World) {
+        while usize::from(noted.started) < world.partitions.len() {
+            let slot = noted.started;
+            noted.started += 1;
+            if self.spmc.start(&mut self.cores[core], Slot(slot)) {
+                noted.now = Now::Slot(slot);
+                return;
+            }
+        }
+        noted.now = Now::NormalWorld;
+    }
+
+    fn outcome(&self, core: usize, after: &mut View, outcome: Outcome) -> Result<(), String> {
+        let Outcome { next, left } = outcome;
+        let noted = &mut after.s.core[core];
+        let caller = noted.now;
+        let entered = match next {
+            Next::NormalWorld | Next::NormalWorldResume => Now::NormalWorld,
+            Next::Partition(slot) => Now::Slot(slot.0),
+            Next::Booted => Now::Spmc,
+        };
+        if next == Next::NormalWorldResume && caller != Now::NormalWorld {
+            return Err(format!("{caller:?} ended in a resume of the normal world"));
+        }
+        if caller == Now::NormalWorld && matches!(entered, Now::Slot(_)) {
+            noted.wide_entry = self.cores[core].nwd[0] & fid::WIDE != 0;
+        }
+        if !matches!(entered, Now::Slot(_)) {
+            noted.wide_entry = false;
+        }
+        noted.now = entered;
+        if let Some(left) = left {
+            if caller != Now::Slot(left.slot().0) {
+                return Err(format!("{left:?} left, but {caller:?} ran"));
+            }
+            noted.unsaved = Some(left.slot().0);
+        }
+        Ok(())
+    }
+}
+
+fn slot(before: &View, core: usize) -> Result<Slot, String> {
+    match before.s.core[core].now {
+        Now::Slot(slot) => Ok(Slot(slot)),
+        now => Err(format!("{now:?} runs, and no partition")),
+    }
+}
+
+/// The label that the frames of whoever makes a call on `core` carry.
+pub fn caller(world: &World, before: &View, core: usize) -> Origin {
+    match before.s.core[core].now {
+        Now::Slot(slot) => world.context(slot, core).unwrap_or_default() as Origin,
+        _ if world.proxy.is_some() => label::VM,
+        _ => label::normal_world(core),
+    }
+}
+
+/// Writes a call into the registers of who makes it.
+pub fn make_call(world: &World, view: &mut View, core: usize, kind: Kind) {
+    let origin = caller(world, view, core);
+    let x = kind.frame(origin);
+    match view.s.core[core].now {
+        Now::Slot(_) => view.x[usize::from(origin)] = x,
+        _ if world.proxy.is_some() => view.vm = x,
+        _ => view.nwd[core].copy_from_slice(&x[..18]),
+    }
+}

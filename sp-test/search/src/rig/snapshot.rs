@@ -1,0 +1,262 @@
+//! Putting the cores into a state, and reading the state back.
+
+use super::{General, Rig};
+use crate::{
+    label,
+    state::{By, Ctx, Form, Negotiated, Serves},
+    view::View,
+    world::World,
+};
+use ffa_abi::{EndpointId, Regs, id::Endpoints};
+use spmc::{
+    context::{Context, Giver, Parked, Request, RequestKind, Slot, WaitsFor},
+    spm::Negotiation,
+};
+
+fn by(giver: Giver) -> By {
+    match giver {
+        Giver::Spmc => By::Spmc,
+        Giver::NormalWorld => By::NormalWorld,
+        Giver::Partition(slot) => By::Slot(slot.0),
+    }
+}
+
+fn giver(by: By) -> Giver {
+    match by {
+        By::Spmc => Giver::Spmc,
+        By::NormalWorld => Giver::NormalWorld,
+        By::Slot(slot) => Giver::Partition(Slot(slot)),
+    }
+}
+
+fn request_kind(form: Form) -> RequestKind {
+    match form {
+        Form::Two => RequestKind::Direct2,
+        form => RequestKind::Direct {
+            wide: form.is_wide(),
+        },
+    }
+}
+
+fn form(kind: RequestKind) -> Form {
+    match kind {
+        RequestKind::Direct2 => Form::Two,
+        RequestKind::Direct { wide: true } => Form::Wide,
+        RequestKind::Direct { wide: false } => Form::Narrow,
+    }
+}
+
+const fn negotiation(noted: Negotiated) -> Negotiation {
+    Negotiation {
+        version: World::version(noted.minor),
+        locked: noted.locked,
+    }
+}
+
+const fn negotiated(noted: Negotiation) -> Negotiated {
+    Negotiated {
+        minor: noted.version.minor() as u8,
+        locked: noted.locked,
+    }
+}
+
+impl Rig {
+    /// Puts the cores into the state of `view`.
+    pub fn load(&mut self, world: &World, view: &View) {
+        let mut contexts: [Option<&'static mut Context<General>>; 4] = [const { None }; 4];
+        for (number, (slot, index)) in world.contexts.iter().enumerate() {
+            let slot = Slot(*slot);
+            let up = world.partitions[slot.index()].up;
+            contexts[number] = if up {
+                let mut taken = self.spmc.unpark(slot);
+                for core in &mut self.cores {
+                    taken = taken.or_else(|| core.take(slot));
+                }
+                taken
+            } else {
+                self.cores[usize::from(*index)].take(slot)
+            };
+        }
+        for (number, (slot, _)) in world.contexts.iter().enumerate() {
+            let Some(context) = contexts[number].take() else {
+                panic!("context {number} is lost");
+            };
+            let (slot, ctx) = (Slot(*slot), &view.s.ctx[number]);
+            context.machine.0 = view.x[number];
+            context.model = ctx.model;
+            context.giver = giver(ctx.giver);
+            context.waits_for = ctx
+                .waits
+                .map_or(WaitsFor::Cycles, |callee| WaitsFor::Callee(Slot(callee)));
+            context.call_is_wide = ctx.wide;
+            context.parked = ctx.kept.zip(view.kept[number]).map(|(from, message)| {
+                let (from, index) = world.contexts[usize::from(from)];
+                Parked {
+                    from: Slot(from),
+                    core: index.into(),
+                    message: Regs(message),
+                }
+            });
+            let own = EndpointId(World::id(slot.index()));
+            context.restore(
+                own,
+                ctx.state,
+                ctx.serves.map(|serves| Request {
+                    sender: EndpointId(serves.sender),
+                    origin: serves.origin.map(giver),
+                    core: serves.core.into(),
+                    kind: request_kind(serves.form),
+                }),
+            );
+            match ctx.at {
+                Some(core) => self
+                    .spmc
+                    .adopt(&mut self.cores[usize::from(core)], slot, context),
+                None => self.spmc.leave(slot, context),
+            }
+        }
+        for (slot, negotiated) in view.s.versions.iter().enumerate() {
+            self.spmc
+                .set_negotiation(Some(Slot(slot as u8)), negotiation(*negotiated));
+        }
+        self.spmc
+            .set_negotiation(None, negotiation(view.s.normal_world));
+        for slot in 0..world.partitions.len() {
+            self.spmc
+                .set_gone(Slot(slot as u8), gone(world, view, slot));
+        }
+        for (core, pe) in self.cores.iter_mut().enumerate() {
+            pe.nwd = Regs(view.nwd[core]);
+        }
+        if let Some(vm) = &mut self.vm {
+            let noted = view.s.vm.version;
+            let kept = view.vm_kept.map(Regs);
+            vm.restore((World::version(noted.minor), noted.locked, kept));
+        }
+    }
+
+    /// Reads the state back.
+    pub(super) fn note(&mut self, world: &World, after: &mut View) -> Result<(), String> {
+        for (number, (slot, index)) in world.contexts.iter().enumerate() {
+            let slot = Slot(*slot);
+            let own = World::id(slot.index());
+            let up = world.partitions[slot.index()].up;
+            let mut places = 0;
+            for (core, pe) in self.cores.iter_mut().enumerate() {
+                if (up || core == usize::from(*index))
+                    && let Some(context) = pe.context(slot)
+                {
+                    places += 1;
+                    note_context(world, context, after, number, own, Some(core as u8))?;
+                }
+            }
+            if let Some(context) = self.spmc.unpark(slot) {
+                places += 1;
+                let noted = note_context(world, context, after, number, own, None);
+                self.spmc.leave(slot, context);
+                noted?;
+            }
+            if places != 1 {
+                return Err(format!("context {number} is in {places} places"));
+            }
+        }
+        for slot in 0..world.partitions.len() {
+            let noted = self.spmc.negotiation(Some(Slot(slot as u8)));
+            after.s.versions[slot] = negotiated(noted.ok_or("a partition is lost")?);
+            let (known, wanted) = (self.spmc.gone(Slot(slot as u8)), gone(world, after, slot));
+            if known != wanted {
+                return Err(format!(
+                    "of partition {:#x}, contexts {wanted:#b} are gone, but {known:#b} are noted",
+                    World::id(slot)
+                ));
+            }
+        }
+        let noted = self.spmc.negotiation(None);
+        after.s.normal_world = negotiated(noted.ok_or("the normal world is lost")?);
+        for (core, pe) in self.cores.iter().enumerate() {
+            after.nwd[core] = pe.nwd.0;
+        }
+        Ok(())
+    }
+}
+
+/// Reads a context back.
+fn note_context(
+    world: &World,
+    context: &mut Context<General>,
+    after: &mut View,
+    number: usize,
+    own: u16,
+    at: Option<u8>,
+) -> Result<(), String> {
+    let request = context.request();
+    let expected = match request {
+        Some(Request {
+            sender,
+            origin: Some(Giver::NormalWorld),
+            kind,
+            ..
+        }) => Context::<General>::answer_code(
+            Endpoints {
+                sender: EndpointId(own),
+                receiver: sender,
+            },
+            kind,
+        ),
+        _ => 0,
+    };
+    if context.expected() != expected {
+        return Err(format!(
+            "context {number} serves {request:?} and expects {:#x}",
+            context.expected()
+        ));
+    }
+    let kept = context.parked.as_ref();
+    let kept_from = match kept {
+        Some(parked) => {
+            let from = label::origin(parked.message[4]);
+            let from = from.ok_or("the response that is kept is no message")?;
+            let (slot, index) = world.contexts[usize::from(from)];
+            let up = world.partitions[usize::from(slot)].up;
+            if parked.from != Slot(slot) || !up && parked.core != index.into() {
+                return Err(format!(
+                    "what is kept of context {from} is marked as {parked:?}"
+                ));
+            }
+            Some(from)
+        }
+        None => None,
+    };
+    after.kept[number] = kept.map(|parked| parked.message.0);
+    after.x[number] = context.machine.0;
+    after.s.ctx[number] = Ctx {
+        state: context.state(),
+        model: context.model,
+        giver: by(context.giver),
+        serves: request.map(|request| Serves {
+            sender: request.sender.0,
+            origin: request.origin.map(by),
+            core: request.core as u8,
+            form: form(request.kind),
+        }),
+        waits: match context.waits_for {
+            WaitsFor::Cycles => None,
+            WaitsFor::Callee(slot) => Some(slot.0),
+        },
+        wide: context.call_is_wide,
+        kept: kept_from,
+        at,
+    };
+    Ok(())
+}
+
+/// One bit for each context of a partition that is gone for good.
+fn gone(world: &World, view: &View, slot: usize) -> u32 {
+    let mut gone = 0;
+    for (number, (of, index)) in world.contexts.iter().enumerate() {
+        if usize::from(*of) == slot && view.s.ctx[number].is_gone() {
+            gone |= 1 << index;
+        }
+    }
+    gone
+}

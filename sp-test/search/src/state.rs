@@ -1,0 +1,240 @@
+//! A state: all that the cores remember, without registers, which follow from it.
+
+use spmc::state::{Model, State};
+
+/// The most contexts of all partitions together.
+pub const CONTEXTS: usize = 4;
+/// The most cores.
+pub const CORES: usize = 2;
+/// The most partitions.
+pub const SLOTS: usize = 3;
+
+/// Who gave cycles, or sent a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum By {
+    /// The SPMC itself.
+    Spmc,
+    /// The normal world.
+    NormalWorld,
+    /// The partition in this slot.
+    Slot(u8),
+}
+
+/// The form of a direct message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// `FFA_MSG_SEND_DIRECT_REQ`/`RESP`, 32-bit.
+    Narrow,
+    /// `FFA_MSG_SEND_DIRECT_REQ`/`RESP`, 64-bit.
+    Wide,
+    /// `FFA_MSG_SEND_DIRECT_REQ2`/`RESP2`.
+    Two,
+}
+
+impl Form {
+    /// Every form.
+    pub const ALL: [Self; 3] = [Self::Narrow, Self::Wide, Self::Two];
+
+    /// Whether the call is a 64-bit one.
+    pub const fn is_wide(self) -> bool {
+        !matches!(self, Self::Narrow)
+    }
+}
+
+/// A request that a context serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Serves {
+    /// The sender's id.
+    pub sender: u16,
+    /// Where the answer goes; `None`: into the void.
+    pub origin: Option<By>,
+    /// Where it was sent.
+    pub core: u8,
+    /// The form.
+    pub form: Form,
+}
+
+/// An execution context.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Ctx {
+    /// Its state.
+    pub state: State,
+    /// Its runtime model.
+    pub model: Model,
+    /// Who gets the core back.
+    pub giver: By,
+    /// The request that it serves.
+    pub serves: Option<Serves>,
+    /// The slot of the callee that it waits for, or `None`: cycles.
+    pub waits: Option<u8>,
+    /// Whether it waits in a 64-bit call.
+    pub wide: bool,
+    /// The context whose response is kept for it.
+    pub kept: Option<u8>,
+    /// The core that has it, or `None`: all may claim it.
+    pub at: Option<u8>,
+}
+
+/// Who has a core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Now {
+    /// It was never on.
+    Unborn,
+    /// It is off.
+    Off,
+    /// The SPMC, which starts partitions.
+    Spmc,
+    /// The normal world.
+    NormalWorld,
+    /// The partition in this slot.
+    Slot(u8),
+}
+
+/// A core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Core {
+    /// Who has it.
+    pub now: Now,
+    /// How many partitions it has started.
+    pub started: u8,
+    /// The partition whose context left and is not saved yet.
+    pub unsaved: Option<u8>,
+    /// Whether the normal world's call that is being served was a 64-bit one.
+    pub wide_entry: bool,
+}
+
+/// A negotiated version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Negotiated {
+    /// The minor number of 1.x.
+    pub minor: u8,
+    /// Whether it is fixed.
+    pub locked: bool,
+}
+
+/// The VM behind the proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct VmState {
+    /// Its version.
+    pub version: Negotiated,
+    /// The context whose response is kept for it.
+    pub kept: Option<u8>,
+    /// The event with which it made the call that is being served.
+    pub call: Option<u16>,
+    /// The partition that an interrupt of the proxy's own took away during that call.
+    pub again: Option<u8>,
+}
+
+/// A state. Places that a world does not use hold [`Ctx::NONE`] and the like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct S {
+    /// Contexts, by their number in the world.
+    pub ctx: [Ctx; CONTEXTS],
+    /// Cores.
+    pub core: [Core; CORES],
+    /// Versions of partitions.
+    pub versions: [Negotiated; SLOTS],
+    /// The normal world's version at the SPMC.
+    pub normal_world: Negotiated,
+    /// The VM.
+    pub vm: VmState,
+}
+
+impl Ctx {
+    /// A place that is not used.
+    pub const NONE: Self = Self {
+        state: State::Off,
+        model: Model::Init,
+        giver: By::Spmc,
+        serves: None,
+        waits: None,
+        wide: false,
+        kept: None,
+        at: None,
+    };
+
+    /// A context that was never run, on core `at`.
+    pub const fn created(at: u8) -> Self {
+        Self {
+            state: State::Created,
+            at: Some(at),
+            ..Self::NONE
+        }
+    }
+
+    /// Whether it has failed or is off.
+    pub const fn is_gone(&self) -> bool {
+        matches!(self.state, State::Aborted | State::Off)
+    }
+
+    /// Whether it has the core.
+    pub const fn runs(&self) -> bool {
+        matches!(self.state, State::Starting | State::Running)
+    }
+
+    /// Whether it is blocked on a callee.
+    pub const fn calls(&self) -> bool {
+        matches!(self.state, State::Blocked) && self.waits.is_some()
+    }
+
+    /// Replaces what means nothing in its state by values that do harm if they are used: `own` is
+    /// its slot, so that it would be its own caller and callee.
+    pub fn poison(&mut self, own: u8) {
+        if !matches!(
+            self.state,
+            State::Starting | State::Running | State::Blocked | State::Preempted
+        ) {
+            self.model = Model::Init;
+        }
+        if !self.runs() && !self.calls() {
+            self.giver = By::Slot(own);
+        }
+        if self.state != State::Blocked {
+            self.waits = Some(own);
+        }
+        if self.state != State::Waiting && !self.calls() {
+            self.wide = true;
+        }
+    }
+}
+
+impl Core {
+    /// A core that was never on.
+    pub const UNBORN: Self = Self {
+        now: Now::Unborn,
+        started: 0,
+        unsaved: None,
+        wide_entry: false,
+    };
+}
+
+impl S {
+    /// Nothing has happened yet: the first core boots.
+    pub const START: Self = Self {
+        ctx: [Ctx::NONE; CONTEXTS],
+        core: [
+            Core {
+                now: Now::Spmc,
+                ..Core::UNBORN
+            },
+            Core::UNBORN,
+        ],
+        versions: [Negotiated {
+            minor: 0,
+            locked: false,
+        }; SLOTS],
+        normal_world: Negotiated {
+            minor: 0,
+            locked: false,
+        },
+        vm: VmState {
+            version: Negotiated {
+                minor: 0,
+                locked: false,
+            },
+            kept: None,
+            call: None,
+            again: None,
+        },
+    };
+}

@@ -1,0 +1,284 @@
+//! Worlds: which partitions, cores and VMs a search has, and its starting point.
+
+use crate::state::{Core, Ctx, Form, Negotiated, S, VmState};
+use ffa_abi::{EndpointId, Uuid, Version, contract::Mode};
+use heapless::Vec as List;
+use spmc::context::{Messaging, PartitionInfo, Service};
+
+/// The id of the VM behind the proxy.
+pub const VM_ID: u16 = 1;
+
+/// The service of the partition in `slot` that takes `FFA_MSG_SEND_DIRECT_REQ2`, as x2 and x3.
+pub const fn service(slot: u16) -> (u64, u64) {
+    (0x5e_0000 | slot as u64, 0x5e)
+}
+
+/// A service of each partition that does not take it.
+pub const OTHER_SERVICE: (u64, u64) = (0x0e_0000, 0x0e);
+
+/// A partition.
+#[derive(Clone, Copy, Debug)]
+pub struct Partition {
+    /// Whether it has one context, which migrates.
+    pub up: bool,
+    /// How mixed completions are handled.
+    pub mode: Mode,
+    /// The minor number of the version that its manifest names.
+    pub minor: u8,
+}
+
+/// A configuration of the search.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// Its name.
+    pub name: &'static str,
+    /// What it has.
+    pub about: &'static str,
+    /// How many cores.
+    pub cores: usize,
+    /// The partitions, by slot.
+    pub partitions: Vec<Partition>,
+    /// Each context's slot and index.
+    pub contexts: Vec<(u8, u8)>,
+    /// A VM behind the proxy, and its mode; else the normal world calls EL3 itself.
+    pub proxy: Option<Mode>,
+    /// The forms of messages.
+    pub forms: &'static [Form],
+    /// Minor numbers that are asked for by `FFA_VERSION`.
+    pub versions: &'static [u8],
+    /// Whether states that differ only in what means nothing are told apart. Else that is replaced
+    /// by values that do harm if used.
+    pub exact: bool,
+    /// The normal world's version at the start.
+    pub normal_world: Negotiated,
+}
+
+const fn part(up: bool, mode: Mode, minor: u8) -> Partition {
+    Partition { up, mode, minor }
+}
+
+const UNASKED: Negotiated = Negotiated {
+    minor: 0,
+    locked: false,
+};
+
+impl World {
+    fn new(
+        name: &'static str,
+        about: &'static str,
+        cores: usize,
+        partitions: &[Partition],
+    ) -> Self {
+        let mut contexts = Vec::new();
+        for (slot, partition) in partitions.iter().enumerate() {
+            let count = if partition.up { 1 } else { cores };
+            contexts.extend((0..count).map(|index| (slot as u8, index as u8)));
+        }
+        Self {
+            name,
+            about,
+            cores,
+            partitions: partitions.to_vec(),
+            contexts,
+            proxy: None,
+            forms: &Form::ALL,
+            versions: &[2],
+            exact: false,
+            normal_world: UNASKED,
+        }
+    }
+
+    /// Every configuration.
+    pub fn all() -> Vec<Self> {
+        use Mode::{Permissive, SmcccStrict};
+        let (up, mp) = (true, false);
+        vec![
+            Self {
+                versions: &[1, 2, 3],
+                ..Self::new(
+                    "1",
+                    "two partitions on one core, any versions",
+                    1,
+                    &[part(up, Permissive, 2), part(mp, Permissive, 2)],
+                )
+            },
+            Self {
+                exact: true,
+                ..Self::new(
+                    "1-strict",
+                    "a strict and a permissive partition on one core, every field told apart",
+                    1,
+                    &[part(up, SmcccStrict, 2), part(mp, Permissive, 3)],
+                )
+            },
+            Self {
+                forms: &[Form::Two],
+                ..Self::new(
+                    "1-three",
+                    "a strict and two permissive partitions on one core, REQ2 only",
+                    1,
+                    &[
+                        part(up, SmcccStrict, 2),
+                        part(up, Permissive, 2),
+                        part(mp, Permissive, 3),
+                    ],
+                )
+            },
+            Self::new(
+                "2",
+                "a multi-context and a migrating partition on two cores",
+                2,
+                &[part(mp, Permissive, 2), part(up, Permissive, 2)],
+            ),
+            Self {
+                forms: &[Form::Two],
+                ..Self::new(
+                    "2-strict",
+                    "the same in strict mode, REQ2 only",
+                    2,
+                    &[part(mp, SmcccStrict, 2), part(up, SmcccStrict, 2)],
+                )
+            },
+            Self {
+                proxy: Some(Permissive),
+                versions: &[1, 2, 3],
+                exact: true,
+                ..Self::new(
+                    "3",
+                    "one partition on one core, a VM behind the proxy",
+                    1,
+                    &[part(up, Permissive, 2)],
+                )
+            },
+            Self {
+                proxy: Some(SmcccStrict),
+                versions: &[1, 2, 3],
+                exact: true,
+                ..Self::new(
+                    "3-strict",
+                    "one partition on one core, a VM in strict mode behind the proxy",
+                    1,
+                    &[part(up, Permissive, 2)],
+                )
+            },
+        ]
+    }
+
+    /// The partition's id.
+    pub const fn id(slot: usize) -> u16 {
+        0x8001 + slot as u16
+    }
+
+    /// The number of a partition's context on a core.
+    pub fn context(&self, slot: u8, core: usize) -> Option<usize> {
+        let up = self.partitions.get(usize::from(slot))?.up;
+        let index = if up { 0 } else { core as u8 };
+        self.contexts
+            .iter()
+            .position(|context| *context == (slot, index))
+    }
+
+    /// What the SPMC is told of a partition.
+    pub fn info(&self, slot: usize) -> PartitionInfo {
+        let partition = &self.partitions[slot];
+        let all = Messaging(1 | 1 << 1 | 1 << 9 | 1 << 10);
+        let mut services = List::new();
+        for (of, messaging) in [
+            (service(slot as u16), all),
+            (OTHER_SERVICE, Messaging(1 | 1 << 1 | 1 << 10)),
+        ] {
+            let uuid = Uuid::from_registers(of.0, of.1);
+            let added = services.push(Service { uuid, messaging });
+            assert!(added.is_ok(), "two services");
+        }
+        PartitionInfo {
+            id: EndpointId(Self::id(slot)),
+            services,
+            messaging: all,
+            contexts: if partition.up { 1 } else { 2 },
+            mode: partition.mode,
+        }
+    }
+
+    /// The version of 1.`minor`.
+    pub const fn version(minor: u8) -> Version {
+        Version::new(1, minor as u16)
+    }
+
+    /// Where the search starts: nothing has run.
+    pub fn start(&self) -> S {
+        let mut s = S::START;
+        for (number, (slot, index)) in self.contexts.iter().enumerate() {
+            let at = if self.partitions[usize::from(*slot)].up {
+                0
+            } else {
+                *index
+            };
+            s.ctx[number] = Ctx::created(at);
+        }
+        for (slot, partition) in self.partitions.iter().enumerate() {
+            s.versions[slot].minor = partition.minor;
+        }
+        s.normal_world = self.normal_world;
+        s.vm = VmState {
+            version: UNASKED,
+            ..s.vm
+        };
+        if self.proxy.is_some() {
+            s.normal_world = Negotiated {
+                minor: 2,
+                locked: true,
+            };
+        }
+        s
+    }
+
+    /// Makes a state one of those that are told apart.
+    pub fn canonical(&self, s: &S) -> S {
+        let mut s = *s;
+        for core in &mut s.core {
+            let Core {
+                now,
+                started,
+                wide_entry,
+                ..
+            } = core;
+            if !matches!(now, crate::state::Now::Slot(_)) {
+                *wide_entry = false;
+            }
+            if usize::from(*started) > self.partitions.len() {
+                *started = self.partitions.len() as u8;
+            }
+        }
+        if !self.exact {
+            self.poison(&mut s);
+        }
+        s
+    }
+
+    /// Replaces what means nothing by values that do harm if used.
+    pub fn poison(&self, s: &mut S) {
+        let gone: Vec<bool> = s.ctx.iter().map(Ctx::is_gone).collect();
+        for (number, (slot, _)) in self.contexts.iter().enumerate() {
+            let ctx = &mut s.ctx[number];
+            ctx.poison(*slot);
+            if let Some(serves) = &mut ctx.serves {
+                match serves.origin {
+                    Some(crate::state::By::Slot(from)) => {
+                        let sender = self.context(from, usize::from(serves.core));
+                        if sender.is_none_or(|sender| gone[sender]) {
+                            serves.origin = None;
+                            serves.core = 0;
+                        } else if self.partitions[usize::from(from)].up {
+                            serves.core = 0;
+                        }
+                    }
+                    _ => serves.core = 0,
+                }
+            }
+            if ctx.kept.is_some_and(|from| gone[usize::from(from)]) {
+                ctx.kept = None;
+            }
+        }
+    }
+}

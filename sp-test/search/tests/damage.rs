@@ -1,0 +1,133 @@
+//! The search must see a damaged row of the tables of states and of runtime models.
+//!
+//! Damage holds for the whole process, so this is one test in a process of its own.
+
+use search::{
+    explore::{self, Limits, Report},
+    world::World,
+};
+use spmc::state::{CycleCall, Damage, Event, Model, State, damage, next, permitted};
+
+fn search(name: &str) -> Report {
+    let worlds = World::all();
+    let world = worlds.iter().find(|world| world.name == name);
+    explore::search(world.expect("a configuration"), Limits::default())
+}
+
+/// What the search says of a damage, in the first configuration that sees it.
+fn seen(row: Damage, configurations: &[&str]) -> Option<String> {
+    damage(Some(row));
+    let found = configurations
+        .iter()
+        .find_map(|name| search(name).violation);
+    damage(None);
+    let found = found?;
+    assert!(!found.path.is_empty());
+    Some(format!(
+        "{} (after {} events)",
+        found.what,
+        found.path.len()
+    ))
+}
+
+#[test]
+fn three_damaged_rows_are_seen() {
+    std::panic::set_hook(Box::new(|_| {}));
+    let rows = [
+        // An interrupted context could be asked something else.
+        Damage::Transition(State::Running, Event::Preempt, Some(State::Waiting)),
+        // One that called would not be blocked.
+        Damage::Transition(State::Running, Event::Block, Some(State::Preempted)),
+        // An answer would be owed for ever.
+        Damage::Model(Model::DirectRequest, CycleCall::Wait, true),
+        // What is legal would be refused.
+        Damage::Model(Model::Run, CycleCall::Yield, false),
+        // A context whose core is off would look alive.
+        Damage::Transition(State::Waiting, Event::SwitchOff, Some(State::Waiting)),
+    ];
+    for row in rows {
+        let found = seen(row, &["1"]);
+        println!("{row:?}: {found:?}");
+        assert!(found.is_some(), "nobody saw {row:?}");
+    }
+    damage(None);
+    assert_eq!(
+        explore::search(
+            &World::all()[0],
+            Limits {
+                depth: Some(8),
+                ..Limits::default()
+            }
+        )
+        .violation
+        .map(|found| found.what),
+        None,
+        "without damage"
+    );
+}
+
+/// Rows that no call, interrupt or failure can reach, and those that another check hides.
+fn hidden(row: Damage) -> bool {
+    match row {
+        // Only who runs fails.
+        Damage::Transition(
+            State::Created | State::Waiting | State::Blocked | State::Preempted,
+            Event::Abort,
+            _,
+        ) => true,
+        // Who initialises is not interrupted.
+        Damage::Transition(State::Starting, Event::Preempt, _) => true,
+        // A response without a request is DENIED all the same.
+        Damage::Model(Model::Init | Model::Run, CycleCall::Response, _) => true,
+        _ => false,
+    }
+}
+
+#[test]
+#[ignore = "minutes: each row of both tables"]
+fn every_damaged_row_is_seen() {
+    use Event::{Abort, Block, Enter, Preempt, Resume, Start, SwitchOff, Unblock, Wait};
+    std::panic::set_hook(Box::new(|_| {}));
+    let states = [
+        State::Created,
+        State::Starting,
+        State::Waiting,
+        State::Running,
+        State::Blocked,
+        State::Preempted,
+        State::Aborted,
+        State::Off,
+    ];
+    let mut rows = Vec::new();
+    for state in states {
+        for event in [
+            Start, Enter, Wait, Block, Unblock, Preempt, Resume, Abort, SwitchOff,
+        ] {
+            let Some(right) = next(state, event) else {
+                continue;
+            };
+            rows.push(Damage::Transition(state, event, None));
+            let others = states.into_iter().filter(|to| *to != right);
+            rows.extend(others.map(|to| Damage::Transition(state, event, Some(to))));
+        }
+    }
+    for model in [Model::Init, Model::Run, Model::DirectRequest] {
+        for call in [
+            CycleCall::Request,
+            CycleCall::Response,
+            CycleCall::Run,
+            CycleCall::Wait,
+            CycleCall::Yield,
+        ] {
+            rows.push(Damage::Model(model, call, !permitted(model, call)));
+        }
+    }
+    let mut missed = Vec::new();
+    for row in rows.into_iter().filter(|row| !hidden(*row)) {
+        match seen(row, &["3", "1", "2"]) {
+            Some(found) => println!("{row:?}: {found}"),
+            None => missed.push(row),
+        }
+    }
+    assert!(missed.is_empty(), "nobody saw {missed:?}");
+}

@@ -1,0 +1,49 @@
+//! Each configuration to its last state. Minutes in a release build:
+//! `cargo test --release -p search --test full -- --ignored`.
+
+use search::{
+    explore::{self, Limits},
+    world::World,
+};
+
+fn all_states(name: &str) {
+    let worlds = World::all();
+    let world = worlds.iter().find(|world| world.name == name);
+    let report = explore::search(world.expect("a configuration"), Limits::default());
+    println!(
+        "{name}: {} states, {} transitions, depth {}, {:.1} s",
+        report.states, report.transitions, report.depth, report.seconds
+    );
+    if let Some(violation) = report.violation {
+        panic!("{}\n{}", violation.what, violation.path.join("\n"));
+    }
+    assert!(report.complete);
+}
+
+macro_rules! configurations {
+    ($($test:ident: $name:literal),* $(,)?) => {
+        $(
+            #[test]
+            #[ignore = "long: every state"]
+            fn $test() {
+                all_states($name);
+            }
+        )*
+
+        #[test]
+        fn every_configuration_has_its_test() {
+            let names: Vec<_> = World::all().iter().map(|world| world.name).collect();
+            assert_eq!(names, [$($name),*]);
+        }
+    };
+}
+
+configurations! {
+    one_core: "1",
+    one_core_in_strict_mode: "1-strict",
+    three_partitions: "1-three",
+    two_cores: "2",
+    two_cores_in_strict_mode: "2-strict",
+    a_vm: "3",
+    a_vm_in_strict_mode: "3-strict",
+}

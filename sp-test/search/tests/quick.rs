@@ -1,0 +1,52 @@
+//! Bounded searches that fit into every run of the tests, and what the search says of itself.
+
+use search::{
+    explore::{self, Limits},
+    world::World,
+};
+
+/// How many events from the start are searched in each configuration, so that a debug build is done
+/// in seconds.
+const DEPTH: usize = 12;
+
+#[test]
+fn a_few_events_in_every_configuration() {
+    for world in World::all() {
+        let report = explore::search(
+            &world,
+            Limits {
+                depth: Some(DEPTH),
+                ..Limits::default()
+            },
+        );
+        println!(
+            "{}: {} states, {} transitions, {:.1} s",
+            world.name, report.states, report.transitions, report.seconds
+        );
+        if let Some(violation) = report.violation {
+            panic!(
+                "configuration {}: {}\n{}",
+                world.name,
+                violation.what,
+                violation.path.join("\n")
+            );
+        }
+        assert!(report.states > 300, "{}", world.name);
+    }
+}
+
+#[test]
+fn the_number_of_states_does_not_depend_on_the_threads() {
+    let worlds = World::all();
+    let world = worlds.iter().find(|world| world.name == "3-strict");
+    let counts = [1, 2].map(|threads| {
+        let limits = Limits {
+            depth: None,
+            threads,
+        };
+        let report = explore::search(world.expect("a configuration"), limits);
+        assert!(report.complete);
+        (report.states, report.transitions, report.depth)
+    });
+    assert_eq!(counts[0], counts[1]);
+}
