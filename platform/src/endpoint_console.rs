@@ -10,8 +10,8 @@ const GUESTS: usize = 16;
 struct Line {
     /// The guest; 0 marks a free place.
     id: u16,
-    /// Whether it grew since the last look.
-    grew: bool,
+    /// Looks since it last grew.
+    looks: u32,
     /// What is there so far.
     buffer: LineBuffer<256>,
 }
@@ -21,7 +21,7 @@ static LINES: SpinMutex<[Line; GUESTS]> = SpinMutex::new(
     [const {
         Line {
             id: 0,
-            grew: false,
+            looks: 0,
             buffer: LineBuffer::new(),
         }
     }; GUESTS],
@@ -38,7 +38,7 @@ pub fn write(guest: u16, character: u8) {
         return;
     };
     line.id = guest;
-    line.grew = true;
+    line.looks = 0;
     let mut guard = None;
     line.buffer.push(guest, character, &mut |byte| {
         if guard.is_none() {
@@ -50,9 +50,9 @@ pub fn write(guest: u16, character: u8) {
     });
 }
 
-/// Writes out what a guest has written without ending its line, if there is anything and it did not
-/// grow since the last call of this function: one that is still being written stays in one piece.
-pub fn flush_idle(guest: u16) {
+/// Writes out what a guest has written without ending its line, if there is anything and it has not
+/// grown for `patience` calls of this function: one that is still being written stays in one piece.
+pub fn flush_idle(guest: u16, patience: u32) {
     let mut lines = LINES.lock();
     let Some(line) = lines
         .iter_mut()
@@ -60,7 +60,8 @@ pub fn flush_idle(guest: u16) {
     else {
         return;
     };
-    if core::mem::take(&mut line.grew) {
+    line.looks = line.looks.saturating_add(1);
+    if line.looks <= patience {
         return;
     }
     if let Some(mut console) = CONSOLE.lock() {

@@ -1,9 +1,11 @@
 //! Secure partitions and normal-world clients that test the firmware, and the runtime they share.
 //!
 //! This crate owns the far ends of every conversation: the partitions `sp-echo` and `sp-relay`
-//! (S-EL1) and the clients `client-run`, `client-test` and `client-bench` (EL1 as a VM behind the
-//! proxy, or NS-EL2 directly under TF-A; the same image decides by `CurrentEL`). It never uses the
-//! firmware's own encoders: what a register must hold is stated here a second time, from the
+//! (S-EL1), the clients `client-run`, `client-test`, `client-bench` and `client-record` (EL1 as a VM
+//! behind the proxy, or NS-EL2 directly under TF-A; the same image decides by `CurrentEL`), and those
+//! of the [contract matrix](contract): partitions `sp-v10` to `sp-v13` of one source, clients
+//! `contract-v10` to `contract-v13` and, for strict VMs, `contract-s10` to `contract-s13`. It never
+//! uses the firmware's own encoders: what a register must hold is stated here a second time, from the
 //! specifications (DEN0077A, DEN0028), so that a mistake in one place shows in the other.
 //!
 //! The modules of this level are pure and tested on the host; `rt`, `partition` and `client`

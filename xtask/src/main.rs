@@ -13,6 +13,7 @@ mod firmware;
 mod host_programs;
 mod host_tests;
 mod image;
+mod matrix;
 mod paths;
 mod plugin;
 mod process;

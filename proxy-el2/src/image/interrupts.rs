@@ -8,11 +8,16 @@ use super::BOARD;
 use defmt::{error, warn};
 use platform::{endpoint_console, gic, sysreg::isb, timer, write_sysreg};
 
-/// Runs the proxy's own timer: how many ticks it has, 0 for never, and whose lines it shows.
+/// For how long a line must not grow until it is shown unfinished.
+const IDLE_US: u32 = 50_000;
+
+/// Runs the proxy's own timer: how many ticks it has, 0 for never, and whose lines it shows after how
+/// many looks.
 #[derive(Clone, Copy, Debug)]
 pub struct Interrupts {
     period: u64,
     guest: u16,
+    patience: u32,
 }
 
 /// What was pending.
@@ -31,7 +36,12 @@ impl Interrupts {
             Some(us) => timer::frequency().saturating_mul(us.into()) / 1_000_000,
             None => 0,
         };
-        let this = Self { period, guest };
+        let patience = IDLE_US.div_ceil(period_us.unwrap_or(IDLE_US).max(1));
+        let this = Self {
+            period,
+            guest,
+            patience,
+        };
         gic::split_end();
         // SAFETY: The GIC is mapped, this is NS-EL2, and nothing else uses the redistributor.
         let mut enabled = unsafe { gic::enable_ppi(&BOARD.gic, BOARD.virtual_timer) };
@@ -75,7 +85,7 @@ impl Interrupts {
             }
             if intid == BOARD.normal_el2_timer && self.period != 0 {
                 self.arm();
-                endpoint_console::flush_idle(self.guest);
+                endpoint_console::flush_idle(self.guest, self.patience);
             } else {
                 warn!("interrupt {=u32} belongs to nobody: dropped", intid);
             }

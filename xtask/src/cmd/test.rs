@@ -6,7 +6,9 @@ use crate::{
     console::Printer,
     firmware::{Firmware, Options},
     host_programs::{self, PROGRAMS, Program},
-    host_tests, paths,
+    host_tests,
+    matrix::{self, Matrix},
+    paths,
     results::Case,
     scenario::{self, Scenario},
     session::{self, Outcome, Play},
@@ -103,6 +105,11 @@ pub fn run(arguments: &Test) -> Result<ExitCode> {
         for scenario in &scenarios {
             add(play(scenario, &firmware, &tools, printer)?);
         }
+    }
+    if !arguments.json
+        && let Some(matrix) = Matrix::collect(suites.iter().flat_map(|suite| &suite.cases))
+    {
+        println!("{matrix}");
     }
     let (passed, failed) = suites.iter().fold((0, 0), |(passed, failed), suite| {
         (passed + suite.passed, failed + suite.failed)
@@ -218,7 +225,9 @@ fn show(suite: &Suite, json: bool) {
         println!("{}", serde_json::to_string(suite).unwrap_or_default());
         return;
     }
-    for case in &suite.cases {
+    // Cells of the matrix that passed are shown in its table.
+    let shown = |case: &&Case| !(case.passed && matrix::is_cell(&case.name));
+    for case in suite.cases.iter().filter(shown) {
         let verdict = if case.passed { "pass" } else { "FAIL" };
         // A passing case is one short line; a failing one says all it knows.
         let detail: String = if case.passed {

@@ -54,6 +54,11 @@ pub fn partition(suite: &mut Suite, caller: &'static Subject) {
             format_args!("{request}-ERROR-BUSY/loop"),
             |suite| back(suite, caller, callee, kind),
         );
+        suite.cell(
+            callee.column(),
+            format_args!("{request}-ERROR-DENIED/loop-to-{}", caller.name),
+            |suite| back_in_run(suite, caller, callee, kind),
+        );
         let pass = |what| Pass {
             caller,
             callee,
@@ -214,4 +219,15 @@ fn back(suite: &mut Suite, caller: &Subject, callee: &Subject, kind: Kind) -> Ve
     equal("the callee's x0", exchange.got[3], abi::ERROR.into())?;
     suite.seen(callee, kind.request(), ask::error(abi::BUSY), 1)?;
     Ok(Seen::Nothing)
+}
+
+/// The same where the caller serves no request but was given cycles by FFA_RUN.
+fn back_in_run(suite: &mut Suite, caller: &Subject, callee: &Subject, kind: Kind) -> Verdict {
+    suite.clear(callee)?;
+    let how: u64 = kind.request().into();
+    suite.arm(caller, protocol::PASS_ON, callee.id.into(), how)?;
+    suite.arm(callee, protocol::PASS_ON, caller.id.into(), how)?;
+    let end = suite.run(abi::RUN, caller)?;
+    equal("x0", end.got[0], abi::MSG_WAIT.into())?;
+    suite.seen(callee, kind.request(), ask::error(abi::DENIED), 1)
 }

@@ -51,6 +51,9 @@ fn long() -> u64 {
 /// How often an interrupt may come before the partition runs, as it may for a VM.
 const TRIES: u32 = 20;
 
+/// Stands for all calls in a question for what a partition saw.
+const EVERYTHING: u32 = u32::MAX;
+
 /// The partitions that the cells are about most often: permissive and strict.
 const V12: &Subject = &SUBJECTS[2];
 const V13: &Subject = &SUBJECTS[3];
@@ -133,7 +136,7 @@ pub fn main(name: &str, version: u32, strict: bool, boot: &Boot) -> ! {
 fn everything(suite: &mut Suite) {
     for subject in &SUBJECTS {
         suite.cell(subject.column(), format_args!("ALL-ALL"), |suite| {
-            suite.seen(subject, u64::MAX as u32, 0, 1)
+            suite.seen(subject, EVERYTHING, 0, 1)
         });
     }
 }
@@ -182,6 +185,15 @@ impl Suite {
     /// Whether this client has the registers of `DIRECT_REQ2`.
     const fn is_extended(&self) -> bool {
         self.column.version >= abi::V1_2
+    }
+
+    /// What a `DIRECT_REQ2` is refused with if this client's version has none: the proxy has no such
+    /// call for it, and at EL3 it is the SPMC that looks at the sender's version.
+    const fn own_version(&self) -> i32 {
+        match self.column.boundary {
+            Boundary::Physical => abi::DENIED,
+            _ => abi::NOT_SUPPORTED,
+        }
     }
 
     /// Whether the 64-bit FFA_RUN is this client's to call.
@@ -296,11 +308,12 @@ impl Suite {
         is_response(subject, &request, &exchange, kind.response())
     }
 
-    /// A request that must be refused with `code`, `NOT_SUPPORTED` if this client can't send it.
+    /// A request that must be refused with `code`, or for this client's version where it has no
+    /// `DIRECT_REQ2`.
     fn refused(&mut self, kind: Kind, subject: &Subject, code: i32) -> Result<(), Failure> {
         let (_, exchange) = self.send(kind, subject)?;
         let code = match kind {
-            Kind::Req2 if !self.is_extended() => abi::NOT_SUPPORTED,
+            Kind::Req2 if !self.is_extended() => self.own_version(),
             _ => code,
         };
         is_error(&exchange, code)
@@ -311,8 +324,7 @@ impl Suite {
         self.call(&registers(form, &[subject.target(), 0, 0, 0, 0, 0, 0]))
     }
 
-    /// Has the subject run a command; gives the details of its answer. An answer that takes long
-    /// enough to be interrupted is waited for.
+    /// Has the subject run a command; gives the details of its answer.
     fn ask(
         &mut self,
         subject: &Subject,
@@ -362,7 +374,7 @@ impl Suite {
     /// How often the subject saw `call` completed so, if every register was right each time.
     fn count(&mut self, subject: &Subject, call: u32, completion: u64) -> Result<u64, Failure> {
         let call = match call {
-            u32::MAX => u64::MAX,
+            EVERYTHING => u64::MAX,
             call => call.into(),
         };
         let [counts, register, got, want] =

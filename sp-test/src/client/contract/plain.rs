@@ -19,6 +19,8 @@ enum Answer {
     Unknown,
     /// FFA_SUCCESS_32.
     Success,
+    /// FFA_SUCCESS_32, NOT_SUPPORTED at EL3.
+    Logged,
     /// NOT_SUPPORTED, by an FFA_ERROR; from EL3 by the bare -1 where it does not know the number.
     Unsupported { beyond_el3: bool },
 }
@@ -85,6 +87,19 @@ const CALLS: &[Call] = &[
         &[1, 2, 3],
         Answer::Unsupported { beyond_el3: true },
     ),
+    // An empty line; of these, one character counts.
+    call(
+        "CONSOLE_LOG_32",
+        abi::CONSOLE_LOG_32,
+        &[1, 0x0a],
+        Answer::Logged,
+    ),
+    call(
+        "CONSOLE_LOG_64",
+        abi::CONSOLE_LOG_64,
+        &[1, 0x0a],
+        Answer::Logged,
+    ),
     // Not implemented yet; whatever they answer one day, these two leave x8-x17 alone.
     call(
         "INFO_GET_64-ERROR",
@@ -148,6 +163,10 @@ fn check(suite: &Suite, exchange: &Exchange, answer: Answer) -> Verdict {
         Answer::Refused => starts_with(exchange, &[abi::code(abi::NOT_SUPPORTED)])?,
         Answer::Unknown => starts_with(exchange, &[u64::MAX])?,
         Answer::Success => starts_with(exchange, &[abi::SUCCESS_32.into(), 0])?,
+        Answer::Logged if suite.column.boundary == Boundary::Physical => {
+            is_error(exchange, abi::NOT_SUPPORTED)?;
+        }
+        Answer::Logged => starts_with(exchange, &[abi::SUCCESS_32.into(), 0])?,
         Answer::Unsupported { beyond_el3 } => {
             let bare = beyond_el3 && suite.column.boundary == Boundary::Physical;
             if bare {
@@ -211,7 +230,7 @@ fn one(suite: &mut Suite, subject: &Subject, setup: u64, row: &Call) -> Verdict 
         Answer::Number => abi::V1_3.into(),
         Answer::Refused => abi::code(abi::NOT_SUPPORTED),
         Answer::Unknown => u64::MAX,
-        Answer::Success => abi::SUCCESS_32.into(),
+        Answer::Success | Answer::Logged => abi::SUCCESS_32.into(),
         Answer::Unsupported { .. } => {
             equal("x2", x2, abi::code(abi::NOT_SUPPORTED))?;
             abi::ERROR.into()
