@@ -306,3 +306,88 @@ pub fn no_foreign_label(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::label::Labels;
+
+    /// A right completion of `call` by the message or answer `id`.
+    fn right(call: u32, id: u32) -> (Frame, Frame, Frame) {
+        let mut labels = Labels::default();
+        let mut sent = labels.frame(Origin::Vm(1));
+        sent[0] = call.into();
+        let mut source = labels.frame(Origin::Partition(0));
+        source[..4].copy_from_slice(&[id.into(), 0x8001_0001, 0, 0]);
+        let mut got = sent;
+        let width = width(call, id);
+        let mask = if fid::is_wide(id) {
+            u64::MAX
+        } else {
+            0xffff_ffff
+        };
+        if fid::is_response(id) || fid::is_request(id) {
+            for n in 0..width {
+                got[n] = source[n] & mask;
+            }
+        } else {
+            got[..8].fill(0);
+            got[0] = id.into();
+        }
+        (sent, source, got)
+    }
+
+    fn verdict((sent, source, got): &(Frame, Frame, Frame)) -> Result<Kind, String> {
+        judge(&Seen {
+            who: Origin::Vm(1),
+            sent,
+            got,
+            source: Some(source),
+            extended: Extended::Own,
+        })
+    }
+
+    #[test]
+    fn one_wrong_bit_in_any_register_is_seen() {
+        for (call, id, free) in [
+            (fid::RUN_32, fid::RESP2, &[][..]),
+            (fid::MSG_WAIT_32, fid::REQ2, &[]),
+            (fid::REQ_64, fid::RESP_64, &[]),
+            (fid::REQ_32, fid::RESP_32, &[]),
+            // Registers with results that only the cell knows.
+            (fid::REQ2, fid::ERROR, &[2]),
+            (fid::ID_GET, fid::SUCCESS_32, &[2, 3]),
+            (fid::RUN_32, fid::MSG_WAIT_32, &[]),
+            (fid::REQ2, fid::INTERRUPT, &[1, 2]),
+        ] {
+            let case = right(call, id);
+            assert!(verdict(&case).is_ok(), "{:?}", verdict(&case));
+            for n in 0..31 {
+                for bit in [0, 31, 32, 63] {
+                    let mut wrong = case;
+                    wrong.2[n] ^= 1 << bit;
+                    let defined = free.contains(&n) && bit < 32;
+                    // Another identifier may be another completion: then the cell sees it.
+                    let noticed = verdict(&wrong) != verdict(&case);
+                    assert!(noticed || defined, "{id:#x} x{n} bit {bit}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn somebody_elses_label_is_seen_in_either_half() {
+        let mut labels = Labels::default();
+        let own = labels.frame(Origin::Vm(1));
+        let other = labels.frame(Origin::Vm(2));
+        for n in 0..31 {
+            for mask in [0xffff_ffff, 0xffff_ffff << 32] {
+                let mut got = own;
+                got[n] = own[n] & !mask | other[n] & mask;
+                assert!(no_foreign_label(Origin::Vm(1), &got, [None, None]).is_err());
+                let from = [Some(Origin::Vm(2)), None];
+                assert!(no_foreign_label(Origin::Vm(1), &got, from).is_ok());
+            }
+        }
+    }
+}
