@@ -76,6 +76,39 @@ pub fn partition(suite: &mut Suite, caller: &'static Subject) {
         for what in [Callee::Yields, Callee::IsInterrupted] {
             runs(suite, &pass(what));
         }
+        for (suffix, setup) in [
+            ("/garbage", protocol::GARBAGE),
+            ("/sve-hint", protocol::HINT),
+        ] {
+            dressed(suite, &pass(Callee::Yields), suffix, setup);
+        }
+    }
+}
+
+/// The caller's request and its FFA_RUN with what must be ignored in their registers.
+fn dressed(suite: &mut Suite, pass: &Pass, suffix: &str, setup: u64) {
+    let Pass { caller, kind, .. } = *pass;
+    let column = caller.column();
+    let response: u64 = kind.response().into();
+    let run = match caller.strict && kind == Kind::Req2 {
+        true => abi::RUN_64,
+        false => abi::RUN,
+    };
+    for (call, completion) in [(kind.request(), abi::YIELD.into()), (run, response)] {
+        if setup == protocol::GARBAGE && call & 1 << 30 != 0 {
+            continue;
+        }
+        let (call_name, completion_name) = (name(call), name(completion as u32));
+        suite.cell(
+            column,
+            format_args!("{call_name}-{completion_name}/yielded{suffix}"),
+            |suite| {
+                suite.ask(caller, ask::SETUP, [setup, 0, 0, 0])?;
+                pass.until(suite, 0, call, completion, 1)?;
+                suite.ask(caller, ask::SETUP, [0; 4])?;
+                suite.seen(caller, call, completion, 1)
+            },
+        );
     }
 }
 
