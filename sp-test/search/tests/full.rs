@@ -18,6 +18,13 @@ fn all_states(name: &str) {
         panic!("{}\n{}", violation.what, violation.path.join("\n"));
     }
     assert!(report.complete);
+    // It has been where the difficult states are.
+    let marks = report.marks;
+    assert!(marks.preempted > 0 && marks.unsaved > 0 && marks.quiet > 0);
+    if !name.starts_with('3') {
+        assert!(marks.chained > 0 && marks.orphaned > 0);
+    }
+    assert_eq!(marks.kept > 0, name.contains("strict") || name == "1-three");
 }
 
 macro_rules! configurations {

@@ -1,9 +1,11 @@
 //! The search itself: breadth first, on several threads, each with its own cores.
 
 mod path;
+mod rest;
 mod seen;
 
 pub use path::{Step, announce_panics};
+pub use rest::Marks;
 
 use crate::{
     events::{Event, Events},
@@ -14,6 +16,7 @@ use crate::{
     world::World,
 };
 use path::Paths;
+use rest::Edge;
 use seen::Seen;
 use serde::Serialize;
 use std::{
@@ -50,6 +53,8 @@ pub struct Report {
     pub depth: usize,
     /// Whether there are no more states; else the depth was the bound.
     pub complete: bool,
+    /// What the states show.
+    pub marks: Marks,
     /// Seconds of wall clock.
     pub seconds: f64,
     /// What was found wrong.
@@ -83,16 +88,26 @@ pub fn search(world: &World, limits: Limits) -> Report {
     let events = Events::of(world);
     let seen = Seen::new();
     let start = world.canonical(&world.start());
-    seen.insert(start);
+    seen.number(start);
     let mut frontier = vec![start];
     let mut paths = Arc::new(Paths::default());
-    let (mut states, mut transitions, mut depth) = (1, 0, 0);
+    let (mut transitions, mut depth) = (0, 0);
     let mut first = 0;
     let mut found = None;
+    let mut marks = Marks::default();
+    let mut quiet = Vec::new();
+    let mut edges: Vec<Edge> = Vec::new();
     let mut workers: Vec<_> = (0..limits.threads.max(1))
         .map(|_| Worker::new(world))
         .collect();
-    while !frontier.is_empty() && limits.depth.is_none_or(|limit| depth < limit) {
+    loop {
+        for s in &frontier {
+            marks.add(world, s);
+            quiet.push(rest::is_quiet(world, s));
+        }
+        if frontier.is_empty() || limits.depth.is_some_and(|limit| depth >= limit) {
+            break;
+        }
         path::publish(world, &paths);
         let next = AtomicUsize::new(0);
         let stop = AtomicBool::new(false);
@@ -117,15 +132,12 @@ pub fn search(world: &World, limits: Limits) -> Report {
                 .map(|thread| thread.join().unwrap_or_default())
                 .collect()
         });
-        let mut steps = Vec::new();
         let count = frontier.len();
-        frontier = Vec::new();
-        for (new, done) in results {
-            transitions += done;
-            for (step, s) in new {
-                steps.push(step);
-                frontier.push(s);
-            }
+        let mut new = Vec::new();
+        for found in results {
+            transitions += found.transitions;
+            edges.extend(found.edges);
+            new.extend(found.new);
         }
         if let Some((step, what)) = violation.into_inner().unwrap_or_default() {
             found = Some(Violation {
@@ -134,20 +146,32 @@ pub fn search(world: &World, limits: Limits) -> Report {
             });
             break;
         }
+        new.sort_unstable_by_key(|(number, ..)| *number);
         first += count;
-        states += frontier.len();
-        paths = Arc::new(paths.longer(steps));
+        frontier = new.iter().map(|(_, _, s)| *s).collect();
+        paths = Arc::new(paths.longer(new.into_iter().map(|(_, step, _)| step).collect()));
         if !frontier.is_empty() {
             depth += 1;
         }
     }
+    let complete = found.is_none() && frontier.is_empty();
+    if complete
+        && let Some(state) = rest::stuck(&quiet, &edges)
+        && let Some(step) = paths.step(state)
+    {
+        found = Some(Violation {
+            path: paths.explain(world, &events, step),
+            what: "from here, no behaviour of the partitions lets all of them wait again".into(),
+        });
+    }
     Report {
         configuration: world.name.into(),
         about: world.about.into(),
-        states,
+        states: quiet.len(),
         transitions,
         depth,
-        complete: found.is_none() && frontier.is_empty(),
+        complete,
+        marks,
         seconds: began.elapsed().as_secs_f64(),
         violation: found,
     }
@@ -181,49 +205,73 @@ struct Layer<'a> {
     seen: &'a Seen,
 }
 
-type New = Vec<(Step, S)>;
+/// What a thread found in a layer.
+#[derive(Default)]
+struct Found {
+    /// States that were not seen before: their numbers, and how they were reached.
+    new: Vec<(u32, Step, S)>,
+    /// Events that changed the state and may be a part of a way back.
+    edges: Vec<Edge>,
+    transitions: usize,
+}
 
 impl Layer<'_> {
     /// Takes states until there are none, and makes every event happen in each.
-    fn expand(&self, worker: &mut Worker) -> (New, usize) {
-        let mut new = Vec::new();
-        let mut done = 0;
+    fn expand(&self, worker: &mut Worker) -> Found {
+        let mut found = Found::default();
         while !self.stop.load(Ordering::Relaxed) {
             let from = self.next.fetch_add(CHUNK, Ordering::Relaxed);
             if from >= self.frontier.len() {
                 break;
             }
             let to = (from + CHUNK).min(self.frontier.len());
-            for number in from..to {
-                let s = &self.frontier[number];
-                let before = base(self.world, self.events, s);
-                for core in 0..self.world.cores {
-                    for event in self.events.enabled(s, core) {
-                        let step = Step {
-                            from: (self.first + number) as u32,
-                            core: core as u8,
-                            event: event as u16,
-                        };
-                        done += 1;
-                        match self.guarded(worker, &before, step) {
-                            Ok(s) => {
-                                if self.seen.insert(s) {
-                                    new.push((step, s));
-                                }
-                            }
-                            Err(what) => {
-                                self.stop.store(true, Ordering::Relaxed);
-                                if let Ok(mut violation) = self.violation.lock() {
-                                    violation.get_or_insert((step, what));
-                                }
-                                return (new, done);
-                            }
-                        }
+            for place in from..to {
+                if let Err(violation) = self.state(worker, place, &mut found) {
+                    self.stop.store(true, Ordering::Relaxed);
+                    if let Ok(mut first) = self.violation.lock() {
+                        first.get_or_insert(violation);
                     }
+                    return found;
                 }
             }
         }
-        (new, done)
+        found
+    }
+
+    /// Makes every event happen in one state.
+    fn state(
+        &self,
+        worker: &mut Worker,
+        place: usize,
+        found: &mut Found,
+    ) -> Result<(), (Step, String)> {
+        let s = &self.frontier[place];
+        let number = (self.first + place) as u32;
+        let before = base(self.world, self.events, s);
+        for core in 0..self.world.cores {
+            for event in self.events.enabled(s, core) {
+                let step = Step {
+                    from: number,
+                    core: core as u8,
+                    event: event as u16,
+                };
+                found.transitions += 1;
+                let after = self
+                    .guarded(worker, &before, step)
+                    .map_err(|what| (step, what))?;
+                if after == *s {
+                    continue;
+                }
+                let (next, is_new) = self.seen.number(after);
+                if is_new {
+                    found.new.push((next, step, after));
+                }
+                if rest::is_good(self.events.all[event]) {
+                    found.edges.push((number, next));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// One event; a panic of the core is an error like others, where panics unwind.

@@ -73,7 +73,8 @@ impl Paths {
         Self { layers }
     }
 
-    fn step(&self, state: u32) -> Option<Step> {
+    /// The event that led to a state first.
+    pub(super) fn step(&self, state: u32) -> Option<Step> {
         let mut place = (state as usize).checked_sub(1)?;
         for layer in &self.layers {
             match layer.get(place) {

@@ -1,10 +1,13 @@
-//! The states that were seen: a set in parts, so that threads seldom meet.
+//! The states that were seen, with their numbers: a map in parts, so that threads seldom meet.
 
 use crate::state::S;
 use std::{
-    collections::HashSet,
+    collections::{HashMap, hash_map::Entry},
     hash::{BuildHasher, BuildHasherDefault, Hasher},
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 /// A fast hash of small numbers; what it is given is the search's own.
@@ -46,29 +49,36 @@ impl Hasher for Mix {
     }
 }
 
-type Part = HashSet<S, BuildHasherDefault<Mix>>;
+type Part = HashMap<S, u32, BuildHasherDefault<Mix>>;
 
 const PARTS: usize = 64;
 
-/// The set. States are kept whole, so that none is taken for another.
+/// The map. States are kept whole, so that none is taken for another.
 pub struct Seen {
     parts: Vec<Mutex<Part>>,
+    next: AtomicU32,
 }
 
 impl Seen {
-    /// An empty set.
+    /// An empty map.
     pub fn new() -> Self {
         Self {
             parts: (0..PARTS).map(|_| Mutex::default()).collect(),
+            next: AtomicU32::new(0),
         }
     }
 
-    /// Adds a state; whether it is new.
-    pub fn insert(&self, s: S) -> bool {
+    /// The number of a state, and whether it is new. Numbers are given in the order of first sight.
+    pub fn number(&self, s: S) -> (u32, bool) {
         let hash = BuildHasherDefault::<Mix>::default().hash_one(s);
         let part = &self.parts[(hash >> 40) as usize % PARTS];
-        part.lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(s)
+        match part.lock().unwrap_or_else(PoisonError::into_inner).entry(s) {
+            Entry::Occupied(entry) => (*entry.get(), false),
+            Entry::Vacant(entry) => {
+                let number = self.next.fetch_add(1, Ordering::Relaxed);
+                entry.insert(number);
+                (number, true)
+            }
+        }
     }
 }

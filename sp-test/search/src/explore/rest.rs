@@ -1,0 +1,125 @@
+//! Ways back: from every state, if partitions behave from now on, all of them can come to wait again,
+//! with every request answered. So no request is ever lost, however long its answer may take.
+
+use crate::{
+    calls::Kind,
+    events::Event,
+    state::{Now, S},
+    world::World,
+};
+use spmc::state::State;
+
+/// An event that led from one state to another, by their numbers.
+pub type Edge = (u32, u32);
+
+/// Whether everybody waits, or is gone for good, and no core is a partition's. If no core is on,
+/// nothing can happen any more, and all requests ended with the cores that they were made on.
+pub fn is_quiet(world: &World, s: &S) -> bool {
+    let cores = &s.core[..world.cores];
+    if cores
+        .iter()
+        .all(|core| matches!(core.now, Now::Off | Now::Unborn))
+    {
+        return true;
+    }
+    let given_back = cores.iter().all(|core| {
+        matches!(core.now, Now::NormalWorld | Now::Off | Now::Unborn) && core.unsaved.is_none()
+    });
+    let at_rest = s.ctx[..world.contexts.len()].iter().all(|ctx| {
+        matches!(
+            ctx.state,
+            State::Created | State::Waiting | State::Aborted | State::Off
+        ) && ctx.serves.is_none()
+    });
+    given_back && at_rest && s.vm.call.is_none() && s.vm.kept.is_none()
+}
+
+/// Whether an event is one of those by which a way back may lead: nobody fails and no core goes off.
+pub fn is_good(event: Event) -> bool {
+    !matches!(
+        event,
+        Event::Abort | Event::Interrupt { .. } | Event::Call(Kind::Spmd(0, _) | Kind::Error { .. })
+    )
+}
+
+/// The first state from which no way leads to one that is quiet.
+pub fn stuck(quiet: &[bool], edges: &[Edge]) -> Option<u32> {
+    // Edges by where they lead.
+    let mut start = vec![0_u32; quiet.len() + 1];
+    for (_, to) in edges {
+        start[*to as usize + 1] += 1;
+    }
+    for number in 0..quiet.len() {
+        start[number + 1] += start[number];
+    }
+    let mut place = start.clone();
+    let mut from = vec![0_u32; edges.len()];
+    for (source, to) in edges {
+        let place = &mut place[*to as usize];
+        from[*place as usize] = *source;
+        *place += 1;
+    }
+    let mut free = quiet.to_vec();
+    let mut queue: Vec<u32> = (0..quiet.len() as u32)
+        .filter(|number| quiet[*number as usize])
+        .collect();
+    while let Some(number) = queue.pop() {
+        let edges = start[number as usize] as usize..start[number as usize + 1] as usize;
+        for source in &from[edges] {
+            if !std::mem::replace(&mut free[*source as usize], true) {
+                queue.push(*source);
+            }
+        }
+    }
+    free.iter()
+        .position(|free| !free)
+        .map(|number| number as u32)
+}
+
+/// How many states show what the search is for, so that a search that never gets there is seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Marks {
+    /// A context is interrupted.
+    pub preempted: usize,
+    /// A partition waits for another.
+    pub chained: usize,
+    /// A response is kept for a partition or for the VM.
+    pub kept: usize,
+    /// A request's sender is gone.
+    pub orphaned: usize,
+    /// A context is not saved yet.
+    pub unsaved: usize,
+    /// Everybody waits.
+    pub quiet: usize,
+}
+
+impl Marks {
+    /// Counts a state.
+    pub fn add(&mut self, world: &World, s: &S) {
+        let contexts = &s.ctx[..world.contexts.len()];
+        let mut poisoned = *s;
+        world.poison(&mut poisoned);
+        let orphaned =
+            |ctx: &crate::state::Ctx| ctx.serves.is_some_and(|serves| serves.origin.is_none());
+        self.preempted += usize::from(contexts.iter().any(|ctx| ctx.state == State::Preempted));
+        self.chained += usize::from(contexts.iter().any(|ctx| ctx.calls()));
+        self.kept +=
+            usize::from(contexts.iter().any(|ctx| ctx.kept.is_some()) || s.vm.kept.is_some());
+        self.orphaned += usize::from(poisoned.ctx.iter().any(orphaned));
+        self.unsaved += usize::from(s.core.iter().any(|core| core.unsaved.is_some()));
+        self.quiet += usize::from(is_quiet(world, s));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_without_a_way_back_is_found() {
+        let quiet = [true, false, false, false];
+        assert_eq!(stuck(&quiet, &[(0, 1), (1, 2), (2, 0), (1, 3)]), Some(3));
+        assert_eq!(stuck(&quiet, &[(3, 2), (2, 1), (1, 0)]), None);
+        assert_eq!(stuck(&[], &[]), None);
+    }
+}
