@@ -95,7 +95,7 @@ fn hidden(row: Damage) -> bool {
 }
 
 #[test]
-#[ignore = "minutes: each row of both tables"]
+#[ignore = "long: each row of both tables"]
 fn every_damaged_row_is_seen() {
     use Event::{Abort, Block, Enter, Preempt, Resume, Start, SwitchOff, Unblock, Wait};
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
