@@ -4,6 +4,8 @@ use super::Call;
 use crate::{
     error::FfaError,
     fid::{Fid, Function},
+    id::EndpointId,
+    memory::DescriptorCall,
     message::MessageKind,
     regs::{Regs, split},
     version::Version,
@@ -17,18 +19,49 @@ impl Call {
         let (function, wide) = match *self {
             Self::Version(_) => (F::Version, false),
             Self::Features { .. } => (F::Features, false),
+            Self::RxRelease { .. } => (F::RxRelease, false),
+            Self::RxAcquire { .. } => (F::RxAcquire, false),
+            Self::RxtxMap { wide, .. } => (F::RxtxMap, wide),
+            Self::RxtxUnmap { .. } => (F::RxtxUnmap, false),
+            Self::PartitionInfoGet { .. } => (F::PartitionInfoGet, false),
+            Self::PartitionInfoGetRegs { .. } => (F::PartitionInfoGetRegs, true),
             Self::IdGet => (F::IdGet, false),
             Self::SpmIdGet => (F::SpmIdGet, false),
             Self::ConsoleLog { wide, .. } => (F::ConsoleLog, wide),
+            Self::SecondaryEpRegister { wide, .. } => (F::SecondaryEpRegister, wide),
+            Self::NsResInfoGet { .. } => (F::NsResInfoGet, true),
             Self::MsgWait { wide, .. } => (F::MsgWait, wide),
             Self::Yield { wide, .. } => (F::Yield, wide),
             Self::Run { wide, .. } => (F::Run, wide),
             Self::Error { .. } => (F::Error, false),
             Self::Interrupt => (F::Interrupt, false),
+            Self::NormalWorldResume { wide } => (F::NormalWorldResume, wide),
+            Self::El3IntrHandle => (F::El3IntrHandle, false),
+            Self::Abort { wide, .. } => (F::Abort, wide),
             Self::DirectReq { wide, .. } => (F::MsgSendDirectReq, wide),
             Self::DirectResp { wide, .. } => (F::MsgSendDirectResp, wide),
             Self::DirectReq2 { .. } => (F::MsgSendDirectReq2, true),
             Self::DirectResp2 { .. } => (F::MsgSendDirectResp2, true),
+            Self::MsgSend2 { .. } => (F::MsgSend2, false),
+            Self::MemDonate(call) => (F::MemDonate, call.wide),
+            Self::MemLend(call) => (F::MemLend, call.wide),
+            Self::MemShare(call) => (F::MemShare, call.wide),
+            Self::MemRetrieveReq(call) => (F::MemRetrieveReq, call.wide),
+            Self::MemRelinquish => (F::MemRelinquish, false),
+            Self::MemReclaim { .. } => (F::MemReclaim, false),
+            Self::MemOpPause { .. } => (F::MemOpPause, false),
+            Self::MemOpResume { .. } => (F::MemOpResume, false),
+            Self::MemFragRx { .. } => (F::MemFragRx, false),
+            Self::MemFragTx { .. } => (F::MemFragTx, false),
+            Self::MemPermGet { wide, .. } => (F::MemPermGet, wide),
+            Self::MemPermSet { wide, .. } => (F::MemPermSet, wide),
+            Self::NotificationBitmapCreate { .. } => (F::NotificationBitmapCreate, false),
+            Self::NotificationBitmapDestroy { .. } => (F::NotificationBitmapDestroy, false),
+            Self::NotificationBind { .. } => (F::NotificationBind, false),
+            Self::NotificationUnbind { .. } => (F::NotificationUnbind, false),
+            Self::NotificationSet { .. } => (F::NotificationSet, false),
+            Self::NotificationGet { .. } => (F::NotificationGet, false),
+            Self::NotificationInfoGet { wide } => (F::NotificationInfoGet, wide),
             Self::Other(fid) => return fid,
         };
         Fid { function, wide }
@@ -82,10 +115,47 @@ impl Call {
             let [a, b, c, d, e, f, g] = x;
             Regs::eight([0, a, b, c, d, e, f, g])
         };
+        let handle = |handle: crate::memory::Handle, w3: u32, w4: u64| {
+            let (low, high) = handle.words();
+            of([low.into(), high.into(), w3.into(), w4, 0, 0, 0])
+        };
+        let bitmap = |w1: u64, w2: u32, bitmap: u64| {
+            let (low, high) = split(bitmap);
+            of([w1, w2.into(), low.into(), high.into(), 0, 0, 0])
+        };
+        let descriptor = |call: DescriptorCall| {
+            of([
+                call.total_length.into(),
+                call.fragment_length.into(),
+                call.buffer,
+                call.pages.into(),
+                0,
+                0,
+                0,
+            ])
+        };
         match *self {
             Self::Version(version) => of([raw_version(version), 0, 0, 0, 0, 0, 0]),
             Self::Features { query, input } => of([query.w1().into(), input.into(), 0, 0, 0, 0, 0]),
+            Self::RxRelease { vm }
+            | Self::RxAcquire { vm }
+            | Self::NotificationBitmapDestroy { vm } => of([vm.0.into(), 0, 0, 0, 0, 0, 0]),
+            Self::RxtxMap { tx, rx, pages, .. } => of([tx, rx, pages.into(), 0, 0, 0, 0]),
+            Self::RxtxUnmap { vm } => of([high(vm), 0, 0, 0, 0, 0, 0]),
+            Self::PartitionInfoGet { uuid, count_only } => {
+                let [a, b, c, d] = uuid.words().map(u64::from);
+                of([a, b, c, d, count_only.into(), 0, 0])
+            }
+            Self::PartitionInfoGetRegs { uuid, start, tag } => {
+                let (low, upper) = uuid.registers();
+                let index = u64::from(tag) << 16 | u64::from(start);
+                of([low, upper, index, 0, 0, 0, 0])
+            }
             Self::ConsoleLog { count, .. } => of([count as u64, 0, 0, 0, 0, 0, 0]),
+            Self::SecondaryEpRegister { entry, .. } => of([entry, 0, 0, 0, 0, 0, 0]),
+            Self::NsResInfoGet { endpoint, flags } => {
+                of([endpoint.0.into(), flags.bits(), 0, 0, 0, 0, 0])
+            }
             Self::MsgWait { retain_rx, .. } => of([0, retain_rx.into(), 0, 0, 0, 0, 0]),
             Self::Yield { timeout, .. } => {
                 let (low, upper) = split(timeout);
@@ -93,6 +163,7 @@ impl Call {
             }
             Self::Run { target, .. } => of([target.register(), 0, 0, 0, 0, 0, 0]),
             Self::Error { code } => of([0, code.map_or(0, FfaError::register), 0, 0, 0, 0, 0]),
+            Self::Abort { reason, .. } => of([0, reason, 0, 0, 0, 0, 0]),
             Self::DirectReq { ids, kind, .. } | Self::DirectResp { ids, kind, .. } => {
                 of([ids.register(), MessageKind::w2(kind).into(), 0, 0, 0, 0, 0])
             }
@@ -101,9 +172,69 @@ impl Call {
                 of([ids.register(), low, upper, 0, 0, 0, 0])
             }
             Self::DirectResp2 { ids } => of([ids.register(), 0, 0, 0, 0, 0, 0]),
-            Self::IdGet | Self::SpmIdGet | Self::Interrupt | Self::Other(_) => Regs::ZERO,
+            Self::MsgSend2 { vm, flags } => of([high(vm), flags.bits().into(), 0, 0, 0, 0, 0]),
+            Self::MemDonate(call)
+            | Self::MemLend(call)
+            | Self::MemShare(call)
+            | Self::MemRetrieveReq(call) => descriptor(call),
+            Self::MemReclaim { handle: h, flags } => handle(h, flags.bits(), 0),
+            Self::MemOpPause { handle: h } | Self::MemOpResume { handle: h } => handle(h, 0, 0),
+            Self::MemFragRx {
+                handle: h,
+                offset,
+                sender,
+            } => handle(h, offset, high(sender)),
+            Self::MemFragTx {
+                handle: h,
+                length,
+                sender,
+            } => handle(h, length, high(sender)),
+            Self::MemPermGet { address, pages, .. } => {
+                of([address, pages.saturating_sub(1).into(), 0, 0, 0, 0, 0])
+            }
+            Self::MemPermSet {
+                address,
+                pages,
+                permissions,
+                ..
+            } => of([address, pages.into(), permissions.into(), 0, 0, 0, 0]),
+            Self::NotificationBitmapCreate { vm, contexts } => {
+                of([vm.0.into(), contexts.into(), 0, 0, 0, 0, 0])
+            }
+            Self::NotificationBind {
+                ids,
+                per_context,
+                bitmap: bits,
+            } => bitmap(ids.register(), per_context.into(), bits),
+            Self::NotificationUnbind { ids, bitmap: bits } => bitmap(ids.register(), 0, bits),
+            Self::NotificationSet {
+                ids,
+                flags,
+                bitmap: bits,
+            } => bitmap(ids.register(), flags.w2(), bits),
+            Self::NotificationGet {
+                receiver,
+                context,
+                flags,
+            } => {
+                let w1 = u64::from(context) << 16 | u64::from(receiver.0);
+                of([w1, flags.bits().into(), 0, 0, 0, 0, 0])
+            }
+            Self::IdGet
+            | Self::SpmIdGet
+            | Self::Interrupt
+            | Self::NormalWorldResume { .. }
+            | Self::El3IntrHandle
+            | Self::MemRelinquish
+            | Self::NotificationInfoGet { .. }
+            | Self::Other(_) => Regs::ZERO,
         }
     }
+}
+
+/// An endpoint in bits 31:16.
+const fn high(id: EndpointId) -> u64 {
+    (id.0 as u64) << 16
 }
 
 /// w1 of `FFA_VERSION`. A version with bit 31 set was not kept: the smallest such number.

@@ -16,11 +16,16 @@
 //! question of the registers: the reference SPMC offers functions by its own version, refuses
 //! `FFA_MSG_SEND_DIRECT_REQ2` below 1.2 with DENIED, and an endpoint in strict mode is offered the
 //! 64-bit forms of cycle management whatever its version. [`Fid::since`] tells a core what it needs
-//! for its own rule.
+//! for its own rule. There are three exceptions, where the version matrix says that an older caller
+//! has no such function at all: `FFA_NOTIFICATION_*` below 1.1, `FFA_ABORT` and the larger
+//! notification bitmaps (`FFA_NOTIFICATION_BIND2` …) below 1.3 are [`DecodeError::Unknown`].
 //!
 //! # Which reserved bits are checked
 //!
-//! Those which have to be refused before anything else is looked at.
+//! Those which have to be refused before anything else is looked at. Flags that are checked after
+//! identities or states (`FFA_MSG_SEND2`, `FFA_MEM_RECLAIM`, `FFA_MEM_PERM_SET`,
+//! `FFA_NS_RES_INFO_GET`) are kept as they came, so that a core can give its errors in the right
+//! order.
 
 mod decode;
 mod encode;
@@ -35,8 +40,10 @@ pub use crate::{
 use crate::{
     error::FfaError,
     fid::Fid,
-    id::{Endpoints, TargetInfo},
-    message::MessageKind,
+    id::{EndpointId, Endpoints, TargetInfo},
+    memory::{DescriptorCall, Handle, NsResFlags, ReclaimFlags},
+    message::{MessageKind, Send2Flags},
+    notification::{GetFlags, SetFlags},
     uuid::Uuid,
     version::Version,
 };
@@ -59,6 +66,49 @@ pub enum Call {
         /// w2: input properties.
         input: u32,
     },
+    /// `FFA_RX_RELEASE`.
+    RxRelease {
+        /// w1 bits 15:0: the VM on whose behalf a hypervisor calls, else 0.
+        vm: EndpointId,
+    },
+    /// `FFA_RX_ACQUIRE` (1.1).
+    RxAcquire {
+        /// w1 bits 15:0: the VM on whose behalf the hypervisor calls.
+        vm: EndpointId,
+    },
+    /// `FFA_RXTX_MAP`. All three zero: the hypervisor forwards a VM's map, described in its own TX
+    /// buffer.
+    RxtxMap {
+        /// Whether it is the 64-bit form.
+        wide: bool,
+        /// Address of the TX buffer, as the caller sees it.
+        tx: u64,
+        /// Address of the RX buffer, as the caller sees it.
+        rx: u64,
+        /// How many 4 KiB pages each of them has; the whole of w3, its reserved bits included.
+        pages: u32,
+    },
+    /// `FFA_RXTX_UNMAP`.
+    RxtxUnmap {
+        /// w1 bits 31:16: the VM on whose behalf a hypervisor calls, else 0.
+        vm: EndpointId,
+    },
+    /// `FFA_PARTITION_INFO_GET`.
+    PartitionInfoGet {
+        /// w1 to w4: the service, or nil for all.
+        uuid: Uuid,
+        /// w5 bit 0: only the number of descriptors is wanted, RX is not written.
+        count_only: bool,
+    },
+    /// `FFA_PARTITION_INFO_GET_REGS` (1.2).
+    PartitionInfoGetRegs {
+        /// x1 and x2: the service, or nil for all.
+        uuid: Uuid,
+        /// x3 bits 15:0: the first descriptor wanted.
+        start: u16,
+        /// x3 bits 31:16: the tag of the reply before, 0 at the start.
+        tag: u16,
+    },
     /// `FFA_ID_GET`.
     IdGet,
     /// `FFA_SPM_ID_GET` (1.1).
@@ -69,6 +119,20 @@ pub enum Call {
         wide: bool,
         /// How many characters; between 1 and what the form and the caller's version can carry.
         count: usize,
+    },
+    /// `FFA_SECONDARY_EP_REGISTER` (1.1).
+    SecondaryEpRegister {
+        /// Whether it is the 64-bit form.
+        wide: bool,
+        /// x1: where secondary execution contexts start.
+        entry: u64,
+    },
+    /// `FFA_NS_RES_INFO_GET` (1.3).
+    NsResInfoGet {
+        /// x1 bits 15:0: whose resources.
+        endpoint: EndpointId,
+        /// x2, reserved bits included.
+        flags: NsResFlags,
     },
 
     // CPU cycle management.
@@ -101,6 +165,20 @@ pub enum Call {
     /// `FFA_INTERRUPT` as a call: the SPMD hands over a secure interrupt. All of it is in
     /// [`Completion::decode`](crate::Completion::decode).
     Interrupt,
+    /// `FFA_NORMAL_WORLD_RESUME`.
+    NormalWorldResume {
+        /// Whether it is the 64-bit form (1.3).
+        wide: bool,
+    },
+    /// `FFA_EL3_INTR_HANDLE` (1.2).
+    El3IntrHandle,
+    /// `FFA_ABORT` (1.3).
+    Abort {
+        /// Whether it is the 64-bit form.
+        wide: bool,
+        /// x2: the reason, implementation defined.
+        reason: u64,
+    },
 
     // Messages.
     /// `FFA_MSG_SEND_DIRECT_REQ`; the payload is w3-w7 or x3-x7.
@@ -134,8 +212,138 @@ pub enum Call {
         /// Sender and receiver.
         ids: Endpoints,
     },
+    /// `FFA_MSG_SEND2` (1.1): an indirect message, which lies in the sender's TX buffer.
+    MsgSend2 {
+        /// w1 bits 31:16: the VM on whose behalf a hypervisor sends, else 0.
+        vm: EndpointId,
+        /// w2, reserved bits included.
+        flags: Send2Flags,
+    },
 
-    /// A function of FF-A that is not decoded any further.
+    // Memory.
+    /// `FFA_MEM_DONATE`.
+    MemDonate(DescriptorCall),
+    /// `FFA_MEM_LEND`.
+    MemLend(DescriptorCall),
+    /// `FFA_MEM_SHARE`.
+    MemShare(DescriptorCall),
+    /// `FFA_MEM_RETRIEVE_REQ`.
+    MemRetrieveReq(DescriptorCall),
+    /// `FFA_MEM_RELINQUISH`; the descriptor lies in the caller's TX buffer.
+    MemRelinquish,
+    /// `FFA_MEM_RECLAIM`.
+    MemReclaim {
+        /// w1 and w2: which memory.
+        handle: Handle,
+        /// w3, reserved bits included.
+        flags: ReclaimFlags,
+    },
+    /// `FFA_MEM_OP_PAUSE`.
+    MemOpPause {
+        /// w1 and w2: which operation.
+        handle: Handle,
+    },
+    /// `FFA_MEM_OP_RESUME`.
+    MemOpResume {
+        /// w1 and w2: which operation.
+        handle: Handle,
+    },
+    /// `FFA_MEM_FRAG_RX`: the next fragment is wanted.
+    MemFragRx {
+        /// w1 and w2: which transaction.
+        handle: Handle,
+        /// w3: bytes from the descriptor's start.
+        offset: u32,
+        /// w4 bits 31:16: the endpoint on whose behalf a hypervisor calls, else 0.
+        sender: EndpointId,
+    },
+    /// `FFA_MEM_FRAG_TX`: the next fragment lies in the TX buffer.
+    MemFragTx {
+        /// w1 and w2: which transaction.
+        handle: Handle,
+        /// w3: its length in bytes.
+        length: u32,
+        /// w4 bits 31:16: the endpoint on whose behalf a hypervisor calls, else 0.
+        sender: EndpointId,
+    },
+    /// `FFA_MEM_PERM_GET` (1.1).
+    MemPermGet {
+        /// Whether it is the 64-bit form.
+        wide: bool,
+        /// x1: the first page's virtual address.
+        address: u64,
+        /// How many 4 KiB pages: 1 below 1.3, else w2 + 1. Never 0.
+        pages: u32,
+    },
+    /// `FFA_MEM_PERM_SET` (1.1).
+    MemPermSet {
+        /// Whether it is the 64-bit form.
+        wide: bool,
+        /// x1: the first page's virtual address.
+        address: u64,
+        /// w2: how many 4 KiB pages.
+        pages: u32,
+        /// w3, read by [`Permissions::from_raw`](crate::memory::Permissions::from_raw).
+        permissions: u32,
+    },
+
+    // Notifications.
+    /// `FFA_NOTIFICATION_BITMAP_CREATE` (1.1).
+    NotificationBitmapCreate {
+        /// w1 bits 15:0: for which VM.
+        vm: EndpointId,
+        /// w2: how many vCPUs it has.
+        contexts: u32,
+    },
+    /// `FFA_NOTIFICATION_BITMAP_DESTROY` (1.1).
+    NotificationBitmapDestroy {
+        /// w1 bits 15:0: of which VM.
+        vm: EndpointId,
+    },
+    /// `FFA_NOTIFICATION_BIND` (1.1).
+    NotificationBind {
+        /// Sender and receiver of the notifications.
+        ids: Endpoints,
+        /// w2 bit 0: they are for one execution context each.
+        per_context: bool,
+        /// w3 and w4, low and high: which ones.
+        bitmap: u64,
+    },
+    /// `FFA_NOTIFICATION_UNBIND` (1.1).
+    NotificationUnbind {
+        /// Sender and receiver of the notifications.
+        ids: Endpoints,
+        /// w3 and w4, low and high: which ones.
+        bitmap: u64,
+    },
+    /// `FFA_NOTIFICATION_SET` (1.1).
+    NotificationSet {
+        /// Sender and receiver of the notifications.
+        ids: Endpoints,
+        /// w2.
+        flags: SetFlags,
+        /// w3 and w4, low and high: which ones.
+        bitmap: u64,
+    },
+    /// `FFA_NOTIFICATION_GET` (1.1).
+    NotificationGet {
+        /// w1: the receiver in bits 15:0, its execution context in bits 31:16.
+        receiver: EndpointId,
+        /// The receiver's execution context.
+        context: u16,
+        /// w2: from whom.
+        flags: GetFlags,
+    },
+    /// `FFA_NOTIFICATION_INFO_GET` (1.1).
+    NotificationInfoGet {
+        /// Whether it is the 64-bit form.
+        wide: bool,
+    },
+
+    /// A function of FF-A that has no typed form: `FFA_SUCCESS` and `FFA_MEM_RETRIEVE_RESP`, which
+    /// are completions ([`Completion`](crate::Completion)); `FFA_MSG_POLL` and `FFA_MSG_SEND` of
+    /// 1.0, which nothing implements any more; and `FFA_NOTIFICATION_BIND2`, `UNBIND2`, `SET2` and
+    /// `GET2`, whose registers no public source describes.
     Other(Fid),
 }
 

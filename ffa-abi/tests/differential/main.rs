@@ -13,6 +13,7 @@
 //! Where the two differ on purpose is a test of its own, so that a change on either side is seen.
 
 mod calls;
+mod functions;
 mod messages;
 mod numbers;
 mod results;
@@ -29,6 +30,7 @@ use ffa_abi::{
     Call, DecodeError, EndpointId, FfaError, Fid, Function, Regs, Reply, TargetInfo, Uuid, Version,
     boot_info::WithManifest,
     call::{FeatureQuery, console_capacity, console_characters},
+    console::console_call,
     contract::{self, Layout},
     fid::{FidKind, WIDE_BIT},
     id::Endpoints,

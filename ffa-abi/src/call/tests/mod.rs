@@ -3,10 +3,11 @@ mod table;
 use super::*;
 use crate::{
     Regs,
-    fid::{Function, raw},
+    features::FeatureQuery,
+    fid::{FidKind, Function, raw},
 };
 use proptest::prelude::*;
-use table::DEFINED;
+use table::{DEFINED, table};
 
 const V: [Version; 4] = [Version::V1_0, Version::V1_1, Version::V1_2, Version::V1_3];
 
@@ -25,6 +26,38 @@ fn invalid(version: Version, x: &[u64]) -> bool {
         Call::decode(version, &regs(x)),
         Err(DecodeError::Invalid(_))
     )
+}
+
+#[test]
+fn each_call_by_the_table_in_both_directions_and_every_version() {
+    for (call, x, since) in table() {
+        assert_eq!(call.encode(), regs(&x), "{call:?}");
+        for version in V {
+            let expected = if version < since {
+                Err(DecodeError::Unknown)
+            } else {
+                Ok(call)
+            };
+            assert_eq!(Call::decode(version, &regs(&x)), expected, "{version}");
+        }
+    }
+}
+
+#[test]
+fn the_table_has_every_form_that_exists() {
+    let table = table();
+    for low in 0x60..=0xefu64 {
+        for base in [0x8400_0000, 0xc400_0000] {
+            // The 64-bit forms of these two are seen as calls, but not told from the 32-bit ones:
+            // Completion tells them.
+            if matches!(base | low, 0xc400_0060 | 0xc400_0062) {
+                continue;
+            }
+            let exists = matches!(Fid::decode(base | low), FidKind::Ffa(_));
+            let listed = table.iter().any(|(_, x, _)| x[0] == base | low);
+            assert_eq!(exists, listed, "{:#x}", base | low);
+        }
+    }
 }
 
 #[test]
@@ -59,6 +92,80 @@ fn msg_wait_checks_reserved_registers_by_version_and_width() {
         r[0] = u64::from(raw::MSG_WAIT_64);
         r[n] = 1 << 40;
         assert!(Call::decode(Version::V1_2, &r).is_err(), "x{n}");
+    }
+}
+
+#[test]
+fn reserved_bits_that_are_refused_before_anything_else() {
+    for version in [Version::V1_1, Version::V1_3] {
+        for x in [
+            [0x8400_006c, 0, 0, 0, 1, 0], // YIELD w4
+            [0x8400_0068, 0, 0, 0, 0, 2], // PARTITION_INFO_GET w5
+            [0x8400_006f, 0, 1, 0, 0, 0], // DIRECT_REQ w2
+            [0xc400_0070, 0, 0x8000_0100, 0, 0, 0],
+            [0x8400_007f, 0, 2, 0, 0, 0],    // BIND w2
+            [0x8400_0080, 0, 1, 0, 0, 0],    // UNBIND w2
+            [0x8400_0081, 0, 4, 0, 0, 0],    // SET w2
+            [0x8400_0082, 0, 0x10, 0, 0, 0], // GET w2
+            [0x8400_008a, 0, 0, 0, 0, 0],    // CONSOLE_LOG w1
+        ] {
+            assert!(invalid(version, &x), "{x:x?}");
+        }
+    }
+    let abort = 0x8400_0090;
+    for x in [
+        [abort, 1, 0, 0, 0, 0],
+        [abort, 0, 0, 1, 0, 0],
+        [abort, 0, 0, 0, 0, 1],
+    ] {
+        assert!(invalid(Version::V1_3, &x));
+        assert_eq!(
+            Call::decode(Version::V1_2, &regs(&x)),
+            Err(DecodeError::Unknown)
+        );
+    }
+}
+
+#[test]
+fn flags_that_are_checked_later_are_kept() {
+    assert_eq!(
+        decode(&[0x8400_0077, 0, 0, 0xffff_ffff]),
+        Ok(Call::MemReclaim {
+            handle: Handle(0),
+            flags: ReclaimFlags::from_bits_retain(0xffff_ffff),
+        })
+    );
+    assert_eq!(
+        decode(&[0x8400_0086, 0, 0x8000_0001]),
+        Ok(Call::MsgSend2 {
+            vm: EndpointId(0),
+            flags: Send2Flags::from_bits_retain(0x8000_0001),
+        })
+    );
+    assert_eq!(
+        decode(&[0xc400_008f, 0x8001, 1 << 63]),
+        Ok(Call::NsResInfoGet {
+            endpoint: EndpointId(0x8001),
+            flags: NsResFlags::from_bits_retain(1 << 63),
+        })
+    );
+}
+
+#[test]
+fn the_number_of_pages_of_mem_perm_get_is_one_below_1_3() {
+    let get = 0x8400_0088;
+    for version in V {
+        let pages = if version < Version::V1_3 { 1 } else { 4 };
+        assert_eq!(
+            Call::decode(version, &regs(&[get, 0x1000, 3])),
+            Ok(Call::MemPermGet {
+                wide: false,
+                address: 0x1000,
+                pages,
+            })
+        );
+        let overflow = invalid(version, &[get, 0x1000, 0xffff_ffff]);
+        assert_eq!(overflow, version == Version::V1_3);
     }
 }
 
