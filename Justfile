@@ -35,3 +35,11 @@ doctor *args:
 # Installs and builds what is missing.
 setup *args:
     cargo xtask setup {{args}}
+
+# Runs the pure crates under Miri (nightly, with the components miri and rust-src).
+miri:
+    MIRIFLAGS="-Zmiri-disable-isolation -Zmiri-ignore-leaks" cargo +nightly miri test -p ffa-abi -p proxy-el2 -p spmc --lib
+
+# Fuzzes a decoder of ffa-abi for a number of seconds (nightly, cargo-fuzz).
+fuzz target seconds="600":
+    cd ffa-abi && cargo +nightly fuzz run {{target}} -- -max_total_time={{seconds}}

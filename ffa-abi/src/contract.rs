@@ -452,6 +452,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::property())]
+
         #[test]
         fn a_completion_writes_its_registers_and_no_other(
             own: [u64; 31], source: [u64; 18], layout in 0usize..5,

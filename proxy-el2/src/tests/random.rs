@@ -76,7 +76,7 @@ fn endpoints() -> impl Strategy<Value = u64> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(20_000))]
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 8 } else { 20_000 }))]
 
     #[test]
     fn what_goes_up_is_the_vms_and_what_comes_down_is_its_completion(

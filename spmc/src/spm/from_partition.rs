@@ -111,7 +111,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
             {
                 return self.abort(pe, slot);
             }
-            Call::Error { .. } | Call::Interrupt | Call::Other(_) => Err(FfaError::NotSupported),
+            _ => Err(FfaError::NotSupported),
         };
         match result {
             Ok(outcome) => outcome,

@@ -121,6 +121,7 @@ fn identifiers() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too slow")]
 fn features_are_what_the_asker_may_call() {
     use Function::*;
     // Function, wide, for the normal world, for a partition of 1.2, for one of 1.3.

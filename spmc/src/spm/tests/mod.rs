@@ -9,8 +9,12 @@ mod el3;
 mod fixture;
 mod migrate;
 mod preempt;
+// Too slow under Miri; what runs there covers the same code.
+#[cfg(not(miri))]
 mod random;
 mod responses;
 mod run;
+// Too slow under Miri; what runs there covers the same code.
+#[cfg(not(miri))]
 mod search;
 mod version;
