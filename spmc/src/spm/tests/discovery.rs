@@ -179,6 +179,7 @@ fn features_are_what_the_asker_may_call() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too slow")]
 fn what_features_denies_is_not_supported_when_it_is_called() {
     let mut f = Fixture::new();
     f.nwd_runs(C);
