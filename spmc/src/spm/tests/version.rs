@@ -89,6 +89,7 @@ fn a_version_and_a_first_call_at_once_are_one_after_the_other() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too slow")]
 fn two_contexts_that_negotiate_at_once_leave_the_short_way_with_the_version_that_holds() {
     let mut f = Fixture::with(2, &[Spec::mp(Version::V1_0)]);
     for pe in 0..2 {
