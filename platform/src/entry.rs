@@ -169,8 +169,6 @@ __el2_setup:
     isb
     mov     x9, #(1 << 28)          // TTA: no trace registers; FPEN, ZEN, SMEN trap
     msr     cptr_el2, x9
-    // Little-endian, MMU and caches off; RES1 bits, and EIS and EOS: exception entry and return
-    // synchronise.
     // Return addresses are signed with our own key (EnIA); guests have theirs.
     adrp    x9, {own_key}
     add     x9, x9, :lo12:{own_key}
@@ -181,6 +179,8 @@ __el2_setup:
     // right before the first function signs one.
     ldr     x9, ={tcr}
     msr     tcr_el2, x9
+    // Little-endian, MMU and caches off; RES1 bits, EnIA, and EIS and EOS: exception entry and
+    // return synchronise.
     movz    x9, #0x0830
     movk    x9, #0xb0c5, lsl #16
     msr     sctlr_el2, x9

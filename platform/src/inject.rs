@@ -64,7 +64,7 @@ pub fn inject(regs: &mut GuestRegs, fault: &Fault, what: Injection) {
         _ => 0x200,
     };
     regs.pc = vbar.wrapping_add(offset);
-    // EL1h, D, A, I, F masked; NZCV, DIT, PAN and TCO as exception entry leaves them.
+    // EL1h, D, A, I, F masked; NZCV, DIT and PAN as exception entry leaves them.
     let keep = regs.pstate & (0xf << 28 | 1 << 24 | 1 << 22);
     let pan = if sctlr & SCTLR_SPAN == 0 { 1 << 22 } else { 0 };
     let ssbs = if sctlr & SCTLR_DSSBS != 0 { 1 << 12 } else { 0 };

@@ -212,20 +212,17 @@ impl Vm {
         if !target.endpoint.is_partition() {
             return Err(FfaError::InvalidParameters);
         }
-        let from = |message: &Regs| Endpoints::from_register(message[1]).sender;
-        if let Some(message) = &self.parked
-            && from(message) == target.endpoint
-        {
+        if let Some(message) = &self.parked {
+            // Two partitions may owe it a response. There is one place: what is kept is fetched
+            // first.
             if !wide {
                 return Err(FfaError::Denied);
             }
-            contract::write(contract::message_layout(true, true), message, x);
-            self.parked = None;
-            return Ok(());
-        }
-        // Two partitions may owe it a response. There is one place: what is kept is fetched first.
-        if self.parked.is_some() && !wide {
-            return Err(FfaError::Denied);
+            if Endpoints::from_register(message[1]).sender == target.endpoint {
+                contract::write(contract::message_layout(true, true), message, x);
+                self.parked = None;
+                return Ok(());
+            }
         }
         let completion = forward::run(target, machine);
         let peer = Peer {

@@ -75,7 +75,7 @@ pub fn primary(args: &BootArgs) -> (&'static Core, &'static mut PeState, Cpu) {
         .unwrap_or_default();
     cpu::set_index(index);
     // SAFETY: The board's secure PL011 is this image's alone, and `own_map` maps it for good.
-    let uart = unsafe {
+    let ready = unsafe {
         CONSOLE.init(
             BOARD.uart_secure.region.base,
             UartConfig {
@@ -86,9 +86,9 @@ pub fn primary(args: &BootArgs) -> (&'static Core, &'static mut PeState, Cpu) {
         )
     };
     let manifest_page = args.x[0] as usize & !(PAGE - 1);
-    let map = own_map(manifest_page);
     // A console that could not be set up stays silent; the partitions work without.
-    let _ = uart;
+    let _ = ready;
+    let map = own_map(manifest_page);
     info!(
         "Tantalum SPMC on {=str}, core {=usize}, EL{=u8}, image {=u64:#x}..{=u64:#x}",
         BOARD.name,
@@ -251,9 +251,10 @@ fn initialise(core: &'static Core, pe: &mut PeState, cpu: &mut Cpu, slot: Slot) 
     }
     let next = cpu.run_once(core, pe, slot);
     let id = core.info(slot).map_or(0, |info| info.id.0);
-    match pe.context(slot).map(|context| context.state()) {
-        Some(spmc::state::State::Waiting) | None => info!("partition {=u16:#x} waits", id),
-        _ => error!("partition {=u16:#x} failed to initialise", id),
+    if core.is_dead(slot, pe.index) {
+        error!("partition {=u16:#x} failed to initialise", id);
+    } else {
+        info!("partition {=u16:#x} waits", id);
     }
     if next != Next::Booted {
         warn!(

@@ -10,7 +10,10 @@ use super::{
     boot::{Core, PeState},
     vcpu::Vcpu,
 };
-use core::fmt::{Display, Write};
+use core::{
+    fmt::{Display, Write},
+    ops::Range,
+};
 use defmt::{error, info, warn};
 use ffa_abi::{
     boot_info::{self, WithManifest},
@@ -37,6 +40,7 @@ const PAGE: usize = 4096;
 
 /// Tables of the partitions' maps: two roots and a few levels for each.
 static STAGE2: TablePool<96> = TablePool::new();
+
 /// Loads every partition that can be; gives the slots in boot order.
 pub fn load_all(
     manifest: &SpmcManifest,
@@ -119,20 +123,7 @@ fn load(
     let (partition, read) = result?;
     unmapped.map_err(|_| sentence(&"its memory could not be unmapped"))?;
 
-    let vmid = entry as u16 + 1;
-    let no_tables = |_| sentence(&"no tables left for its stage 2");
-    let normal = Stage2::new(&STAGE2, vmid).map_err(no_tables)?;
-    let mut secure = Stage2::new(&STAGE2, vmid).map_err(no_tables)?;
-    let flush = Tlbi::secure(normal.vttbr(), secure.root_pa(), IpaSpace::Own);
-    secure
-        .map(
-            region.start,
-            region.start,
-            region.end - region.start,
-            Attr::RWX,
-            &flush,
-        )
-        .map_err(|_| sentence(&"its memory could not be mapped"))?;
+    let spaces = Spaces::new(&region, entry as u16 + 1).map_err(|e| sentence(&e))?;
 
     let services = read
         .services
@@ -155,9 +146,10 @@ fn load(
     };
     let count = usize::from(info.contexts).min(MAX_CPUS);
     let up = info.is_up();
-    let slot = core
-        .add(info, read.ffa_version)
-        .ok_or_else(|| sentence(&"its id is taken"))?;
+    let Some(slot) = core.add(info, read.ffa_version) else {
+        spaces.destroy();
+        return Err(sentence(&"its id is taken"));
+    };
     for (index, context) in contexts.iter_mut().enumerate().take(count) {
         let vcpu = &mut context.machine;
         vcpu.regs = GuestRegs::at(partition.entrypoint);
@@ -168,8 +160,8 @@ fn load(
         {
             *x = region.start;
         }
-        vcpu.vttbr = normal.vttbr();
-        vcpu.vsttbr = secure.root_pa();
+        vcpu.vttbr = spaces.normal.vttbr();
+        vcpu.vsttbr = spaces.secure.root_pa();
         vcpu.vmpidr = 1 << 31 | index as u64;
         // RES1 bits; MMU, caches and alignment checks off.
         vcpu.el1.sctlr = 0x30c5_0830;
@@ -182,6 +174,55 @@ fn load(
         core.adopt(pe, slot, context);
     }
     Ok((partition, slot))
+}
+
+/// A partition's two intermediate physical address spaces. Dropped, they last for ever.
+struct Spaces {
+    /// The non-secure one: empty.
+    normal: Stage2<'static>,
+    /// The secure one: the partition's memory.
+    secure: Stage2<'static>,
+}
+
+impl Spaces {
+    /// Builds both. After an error the pool has all its tables again.
+    fn new(region: &Range<u64>, vmid: u16) -> Result<Self, &'static str> {
+        let no_tables = |_| "no tables left for its stage 2";
+        let normal = Stage2::new(&STAGE2, vmid).map_err(no_tables)?;
+        let secure = match Stage2::new(&STAGE2, vmid).map_err(no_tables) {
+            Ok(secure) => secure,
+            Err(error) => {
+                let flush = flush(&normal, &normal);
+                normal.destroy(&flush);
+                return Err(error);
+            }
+        };
+        let mut spaces = Self { normal, secure };
+        let flush = flush(&spaces.normal, &spaces.secure);
+        let length = region.end - region.start;
+        match spaces
+            .secure
+            .map(region.start, region.start, length, Attr::RWX, &flush)
+        {
+            Ok(()) => Ok(spaces),
+            Err(_) => {
+                spaces.destroy();
+                Err("its memory could not be mapped")
+            }
+        }
+    }
+
+    /// Gives their tables back. The partition never runs.
+    fn destroy(self) {
+        let flush = flush(&self.normal, &self.secure);
+        self.normal.destroy(&flush);
+        self.secure.destroy(&flush);
+    }
+}
+
+/// Flushes the secure space of a partition with these two.
+fn flush(normal: &Stage2<'_>, secure: &Stage2<'_>) -> Tlbi {
+    Tlbi::secure(normal.vttbr(), secure.root_pa(), IpaSpace::Own)
 }
 
 /// Reads and checks the package in `memory`, and writes the boot information into its first page.

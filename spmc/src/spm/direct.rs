@@ -206,7 +206,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
         let core = pe.index;
         let uuid = service.registers();
         let fid = kind.request_fid();
-        let giver = match sender {
+        let from = match sender {
             Sender::NormalWorld => {
                 let Pe { nwd, contexts, .. } = pe;
                 let Some(context) = contexts[slot.index()].as_deref_mut() else {
@@ -219,7 +219,6 @@ impl<'c, M: Registers> Spmc<'c, M> {
             Sender::Partition(from) => from,
         };
         // Two contexts of one table: take the sender's out for the moment.
-        let from = giver;
         let place = from.index();
         let Some(sending) = pe.contexts[place].take() else {
             return Err(FfaError::Denied);

@@ -2,8 +2,8 @@
 //!
 //! [`Spmc`] is shared by all cores of the machine; [`Pe`] is one core's own. An execution context
 //! belongs to exactly one [`Pe`] at a time, by `&mut`: those of multi-context partitions for ever,
-//! a single migrating one from the moment a call claims it until it waits again and its registers
-//! are [saved](Spmc::saved). So no lock is taken on a message's path.
+//! a single migrating one from the moment a call claims it until it has [left](Outcome::left), by
+//! waiting, yielding, being preempted or failing, and its registers are [saved](Spmc::saved). So no lock is taken on a message's path.
 //!
 //! Each call goes one way: decode, check, prepare (may fail), commit (cannot). An error leaves no
 //! trace but in the caller's result registers.
@@ -39,19 +39,6 @@ pub trait Machine {
     fn console(&mut self, from: EndpointId, character: u8);
 }
 
-impl Left {
-    /// The context's partition.
-    pub const fn slot(&self) -> Slot {
-        self.slot
-    }
-
-    /// Whether another core may run it next: then everything of it must be in memory, not only
-    /// what this core needs the registers for.
-    pub const fn migrates(&self) -> bool {
-        self.migrates
-    }
-}
-
 /// Who runs next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
@@ -74,13 +61,27 @@ pub struct Left {
     migrates: bool,
 }
 
+impl Left {
+    /// The context's partition.
+    pub const fn slot(&self) -> Slot {
+        self.slot
+    }
+
+    /// Whether another core may run it next: then everything of it must be in memory, not only
+    /// what this core needs the registers for.
+    pub const fn migrates(&self) -> bool {
+        self.migrates
+    }
+}
+
 /// What handling a call or an event led to.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Outcome {
     /// Who runs next.
     pub next: Next,
-    /// The context that waits from now on.
+    /// The context that this core does not need any more: it waits, was preempted, has yielded or
+    /// has failed. (One that is blocked in a call stays: its chain is this core's.)
     pub left: Option<Left>,
 }
 
@@ -391,8 +392,9 @@ impl<'c, M: Registers> Spmc<'c, M> {
         }
     }
 
-    /// Whether the context that a partition has on core `core` has failed for good.
-    fn is_dead(&self, slot: Slot, core: u16) -> bool {
+    /// Whether the context that a partition has on core `core` has failed for good, or is off with
+    /// it.
+    pub fn is_dead(&self, slot: Slot, core: u16) -> bool {
         let bit = 1 << (self.context_index(slot, core) & 31);
         self.partitions
             .get(slot.index())

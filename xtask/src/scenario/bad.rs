@@ -1,5 +1,5 @@
-//! Boots with one mistake each: in the SPMC's manifest, in a partition's manifest or package, in
-//! the VM's manifest. Each must be named on the UART, with the place and what is wanted.
+//! Boots with one mistake each: in the SPMC's manifest, in a partition's manifest, package or
+//! initialisation, in the VM's manifest. Each must be named on the UART, with the place and what is wanted.
 //!
 //! The mistake is in the second partition, so that the first shows that the rest still boots.
 
@@ -29,6 +29,7 @@ pub fn all() -> Vec<Scenario> {
     all.extend(spmc_manifest_layout());
     all.extend(partition_manifest());
     all.extend(partition_package());
+    all.extend(partition_initialisation());
     all.extend(vm_manifest());
     all
 }
@@ -154,6 +155,39 @@ fn partition_package() -> Vec<Scenario> {
             let mut second = relay();
             second.header_changes.push(change);
             with_second(second, bad(name, about, &refused(says)))
+        })
+        .collect()
+}
+
+/// A good manifest and package, but the partition says that its initialisation has failed. With a
+/// single context this leaves the core, with one for each core it stays.
+fn partition_initialisation() -> Vec<Scenario> {
+    let contexts = [
+        (
+            "bad-sp-init-single",
+            "a partition with a single context fails to initialise",
+            "execution-ctx-count = <1>;",
+            "load_address = <0x0e400000>;\n\t\t\tvcpu_count = <1>;\n\t\t\tmem_size = <0x100000>;",
+        ),
+        (
+            "bad-sp-init-all",
+            "a partition with a context for each core fails to initialise",
+            "execution-ctx-count = <4>;",
+            RELAY_NODE,
+        ),
+    ];
+    contexts
+        .into_iter()
+        .map(|(name, about, count, node)| {
+            let mut second = relay();
+            second.binary = payload("sp-fail");
+            second.manifest = second.manifest.with("execution-ctx-count = <4>;", count);
+            let mut expect = vec![secure("partition 0x8002 failed to initialise")];
+            expect.extend(REST_BOOTS);
+            let mut scenario = bad(name, about, &expect);
+            scenario.spmc = scenario.spmc.with(RELAY_NODE, node);
+            scenario.forbid.push(secure("partition 0x8002 waits"));
+            with_second(second, scenario)
         })
         .collect()
 }
