@@ -85,6 +85,15 @@ el1_registers! {
     par = "par_el1", "PAR_EL1.";
 }
 
+impl El1State {
+    /// What a guest starts with: SCTLR_EL1 has its RES1 bits; MMU, caches and alignment checks are
+    /// off. Floating point is the guest's to enable.
+    pub const START: Self = Self {
+        sctlr: 0x30c5_0830,
+        ..Self::RESET
+    };
+}
+
 impl Default for El1State {
     fn default() -> Self {
         Self::RESET

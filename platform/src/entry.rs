@@ -368,12 +368,7 @@ pub fn prepare_secondaries(registers: &Registers, affinities: impl Iterator<Item
     for (to, affinity) in SECONDARY.0.iter().skip(8).zip(affinities) {
         to.store(affinity, Ordering::Relaxed);
     }
-    let start = (&raw const SECONDARY) as usize;
-    for line in [start, start + 64] {
-        // SAFETY: Cleaning a line of our own memory, for a reader with its MMU off.
-        unsafe { core::arch::asm!("dc civac, {}", in(reg) line, options(nostack, preserves_flags)) }
-    }
-    crate::sysreg::dsb_sy();
+    crate::cache::clean(&SECONDARY);
 }
 
 /// The address at which EL3 shall start secondary cores.

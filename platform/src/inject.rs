@@ -3,7 +3,12 @@
 //! All of this works on the *live* EL1 registers, right after the guest left and before anything
 //! else was loaded.
 
-use crate::{guest::GuestRegs, read_sysreg, trap::Fault, write_sysreg};
+use crate::{
+    guest::GuestRegs,
+    read_sysreg,
+    trap::{Fault, Trap},
+    write_sysreg,
+};
 
 const EC_UNKNOWN: u64 = 0;
 const EC_INSTRUCTION_ABORT_LOWER: u64 = 0x20;
@@ -19,7 +24,7 @@ const SCTLR_DSSBS: u64 = 1 << 44;
 
 /// What is injected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Injection {
+enum Injection {
     /// The instruction is undefined.
     Undefined,
     /// The instruction fetch failed.
@@ -28,8 +33,39 @@ pub enum Injection {
     DataAbort,
 }
 
+/// What a guest finds that makes a call with an immediate, which is none of SMCCC's.
+const UNKNOWN_CALL: u64 = u64::MAX;
+
+/// Ends a trap that nobody emulates as it would have ended without EL2: aborts and what the guest
+/// does not have are exceptions at its EL1, a call with an immediate is unknown and nothing else is
+/// touched, waiting is over at once.
+pub fn reflect(regs: &mut GuestRegs, fault: &Fault) {
+    let what = match fault.trap() {
+        Trap::InstructionAbort => Injection::InstructionAbort,
+        Trap::DataAbort { .. } => Injection::DataAbort,
+        Trap::SystemRegister(_) | Trap::Fp | Trap::Vector | Trap::Other { .. } => {
+            Injection::Undefined
+        }
+        Trap::Smc { .. } => {
+            regs.x[0] = UNKNOWN_CALL;
+            regs.pc = regs.pc.wrapping_add(4);
+            return;
+        }
+        // The return address is behind it already.
+        Trap::Hvc { .. } => {
+            regs.x[0] = UNKNOWN_CALL;
+            return;
+        }
+        Trap::Wait => {
+            regs.pc = regs.pc.wrapping_add(4);
+            return;
+        }
+    };
+    inject(regs, fault, what);
+}
+
 /// Makes the guest take a synchronous exception to its EL1 at its present instruction.
-pub fn inject(regs: &mut GuestRegs, fault: &Fault, what: Injection) {
+fn inject(regs: &mut GuestRegs, fault: &Fault, what: Injection) {
     let aarch32 = regs.pstate & AARCH32 != 0;
     // AArch32 is possible at EL0 only.
     let from_el0 = aarch32 || regs.pstate & 0xc == 0;

@@ -13,6 +13,8 @@ pub mod stage2;
 pub mod trap;
 
 #[cfg(all(target_arch = "aarch64", target_os = "none"))]
+pub mod cache;
+#[cfg(all(target_arch = "aarch64", target_os = "none"))]
 pub mod confine;
 #[cfg(all(target_arch = "aarch64", target_os = "none"))]
 pub mod cpu;

@@ -15,7 +15,7 @@ mod pool;
 
 pub use pool::Pool;
 
-use crate::{read_sysreg, write_sysreg};
+use crate::{board::Region, cache, layout, read_sysreg, write_sysreg};
 use aarch64_paging::descriptor::{El1Attributes, PhysicalAddress};
 use aarch64_paging::mair::{Mair, MairAttribute, NormalMemory};
 use aarch64_paging::paging::{Constraints, El2And0, MemoryRegion, PAGE_SIZE, RootTable, VaRange};
@@ -150,6 +150,29 @@ impl Stage1Builder {
         Ok(Self { root })
     }
 
+    /// A map of the image itself: each section with permissions of its own, the stacks of `cpus` cores with their
+    /// guard pages, and `devices`.
+    ///
+    /// # Errors
+    /// See [`Stage1Error`]; the pool is taken then all the same.
+    pub fn for_image<const N: usize>(
+        pool: &'static Pool<N>,
+        cpus: usize,
+        devices: &[Region],
+    ) -> Result<Self, Stage1Error> {
+        let mut builder = Self::new(pool)?;
+        builder.map(layout::image_start()..layout::text_end(), Kind::Code)?;
+        builder.map(layout::text_end()..layout::rodata_end(), Kind::RoData)?;
+        builder.map(layout::rodata_end()..layout::stacks_start(), Kind::Data)?;
+        for index in 0..cpus {
+            builder.map(layout::stack(index), Kind::Data)?;
+        }
+        for device in devices {
+            builder.map(device.base as usize..device.end() as usize, Kind::Device)?;
+        }
+        Ok(builder)
+    }
+
     /// Maps a range, page aligned, that is not mapped yet.
     ///
     /// # Errors
@@ -176,7 +199,7 @@ impl Stage1Builder {
         if read_sysreg!("sctlr_el2") & SCTLR_M == 0 {
             // The tables were written past the caches; what a cache may hold of them is older.
             // SAFETY: with the MMU off no line of the pool holds anything newer than memory.
-            unsafe { invalidate_cache(start, length) };
+            unsafe { cache::invalidate(start, length) };
         }
         // SAFETY: the caller promises that the image is covered.
         unsafe { registers.load() };
@@ -357,30 +380,6 @@ unsafe fn invalidate_pages(start: usize, pages: usize) {
     }
     // SAFETY: barriers only order.
     unsafe { asm!("dsb ish", "isb", options(nostack, preserves_flags)) };
-}
-
-/// Drops a range from all caches down to the point of coherency, without writing it back.
-///
-/// For memory that was written with the MMU off, so that older cached lines cannot hide it.
-///
-/// # Safety
-/// No cache holds anything of these bytes that is newer than memory and still wanted; the range does not share a
-/// cache line with other data of which that is not true.
-pub unsafe fn invalidate_cache(start: usize, length: usize) {
-    // DminLine: log2 of the words in the smallest data cache line.
-    let line = 4usize << (read_sysreg!("ctr_el0") >> 16 & 0xf);
-    let end = start.saturating_add(length);
-    let mut address = start & !line.wrapping_sub(1);
-    while address < end {
-        // SAFETY: the caller promises that the cached copies are not wanted.
-        unsafe { asm!("dc ivac, {}", in(reg) address, options(nostack, preserves_flags)) };
-        let Some(next) = address.checked_add(line) else {
-            break;
-        };
-        address = next;
-    }
-    // SAFETY: barriers only order.
-    unsafe { asm!("dsb sy", "isb", options(nostack, preserves_flags)) };
 }
 
 /// Checks a range's form.

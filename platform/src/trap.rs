@@ -47,6 +47,16 @@ impl Fault {
         }
     }
 
+    /// What a guest did that its stage 2 forbids, in words; `None` if the trap is no abort.
+    pub const fn abort_name(&self) -> Option<&'static str> {
+        match self.trap() {
+            Trap::InstructionAbort => Some("instruction abort"),
+            Trap::DataAbort { write: true } => Some("write"),
+            Trap::DataAbort { write: false } => Some("read"),
+            _ => None,
+        }
+    }
+
     /// Whether an abort is a stage 2 fault (translation, access flag or permission), as opposed to
     /// an external abort or a fault of another kind.
     pub const fn is_stage2_fault(&self) -> bool {
@@ -143,6 +153,10 @@ mod tests {
         assert_eq!(fault(0x16, 0).trap(), Trap::Hvc { immediate: 0 });
         assert_eq!(fault(0x24, 0x46).trap(), Trap::DataAbort { write: true });
         assert_eq!(fault(0x07, 0).trap(), Trap::Fp);
+        assert_eq!(fault(0x24, 0x46).abort_name(), Some("write"));
+        assert_eq!(fault(0x24, 0x06).abort_name(), Some("read"));
+        assert_eq!(fault(0x20, 0x06).abort_name(), Some("instruction abort"));
+        assert_eq!(fault(0x17, 0).abort_name(), None);
         assert_eq!(fault(0x3f, 0).trap(), Trap::Other { class: 0x3f });
         for class in 0..64 {
             let _ = fault(class, 0x1ff_ffff).trap();

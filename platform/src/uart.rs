@@ -4,7 +4,7 @@
 //! partition's console, and by the panic path. Never interprets what it carries ([`crate::logmux`] does), never uses
 //! interrupts or DMA, and waits for FIFO space only, not for the line to drain, unless asked to flush.
 
-use crate::logmux;
+use crate::{board::Pl011, logmux};
 use arm_pl011_uart::{DataBits, LineConfig, Parity, StopBits};
 use core::arch::asm;
 use core::fmt;
@@ -26,15 +26,6 @@ const TXFF: u32 = 1 << 5;
 const DRAIN_POLLS: u32 = 1_000;
 /// Microseconds between two looks: a little less than one byte takes.
 const DRAIN_POLL_US: u32 = 80;
-
-/// How a PL011 is driven.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct UartConfig {
-    /// UARTCLK in Hz.
-    pub clock_hz: u32,
-    /// Line speed in bits per second; always 8 data bits, no parity, one stop bit.
-    pub baud: u32,
-}
 
 /// A PL011 that this value alone drives.
 pub struct Uart(arm_pl011_uart::Uart<'static>);
@@ -58,7 +49,7 @@ impl Uart {
     ///
     /// # Errors
     /// [`Error::InvalidParameter`] if the clock cannot make that speed; the UART is then as it was.
-    pub fn enable(&mut self, config: UartConfig, delay: &mut impl DelayNs) -> Result<(), Error> {
+    pub fn enable(&mut self, pl011: &Pl011, delay: &mut impl DelayNs) -> Result<(), Error> {
         // A disabled UART never drains its FIFO, so the wait has a bound.
         for _ in 0..DRAIN_POLLS {
             if !self.0.is_busy() {
@@ -71,7 +62,7 @@ impl Uart {
             parity: Parity::None,
             stop_bits: StopBits::One,
         };
-        self.0.enable(line, config.baud, config.clock_hz)
+        self.0.enable(line, pl011.baud, pl011.clock_hz)
     }
 
     /// Writes one byte, after waiting for space in the FIFO.
@@ -147,26 +138,21 @@ impl Console {
         }
     }
 
-    /// Sets up the PL011 at `base` and speaks through it from now on.
+    /// Sets up a PL011 and speaks through it from now on.
     ///
     /// Writes no lock, so it may be called before the MMU is on, by the only CPU that runs.
     ///
     /// # Errors
-    /// [`Error::InvalidParameter`] if `base` is 0 or the clock cannot make that speed; the console then stays silent.
+    /// [`Error::InvalidParameter`] if its address is 0 or the clock cannot make that speed; the console then stays silent.
     ///
     /// # Safety
-    /// `base` is the address of a PL011's 4 KiB register frame that stays mapped as device memory, and only this
-    /// console drives it.
-    pub unsafe fn init(
-        &self,
-        base: u64,
-        config: UartConfig,
-        delay: &mut impl DelayNs,
-    ) -> Result<(), Error> {
+    /// There is a PL011, whose registers stay mapped as device memory, and only this console drives it.
+    pub unsafe fn init(&self, pl011: &Pl011, delay: &mut impl DelayNs) -> Result<(), Error> {
+        let base = pl011.region.base;
         let address = usize::try_from(base).map_err(|_| Error::InvalidParameter)?;
         // SAFETY: the caller's promise is the one asked for here.
         let mut uart = unsafe { Uart::at(address) }.ok_or(Error::InvalidParameter)?;
-        uart.enable(config, delay)?;
+        uart.enable(pl011, delay)?;
         self.base.store(base, Ordering::Release);
         Ok(())
     }

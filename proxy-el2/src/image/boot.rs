@@ -11,6 +11,7 @@ use ffa_abi::package::Package;
 use heapless::String;
 use platform::{
     board::Region,
+    cache,
     confine::{Confinement, confine},
     cpu::{self, Features},
     el1::El1State,
@@ -22,7 +23,7 @@ use platform::{
     stage1::{Kind, Pool, Stage1, Stage1Builder, Stage1Error},
     stage2::{Attr, Stage2, TablePool, Tlbi},
     timer::{self, GenericTimer},
-    uart::{CONSOLE, UartConfig},
+    uart::CONSOLE,
     write_sysreg,
 };
 use proxy_el2::{forward::Upstream, manifest::VmManifest, vm::Vm};
@@ -42,22 +43,12 @@ fn stop(reason: &impl Display) -> ! {
 
 /// The boot on the primary core, up to a VM that can be entered.
 pub fn primary() -> Guest {
-    let started = timer::ticks();
+    let started = timer::now_us();
     let mpidr = read_sysreg!("mpidr_el1");
     cpu::set_index(BOARD.linear_index(mpidr).unwrap_or_default());
-    let uart = BOARD.uart_normal;
     // SAFETY: The board's normal-world PL011 is this image's alone from here on (TF-A writes to it
     // only inside our calls), and `own_map` maps it for good.
-    let ready = unsafe {
-        CONSOLE.init(
-            uart.region.base,
-            UartConfig {
-                clock_hz: uart.clock_hz,
-                baud: uart.baud,
-            },
-            &mut GenericTimer,
-        )
-    };
+    let ready = unsafe { CONSOLE.init(&BOARD.uart_normal, &mut GenericTimer) };
     let map = own_map();
     if ready.is_err() {
         cpu::park();
@@ -99,10 +90,7 @@ pub fn primary() -> Guest {
         manifest.memory.start,
         manifest.memory.end,
         manifest.entrypoint,
-        timer::ticks()
-            .wrapping_sub(started)
-            .saturating_mul(1_000_000)
-            / timer::frequency().max(1),
+        timer::now_us().wrapping_sub(started),
     );
     Guest {
         vm: Vm::new(manifest.id, cpu::affinity(), manifest.mode),
@@ -119,20 +107,12 @@ pub fn primary() -> Guest {
 fn own_map() -> &'static Stage1 {
     let Some(place) = MAP.take() else { cpu::park() };
     let build = || {
-        let mut builder = Stage1Builder::new(&STAGE1)?;
-        builder.map(layout::image_start()..layout::text_end(), Kind::Code)?;
-        builder.map(layout::text_end()..layout::rodata_end(), Kind::RoData)?;
-        builder.map(layout::rodata_end()..layout::stacks_start(), Kind::Data)?;
-        for index in 0..BOARD.max_cpus {
-            builder.map(layout::stack(index), Kind::Data)?;
-        }
-        for device in [
+        let devices = [
             BOARD.uart_normal.region,
             BOARD.gic.distributor,
             BOARD.gic.redistributors,
-        ] {
-            builder.map(span(&device), Kind::Device)?;
-        }
+        ];
+        let mut builder = Stage1Builder::for_image(&STAGE1, BOARD.max_cpus, &devices)?;
         builder.map(package_range(), Kind::RoData)?;
         Ok::<_, Stage1Error>(builder)
     };
@@ -141,10 +121,6 @@ fn own_map() -> &'static Stage1 {
         Ok(builder) => place.insert(unsafe { builder.activate() }),
         Err(_) => cpu::park(),
     }
-}
-
-fn span(region: &Region) -> core::ops::Range<usize> {
-    region.base as usize..region.end() as usize
 }
 
 /// Where the VM's package may be: behind the image, to the end of what the board sets aside.
@@ -209,13 +185,7 @@ fn load(map: &'static Stage1) -> VmManifest {
         head.copy_from_slice(image);
         tail.fill(0);
         // The VM starts with its MMU off: what was written must be in memory.
-        for line in target.clone().step_by(64) {
-            // SAFETY: Cleaning and invalidating a mapped line loses nothing.
-            unsafe {
-                core::arch::asm!("dc civac, {}", in(reg) line, options(nostack, preserves_flags));
-            }
-        }
-        platform::sysreg::dsb_sy();
+        cache::clean(memory);
     }
     // SAFETY: Nothing uses the mapping any more; the memory is the VM's from here on.
     if unsafe { map.unmap(target) }.is_err() {
@@ -245,12 +215,9 @@ fn own_stage2(manifest: &VmManifest) -> Stage2<'static> {
     }
 }
 
-/// Sets the EL2 registers that confine the VM, and its EL1 registers to their reset state.
+/// Sets the EL2 registers that confine the VM, and its EL1 registers to those it starts with.
 fn take_machine(stage2: &Stage2<'_>) {
     let features = Features::read();
-    let mut el1 = El1State::RESET;
-    // RES1 bits; MMU, caches and alignment checks off.
-    el1.sctlr = 0x30c5_0830;
     // SAFETY: Nothing runs at EL1 yet, E2H was set at the entry, and nobody needs the earlier EL1
     // registers. The only VM owns everything that is not switched.
     unsafe {
@@ -262,7 +229,7 @@ fn take_machine(stage2: &Stage2<'_>) {
             },
         );
         write_sysreg!("vttbr_el2", stage2.vttbr());
-        el1.load();
+        El1State::START.load();
     }
     // The VM owns the vector registers: nothing else at this level uses any.
     fp::open_all();

@@ -3,17 +3,14 @@
 use super::interrupts::{Interrupts, Taken};
 use defmt::{info, warn};
 use embedded_io::Write;
-use ffa_abi::{
-    EndpointId, Regs,
-    smccc::{self, psci},
-};
+use ffa_abi::{EndpointId, Regs, smccc::psci};
 use platform::{
     cpu, endpoint_console,
     guest::{self, Exit, GuestRegs},
-    inject::{Injection, inject},
+    inject::reflect,
     read_sysreg,
     stage2::Stage2,
-    trap::{Fault, Trap},
+    trap::Fault,
     uart::CONSOLE,
 };
 use proxy_el2::{
@@ -100,35 +97,8 @@ fn rare(guest: &mut Guest, exit: Exit) {
     match exit {
         Exit::Sync => {
             let fault = guest::fault();
-            let regs = &mut guest.regs;
-            let what = match fault.trap() {
-                Trap::InstructionAbort => {
-                    report(id, "instruction abort", regs, &fault);
-                    Injection::InstructionAbort
-                }
-                Trap::DataAbort { write } => {
-                    report(id, if write { "write" } else { "read" }, regs, &fault);
-                    Injection::DataAbort
-                }
-                // A call with an immediate is none of SMCCC's: unknown, nothing else is touched.
-                Trap::Smc { .. } => {
-                    regs.x[0] = smccc::UNKNOWN;
-                    regs.pc = regs.pc.wrapping_add(4);
-                    return;
-                }
-                Trap::Hvc { .. } => {
-                    regs.x[0] = smccc::UNKNOWN;
-                    return;
-                }
-                Trap::Wait => {
-                    regs.pc = regs.pc.wrapping_add(4);
-                    return;
-                }
-                Trap::SystemRegister(_) | Trap::Fp | Trap::Vector | Trap::Other { .. } => {
-                    Injection::Undefined
-                }
-            };
-            inject(regs, &fault, what);
+            report(id, &guest.regs, &fault);
+            reflect(&mut guest.regs, &fault);
         }
         Exit::Irq | Exit::Fiq => {
             guest.port.take();
@@ -164,7 +134,10 @@ fn end(guest: &Guest, next: Next) -> ! {
 }
 
 /// Logs a fault that the VM is going to be told of itself.
-fn report(id: u16, what: &str, regs: &GuestRegs, fault: &Fault) {
+fn report(id: u16, regs: &GuestRegs, fault: &Fault) {
+    let Some(what) = fault.abort_name() else {
+        return;
+    };
     warn!(
         "VM {=u16}: {=str} outside of its memory at {=u64:#x} (IPA {=u64:#x}), pc {=u64:#x}, ESR {=u64:#x}: abort injected",
         id,

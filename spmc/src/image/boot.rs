@@ -20,7 +20,7 @@ use platform::{
     read_sysreg,
     stage1::{Kind, Pool, Stage1, Stage1Builder},
     timer::{self, GenericTimer},
-    uart::{CONSOLE, UartConfig},
+    uart::CONSOLE,
 };
 use spmc::{
     MAX_CPUS, MAX_PARTITIONS,
@@ -69,25 +69,15 @@ fn stop(reason: &impl Display) -> ! {
 
 /// The boot on the primary core. Returns when all partitions have initialised.
 pub fn primary(args: &BootArgs) -> (&'static Core, &'static mut PeState, Cpu) {
-    let started = timer::ticks();
+    let started = timer::now_us();
     let index = BOARD
         .linear_index(read_sysreg!("mpidr_el1"))
         .unwrap_or_default();
     cpu::set_index(index);
-    // SAFETY: The board's secure PL011 is this image's alone, and `own_map` maps it for good.
-    let ready = unsafe {
-        CONSOLE.init(
-            BOARD.uart_secure.region.base,
-            UartConfig {
-                clock_hz: BOARD.uart_secure.clock_hz,
-                baud: BOARD.uart_secure.baud,
-            },
-            &mut GenericTimer,
-        )
-    };
-    let manifest_page = args.x[0] as usize & !(PAGE - 1);
     // A console that could not be set up stays silent; the partitions work without.
-    let _ = ready;
+    // SAFETY: The board's secure PL011 is this image's alone, and `own_map` maps it for good.
+    let _ = unsafe { CONSOLE.init(&BOARD.uart_secure, &mut GenericTimer) };
+    let manifest_page = args.x[0] as usize & !(PAGE - 1);
     let map = own_map(manifest_page);
     info!(
         "Tantalum SPMC on {=str}, core {=usize}, EL{=u8}, image {=u64:#x}..{=u64:#x}",
@@ -122,7 +112,7 @@ pub fn primary(args: &BootArgs) -> (&'static Core, &'static mut PeState, Cpu) {
     offer_secondaries(map);
     info!(
         "all partitions have booted after {=u64} us; the normal world's turn",
-        micros(timer::ticks().wrapping_sub(started))
+        timer::now_us().wrapping_sub(started)
     );
     (core, pe, cpu)
 }
@@ -183,29 +173,17 @@ fn offer_secondaries(map: &'static Stage1) {
     }
 }
 
-fn micros(ticks: u64) -> u64 {
-    ticks.saturating_mul(1_000_000) / timer::frequency().max(1)
-}
-
 /// Maps the image (each section with its own permissions), its UART and its manifest, and switches
 /// the MMU on.
 fn own_map(manifest_page: usize) -> &'static Stage1 {
     let Some(place) = MAP.take() else { cpu::park() };
     let build = || {
-        let mut builder = Stage1Builder::new(&STAGE1)?;
-        builder.map(layout::image_start()..layout::text_end(), Kind::Code)?;
-        builder.map(layout::text_end()..layout::rodata_end(), Kind::RoData)?;
-        builder.map(layout::rodata_end()..layout::stacks_start(), Kind::Data)?;
-        for index in 0..MAX_CPUS {
-            builder.map(layout::stack(index), Kind::Data)?;
-        }
-        for device in [
+        let devices = [
             BOARD.uart_secure.region,
             BOARD.gic.distributor,
             BOARD.gic.redistributors,
-        ] {
-            builder.map(device.base as usize..device.end() as usize, Kind::Device)?;
-        }
+        ];
+        let mut builder = Stage1Builder::for_image(&STAGE1, MAX_CPUS, &devices)?;
         if BOARD.is_secure_ram(manifest_page as u64, PAGE as u64)
             && !(layout::image_start()..layout::image_end()).contains(&manifest_page)
         {

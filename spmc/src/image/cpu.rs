@@ -18,7 +18,7 @@ use platform::{
     gic,
     guest::{self, Exit},
     idregs,
-    inject::{Injection, inject},
+    inject::reflect,
     read_sysreg,
     stage2::vstcr_el2,
     sysreg::isb,
@@ -39,6 +39,15 @@ enum Live {
     Partition(Slot),
     /// Values that are all saved.
     Nobody,
+}
+
+/// What is left to do after a trap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trapped {
+    /// Nothing.
+    Done,
+    /// The partition uses FP for the first time: the vector registers are to be given to it.
+    WantsFp,
 }
 
 /// A core's registers, and whose they are now.
@@ -172,9 +181,7 @@ impl Cpu {
                     }
                     return spmc.handle_partition(pe, slot, &mut console::Port);
                 }
-                self.trapped(vcpu, slot);
-                // FP may have changed hands: take back what `trapped` could not reach.
-                if self.fp_wanted(slot) {
+                if self.trapped(vcpu, slot) == Trapped::WantsFp {
                     self.give_fp(pe, slot);
                 }
                 continue;
@@ -197,43 +204,18 @@ impl Cpu {
     /// A synchronous exception that is not a call: emulated, or given to the partition's own EL1.
     #[cold]
     #[inline(never)]
-    fn trapped(&mut self, vcpu: &mut Vcpu, slot: Slot) {
+    fn trapped(&mut self, vcpu: &mut Vcpu, slot: Slot) -> Trapped {
         let fault = guest::fault();
-        let what = match fault.trap() {
-            // Marked for the caller, which can reach the other contexts.
-            Trap::Fp => return,
-            Trap::SystemRegister(access) => {
-                if self.emulate(vcpu, access) {
-                    return;
-                }
-                Injection::Undefined
+        match fault.trap() {
+            // The caller can reach the other contexts.
+            Trap::Fp => return Trapped::WantsFp,
+            Trap::SystemRegister(access) if self.emulate(vcpu, access) => {}
+            _ => {
+                report(slot, vcpu, &fault);
+                reflect(&mut vcpu.regs, &fault);
             }
-            Trap::InstructionAbort => {
-                report(slot, "instruction abort", vcpu, &fault);
-                Injection::InstructionAbort
-            }
-            Trap::DataAbort { write } => {
-                report(slot, if write { "write" } else { "read" }, vcpu, &fault);
-                Injection::DataAbort
-            }
-            // A call with an immediate is none of SMCCC's: unknown, and nothing else is touched.
-            Trap::Smc { .. } => {
-                vcpu.regs.x[0] = ffa_abi::smccc::UNKNOWN;
-                vcpu.regs.pc = vcpu.regs.pc.wrapping_add(4);
-                return;
-            }
-            Trap::Hvc { .. } => {
-                vcpu.regs.x[0] = ffa_abi::smccc::UNKNOWN;
-                return;
-            }
-            // Not trapped by HCR_EL2; harmless if it were.
-            Trap::Wait => {
-                vcpu.regs.pc = vcpu.regs.pc.wrapping_add(4);
-                return;
-            }
-            Trap::Vector | Trap::Other { .. } => Injection::Undefined,
-        };
-        inject(&mut vcpu.regs, &fault, what);
+        }
+        Trapped::Done
     }
 
     /// Emulates a trapped system register. `false` if the partition has none of that name.
@@ -246,13 +228,6 @@ impl Cpu {
         }
         vcpu.regs.pc = vcpu.regs.pc.wrapping_add(4);
         true
-    }
-
-    /// Whether the exception that was just looked at is the partition's first use of FP.
-    #[inline(always)]
-    fn fp_wanted(&self, slot: Slot) -> bool {
-        !(self.fp_open && self.fp_owner == Some(slot))
-            && read_sysreg!("esr_el2") >> 26 & 0x3f == 0x07
     }
 
     /// Gives the vector registers to `slot`, whose instruction is then executed again.
@@ -424,7 +399,10 @@ impl Cpu {
 }
 
 /// Logs a fault that a partition is going to be told of itself.
-fn report(slot: Slot, what: &str, vcpu: &Vcpu, fault: &Fault) {
+fn report(slot: Slot, vcpu: &Vcpu, fault: &Fault) {
+    let Some(what) = fault.abort_name() else {
+        return;
+    };
     warn!(
         "partition in slot {=u8}: {=str} outside of its memory at {=u64:#x} (IPA {=u64:#x}), pc {=u64:#x}, ESR {=u64:#x}: abort injected",
         slot.0,

@@ -22,6 +22,8 @@ use ffa_abi::{
 };
 use heapless::{String, Vec};
 use platform::{
+    cache,
+    el1::El1State,
     guest::GuestRegs,
     stage1::{Kind, Stage1},
     stage2::{Attr, IpaSpace, Stage2, TablePool, Tlbi},
@@ -116,7 +118,7 @@ fn load(
     let result = prepare(manifest, entry, accepted, name, memory);
     // What was written must be in memory before the partition runs with its MMU off.
     if result.is_ok() {
-        clean(&range);
+        cache::clean(memory);
     }
     // SAFETY: `memory` is not used any more.
     let unmapped = unsafe { map.unmap(range) };
@@ -163,10 +165,7 @@ fn load(
         vcpu.vttbr = spaces.normal.vttbr();
         vcpu.vsttbr = spaces.secure.root_pa();
         vcpu.vmpidr = 1 << 31 | index as u64;
-        // RES1 bits; MMU, caches and alignment checks off.
-        vcpu.el1.sctlr = 0x30c5_0830;
-        // Floating point is the partition's to enable.
-        vcpu.el1.cpacr = 0;
+        vcpu.el1 = El1State::START;
     }
     // The context of the core that boots; the others wait for their cores.
     let mine = if up { 0 } else { usize::from(pe.index) };
@@ -265,13 +264,4 @@ fn prepare(
         }
     }
     Ok((partition, read))
-}
-
-/// Cleans the caches of a range to the point of coherency.
-fn clean(range: &core::ops::Range<usize>) {
-    for line in range.clone().step_by(64) {
-        // SAFETY: Cleaning and invalidating a mapped line loses nothing.
-        unsafe { core::arch::asm!("dc civac, {}", in(reg) line, options(nostack, preserves_flags)) }
-    }
-    platform::sysreg::dsb_sy();
 }

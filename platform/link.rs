@@ -1,4 +1,5 @@
-//! Links the firmware image with its layout; on the host there is nothing to do.
+//! The build script of both images: links them with their layout; on the host there is nothing to
+//! do.
 
 fn main() {
     let script = "../platform/image.ld";

@@ -1,0 +1,41 @@
+//! Cache maintenance by address, to the point of coherency: for memory that is written or read with
+//! an MMU off on one side.
+
+use crate::{
+    read_sysreg,
+    sysreg::{dsb_sy, isb},
+};
+use core::arch::asm;
+
+/// The addresses of the cache lines that hold `length` bytes from `start` on.
+fn lines(start: usize, length: usize) -> impl Iterator<Item = usize> {
+    // DminLine: log2 of the words in the smallest data cache line.
+    let line = 4usize << (read_sysreg!("ctr_el0") >> 16 & 0xf);
+    (start & !line.wrapping_sub(1)..start.saturating_add(length)).step_by(line)
+}
+
+/// Writes a value back from all caches, for a reader with its MMU off.
+pub fn clean<T: ?Sized>(value: &T) {
+    let start = (&raw const *value).cast::<u8>() as usize;
+    for line in lines(start, size_of_val(value)) {
+        // SAFETY: Cleaning and invalidating a mapped line loses nothing.
+        unsafe { asm!("dc civac, {}", in(reg) line, options(nostack, preserves_flags)) }
+    }
+    dsb_sy();
+}
+
+/// Drops a range from all caches without writing it back: for memory that was written with the MMU
+/// off, so that older cached lines can't hide it.
+///
+/// # Safety
+///
+/// No cache holds anything of these bytes that is newer than memory and still wanted; the range
+/// shares no cache line with other data of which that is not true.
+pub unsafe fn invalidate(start: usize, length: usize) {
+    for line in lines(start, length) {
+        // SAFETY: The caller promises that the cached copies are not wanted.
+        unsafe { asm!("dc ivac, {}", in(reg) line, options(nostack, preserves_flags)) }
+    }
+    dsb_sy();
+    isb();
+}
