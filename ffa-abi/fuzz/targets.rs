@@ -13,17 +13,23 @@ use ffa_abi::{
     features::{FeatureProperties, FeatureQuery},
     fid::FidKind,
     id::Endpoints,
+    indirect::IndirectHeader,
+    memory::{
+        Access, AccessLayout, AddressMap, Composite, Constituent, Constituents, Relinquish,
+        ResourceInfo, Transaction,
+    },
     message::Framework,
     notification::{InfoLists, Pending},
     package::Package,
     partition_info::{DescriptorLayout, InfoRegs, PartitionInfo},
+    rxtx::ForwardedMap,
 };
 
 /// What a target does with one input.
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is that of its corpus folder.
-pub const ALL: [(&str, Target); 9] = [
+pub const ALL: [(&str, Target); 11] = [
     ("call", call),
     ("completion", completion),
     ("console", console),
@@ -31,8 +37,10 @@ pub const ALL: [(&str, Target); 9] = [
     ("features", features),
     ("framework", framework),
     ("info_lists", info_lists),
+    ("memory", memory),
     ("package", package),
     ("partition_info", partition_info),
+    ("rxtx", rxtx),
 ];
 
 /// A version, flags and registers.
@@ -208,14 +216,118 @@ pub fn contract(data: &[u8]) {
     assert!(contract::vm_layout(regs[17], regs[0]) >= Layout::One);
 }
 
-/// Partition packages and boot information.
+/// Partition packages of both forms, and boot information.
 pub fn package(data: &[u8]) {
     if let Ok(package) = Package::parse(data) {
-        assert!(package.manifest.end <= data.len() && package.image.end <= data.len());
-        assert!(package.manifest.start >= 24 && package.image.start >= 24);
-        assert!(!package.manifest.is_empty() && !package.image.is_empty());
+        let mut parts = vec![package.manifest, package.image];
+        parts.extend(package.hob_list);
+        parts.sort_by_key(|part| part.start);
+        let mut end = 24;
+        for part in parts {
+            assert!(part.start >= end && !part.is_empty());
+            end = part.end;
+        }
+        assert!(end <= data.len());
+    }
+    if let Some((header, descriptors)) = boot_info::read(data) {
+        let mut items: Vec<_> = descriptors.map(|found| found.item()).collect();
+        assert_eq!(items.len(), header.descriptor_count.get() as usize);
+        let items: Vec<_> = items.drain(..).flatten().collect();
+        let mut bytes = vec![0xa5; 32 * (items.len() + 1)];
+        let size = boot_info::write(Version::V1_2, &items, &mut bytes);
+        assert_eq!(size, Some(bytes.len()));
+        let (_, again) = boot_info::read(&bytes).expect("just written");
+        assert!(
+            again
+                .map(|found| found.item())
+                .eq(items.into_iter().map(Some))
+        );
     }
     let (version, ..) = input(data);
     let info = boot_info::WithManifest::new(version, data.len() as u64, data.len() as u32);
     assert_eq!(info.header.descriptor_count.get(), 1);
+}
+
+/// Descriptors of memory transactions: a version (one byte), then the descriptor.
+pub fn memory(data: &[u8]) {
+    let (version, ..) = input(data);
+    let bytes = data.get(1..).unwrap_or_default();
+    transaction(version, bytes);
+    if let Ok(head) = Relinquish::read(bytes)
+        && let Ok(endpoints) = head.endpoints(bytes)
+    {
+        assert_eq!(endpoints.len(), head.count as usize);
+        let endpoints: Vec<_> = endpoints.collect();
+        let mut again = vec![0; bytes.len()];
+        let size = head.write(&endpoints, &mut again).expect("as long");
+        assert_eq!(again[..size], bytes[..size]);
+    }
+    if let Ok(head) = ResourceInfo::read(bytes)
+        && let Ok(maps) = head.maps(bytes)
+    {
+        let maps: Vec<_> = maps.take(64).collect();
+        for map in maps {
+            let mut again = [0; AddressMap::BYTES];
+            map.write(&mut again).expect("long enough");
+            assert_eq!(AddressMap::read(&again), Some(map));
+        }
+    }
+    let fragment = Constituents::new(bytes);
+    assert_eq!(fragment.len(), bytes.len() / Constituent::BYTES);
+    assert_eq!(fragment.remainder().len(), bytes.len() % Constituent::BYTES);
+}
+
+/// A transaction, what it says it holds, and the same written anew.
+fn transaction(version: Version, bytes: &[u8]) {
+    let Ok(header) = Transaction::read(version, bytes) else {
+        return;
+    };
+    let mut again = [0; 48];
+    let size = header.write(version, &mut again).expect("long enough");
+    assert_eq!(Transaction::read(version, &again[..size]), Ok(header));
+    let Ok(accesses) = header.accesses(bytes) else {
+        return;
+    };
+    assert_eq!(accesses.len(), header.receivers as usize);
+    for access in accesses {
+        for layout in [AccessLayout::Short, AccessLayout::Long] {
+            let mut again = [0; 32];
+            access.write(layout, &mut again).expect("long enough");
+            let read = Access::read(layout, &again).expect("just written");
+            assert_eq!(read.endpoint, access.endpoint);
+            assert!(layout == AccessLayout::Short || read == access);
+        }
+        let offset = access.composite_offset;
+        if let Ok(composite) = Composite::read(bytes, offset) {
+            let parts: Vec<_> = composite.constituents(bytes, offset).collect();
+            assert!(parts.len() <= composite.count as usize);
+            if parts.len() == composite.count as usize && Composite::of(&parts) == Some(composite) {
+                let mut again = vec![0; composite.bytes() as usize];
+                let size = Composite::write_all(&parts, &mut again);
+                assert_eq!(size, Some(again.len()));
+                let start = offset as usize;
+                assert!(composite.constituents(&again, 0).eq(parts));
+                assert!(bytes.len() >= start + again.len());
+            }
+        }
+    }
+}
+
+/// What lies in RX and TX buffers: a version (one byte), then a forwarded map or an indirect message.
+pub fn rxtx(data: &[u8]) {
+    let (version, ..) = input(data);
+    let bytes = data.get(1..).unwrap_or_default();
+    if let Ok(map) = ForwardedMap::read(bytes) {
+        let mut again = [0xa5; ForwardedMap::BYTES];
+        assert_eq!(map.write(&mut again), Some(again.len()));
+        assert_eq!(ForwardedMap::read(&again), Ok(map));
+    }
+    if let Some(header) = IndirectHeader::read(version, bytes) {
+        let mut again = [0; 40];
+        let size = header.write(version, &mut again).expect("long enough");
+        assert_eq!(IndirectHeader::read(version, &again[..size]), Some(header));
+        if let Some(payload) = header.payload(version, bytes.len()) {
+            assert!(payload.start >= size && payload.end <= bytes.len());
+        }
+    }
 }

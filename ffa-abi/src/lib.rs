@@ -4,9 +4,10 @@
 //! This crate owns identifiers, versions, function identifiers, the [decoding and encoding of
 //! calls](call), of [completions](completion) and of [replies](reply), what the registers of each
 //! chapter of FF-A hold ([`features`], [`partition_info`], [`message`], [`memory`],
-//! [`notification`], [`console`]) and the [register contract](contract). It is shared by everything
-//! that speaks FF-A in this project: the secure partition manager at S-EL2, the proxy at NS-EL2 and
-//! the partitions.
+//! [`notification`], [`console`]), the descriptors in buffers ([`partition_info`], [`memory`],
+//! [`rxtx`], [`indirect`]), what a partition is made of and told at its start ([`package`],
+//! [`boot_info`]) and the [register contract](contract). It is shared by everything that speaks FF-A
+//! in this project: the secure partition manager at S-EL2, the proxy at NS-EL2 and the partitions.
 //!
 //! It never touches hardware, never allocates, holds no `unsafe` and knows no policy: whether a
 //! call is allowed *now* is the business of the cores that use it. Decoding is total: every bit
@@ -46,6 +47,7 @@ pub mod error;
 pub mod features;
 pub mod fid;
 pub mod id;
+pub mod indirect;
 pub mod memory;
 pub mod message;
 pub mod notification;
@@ -53,9 +55,11 @@ pub mod package;
 pub mod partition_info;
 pub mod regs;
 pub mod reply;
+pub mod rxtx;
 pub mod smccc;
 pub mod uuid;
 pub mod version;
+mod wire;
 
 pub use call::{Call, DecodeError};
 pub use completion::{Completion, CompletionError};

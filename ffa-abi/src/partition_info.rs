@@ -11,8 +11,53 @@ use crate::{
     reply::Reply,
     uuid::Uuid,
     version::Version,
+    wire::layout,
 };
 use bitflags::bitflags;
+use zerocopy::{
+    FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned,
+    little_endian::{U16, U32},
+};
+
+/// The layout of 1.0: 8 bytes.
+#[derive(FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+struct WireShort {
+    /// Offset 0: the partition's id.
+    id: U16,
+    /// Offset 2: how many execution contexts.
+    contexts: U16,
+    /// Offset 4: properties.
+    properties: U32,
+}
+
+/// The layout of 1.1 and 1.2: 24 bytes.
+#[derive(FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+struct WireMedium {
+    /// Offset 0: what 1.0 has.
+    short: WireShort,
+    /// Offset 8: the UUID of a service.
+    protocol: [u8; 16],
+}
+
+/// The layout from 1.3: 48 bytes. The others are its beginning.
+#[derive(FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+struct WireLong {
+    /// Offset 0: what 1.1 has.
+    medium: WireMedium,
+    /// Offset 24: the UUID of the image.
+    image: [u8; 16],
+    /// Offset 40: the partition's version.
+    version: U32,
+    /// Offset 44: reserved, zero.
+    reserved: U32,
+}
+
+layout!(WireShort, 8, id: 0, contexts: 2, properties: 4);
+layout!(WireMedium, 24, short: 0, protocol: 8);
+layout!(WireLong, 48, medium: 0, image: 24, version: 40, reserved: 44);
 
 bitflags! {
     /// The properties of a partition: offset 4 of a descriptor.
@@ -106,15 +151,10 @@ impl DescriptorLayout {
 
     /// The size of a descriptor in bytes.
     pub const fn bytes(self) -> usize {
-        self.words() * 8
-    }
-
-    /// The size of a descriptor in registers.
-    const fn words(self) -> usize {
         match self {
-            Self::Short => 1,
-            Self::Medium => 3,
-            Self::Long => 6,
+            Self::Short => size_of::<WireShort>(),
+            Self::Medium => size_of::<WireMedium>(),
+            Self::Long => size_of::<WireLong>(),
         }
     }
 }
@@ -137,33 +177,33 @@ pub struct PartitionInfo {
 }
 
 impl PartitionInfo {
-    /// The longest layout as 64-bit little-endian words; shorter ones are its beginning.
-    fn words(&self) -> [u64; 6] {
-        let (p0, p1) = self.protocol.registers();
-        let (i0, i1) = self.image.registers();
-        let ids = u32::from(self.id.0) | u32::from(self.contexts) << 16;
-        let version = self.version.map_or(0, Version::raw);
-        [
-            join(ids, self.properties.bits()),
-            p0,
-            p1,
-            i0,
-            i1,
-            version.into(),
-        ]
+    /// The longest layout; shorter ones are its beginning.
+    fn wire(&self) -> WireLong {
+        WireLong {
+            medium: WireMedium {
+                short: WireShort {
+                    id: self.id.0.into(),
+                    contexts: self.contexts.into(),
+                    properties: self.properties.bits().into(),
+                },
+                protocol: self.protocol.0,
+            },
+            image: self.image.0,
+            version: self.version.map_or(0, Version::raw).into(),
+            reserved: 0.into(),
+        }
     }
 
-    /// Reads the words of any layout; those behind a shorter one are zero.
-    fn from_words(words: [u64; 6]) -> Self {
-        let [w0, p0, p1, i0, i1, v] = words;
-        let (ids, properties) = split(w0);
+    /// Reads any layout; what is behind a shorter one is zero.
+    fn from_wire(wire: &WireLong) -> Self {
+        let WireMedium { short, protocol } = &wire.medium;
         Self {
-            id: EndpointId(ids as u16),
-            contexts: (ids >> 16) as u16,
-            properties: PartitionProperties::from_bits_retain(properties),
-            protocol: Uuid::from_registers(p0, p1),
-            image: Uuid::from_registers(i0, i1),
-            version: match v as u32 {
+            id: EndpointId(short.id.get()),
+            contexts: short.contexts.get(),
+            properties: PartitionProperties::from_bits_retain(short.properties.get()),
+            protocol: Uuid(*protocol),
+            image: Uuid(wire.image),
+            version: match wire.version.get() {
                 0 => None,
                 raw => Version::from_raw(raw),
             },
@@ -173,10 +213,9 @@ impl PartitionInfo {
     /// Writes the descriptor at the start of `buffer` and returns its size in bytes; `None` if
     /// `buffer` is shorter.
     pub fn write(&self, layout: DescriptorLayout, buffer: &mut [u8]) -> Option<usize> {
+        let wire = self.wire();
         let to = buffer.get_mut(..layout.bytes())?;
-        for (to, word) in to.chunks_exact_mut(8).zip(self.words()) {
-            to.copy_from_slice(&word.to_le_bytes());
-        }
+        to.copy_from_slice(wire.as_bytes().get(..layout.bytes())?);
         Some(layout.bytes())
     }
 
@@ -184,26 +223,22 @@ impl PartitionInfo {
     /// Sizes that are not known are read as the longest layout that fits. `None` if `size` is less
     /// than 8 or `buffer` shorter than `size`.
     pub fn read(size: usize, buffer: &[u8]) -> Option<Self> {
-        let from = buffer.get(..size)?;
-        let mut words = [0; 6];
-        for (to, from) in words
-            .iter_mut()
-            .take(layout_words(size)?)
-            .zip(from.chunks_exact(8))
-        {
-            *to = u64::from_le_bytes(from.try_into().ok()?);
-        }
-        Some(Self::from_words(words))
+        let from = buffer.get(..size)?.get(..layout_bytes(size)?)?;
+        let mut wire = WireLong::new_zeroed();
+        wire.as_mut_bytes()
+            .get_mut(..from.len())?
+            .copy_from_slice(from);
+        Some(Self::from_wire(&wire))
     }
 }
 
-/// How many words of a descriptor of `size` bytes have a known meaning.
-const fn layout_words(size: usize) -> Option<usize> {
+/// How many bytes of a descriptor of `size` bytes have a known meaning.
+const fn layout_bytes(size: usize) -> Option<usize> {
     match size {
         0..8 => None,
-        8..24 => Some(1),
-        24..48 => Some(3),
-        48.. => Some(6),
+        8..24 => Some(size_of::<WireShort>()),
+        24..48 => Some(size_of::<WireMedium>()),
+        48.. => Some(size_of::<WireLong>()),
     }
 }
 
@@ -274,10 +309,12 @@ impl InfoRegs {
         let room = usize::from(last.checked_sub(start)?) + 1;
         let mut registers = [0; REGISTERS];
         let mut written = 0;
-        let slots = registers.chunks_exact_mut(layout.words()).take(room);
+        let slots = registers.chunks_exact_mut(layout.bytes() / 8).take(room);
         for (slot, info) in slots.zip(rest) {
-            for (to, word) in slot.iter_mut().zip(info.words()) {
-                *to = word;
+            // A register holds its bytes as memory would.
+            let wire = info.wire();
+            for (to, from) in slot.iter_mut().zip(wire.as_bytes().as_chunks().0) {
+                *to = u64::from_le_bytes(*from);
             }
             written += 1;
         }
@@ -333,13 +370,12 @@ impl InfoRegs {
         self.registers
             .chunks_exact(stride)
             .take(count)
-            .map(move |slot| {
-                let known = layout_words(stride * 8).unwrap_or(0);
-                let mut words = [0; 6];
-                for (to, from) in words.iter_mut().take(known).zip(slot) {
-                    *to = *from;
+            .filter_map(move |slot| {
+                let mut bytes = [0; REGISTERS * 8];
+                for (to, from) in bytes.as_chunks_mut().0.iter_mut().zip(slot) {
+                    *to = from.to_le_bytes();
                 }
-                PartitionInfo::from_words(words)
+                PartitionInfo::read(stride.checked_mul(8)?, &bytes)
             })
     }
 }

@@ -14,6 +14,21 @@ pub const SMCCC_ARCH_FEATURES: u32 = 0x8000_0001;
 /// SMCCC 1.2, as `SMCCC_VERSION` returns it.
 pub const SMCCC_1_2: u64 = 0x1_0002;
 
+/// `SMCCC_ARCH_WORKAROUND_1` to `_4`: a CPU's errata, worked around by EL3.
+pub const WORKAROUNDS: [u32; 4] = [0x8000_8000, 0x8000_7fff, 0x8000_3fff, 0x8000_0004];
+
+/// Whether `fid` is one of [`WORKAROUNDS`].
+pub const fn is_workaround(fid: u32) -> bool {
+    let [one, two, three, four] = WORKAROUNDS;
+    fid == one || fid == two || fid == three || fid == four
+}
+
+/// Whether `fid` belongs to the true random number generator (DEN0098): `TRNG_VERSION`, `FEATURES`,
+/// `GET_UUID`, `RND` in its two forms.
+pub const fn is_trng(fid: u32) -> bool {
+    matches!(fid, 0x8400_0050..=0x8400_0053 | 0xc400_0053)
+}
+
 /// PSCI functions and return codes.
 pub mod psci {
     /// `PSCI_VERSION`.

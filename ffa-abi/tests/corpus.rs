@@ -8,14 +8,24 @@ mod targets;
 
 use ffa_abi::{
     EndpointId, Function, Regs, Uuid, Version,
+    boot_info::{self, Item, ItemKind},
     fid::{Fid, FidKind},
     id::Endpoints,
+    indirect::IndirectHeader,
+    memory::{
+        Access, AccessFlags, AccessPermissions, AddressMap, Attributes, Constituent, DataAccess,
+        Handle, InstructionAccess, MapFlags, MapPermissions, Relinquish, RelinquishFlags,
+        ResourceInfo, Transaction,
+    },
     message::{Framework, Pages, WarmBoot},
     notification::InfoLists,
+    package::transfer_list::{self, EntryHeader},
     partition_info::{DescriptorLayout, InfoRegs, PartitionInfo, PartitionProperties},
+    rxtx::{Buffer, ForwardedMap},
     version::VersionQuery,
 };
 use std::{fs, path::PathBuf};
+use zerocopy::IntoBytes;
 
 fn folder(target: &str) -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "fuzz", "corpus", target]
@@ -153,7 +163,7 @@ fn seeds() -> Vec<(&'static str, String, Vec<u8>)> {
         sender: EndpointId::SPMD,
         receiver: EndpointId::SPMC,
     };
-    let (handle, vm) = (ffa_abi::memory::Handle(1 << 63), EndpointId(3));
+    let (handle, vm) = (Handle(1 << 63), EndpointId(3));
     let partition = EndpointId(0x8001);
     let pages = Pages {
         base: 0x1000,
@@ -237,5 +247,122 @@ fn seeds() -> Vec<(&'static str, String, Vec<u8>)> {
         data.resize(40, 0);
         add("package", &format!("{version}"), data);
     }
+    add("package", "list", list());
+    let items = [ItemKind::Fdt, ItemKind::HobList].map(|kind| Item {
+        kind,
+        address: 0x0e30_1000,
+        size: 0x200,
+    });
+    let mut blob = vec![0; 96];
+    boot_info::write(Version::V1_2, &items, &mut blob).expect("two descriptors and a header");
+    add("package", "boot-info", blob);
+
+    for (version, data) in in_buffers() {
+        let name = format!("{}-{version}", data.0);
+        let mut bytes = vec![version];
+        bytes.extend(data.1);
+        let target = match data.0 {
+            "map" | "message" => "rxtx",
+            _ => "memory",
+        };
+        add(target, &name, bytes);
+    }
     seeds
+}
+
+/// A transfer list: a manifest at 0x1000 and an image at 0x2000.
+fn list() -> Vec<u8> {
+    let mut bytes = vec![0; 0x2008];
+    let header = transfer_list::Header {
+        signature: transfer_list::SIGNATURE,
+        checksum: 0,
+        version: 1,
+        header_size: 24,
+        alignment: 12,
+        size: 0x2008.into(),
+        max_size: 0x2008.into(),
+        flags: 0.into(),
+        reserved: 0.into(),
+    };
+    bytes[..24].copy_from_slice(header.as_bytes());
+    for (offset, tag, size) in [
+        (0x18, transfer_list::TAG_EMPTY, 0xfd8),
+        (0xff8, transfer_list::TAG_MANIFEST, 8),
+        (0x1008, transfer_list::TAG_EMPTY, 0xfe8),
+        (0x1ff8, transfer_list::TAG_IMAGE, 8),
+    ] {
+        bytes[offset..][..8].copy_from_slice(EntryHeader::new(tag, size).as_bytes());
+    }
+    bytes
+}
+
+/// What lies in RX and TX buffers, each with the minor version that it is for.
+fn in_buffers() -> Vec<(u8, (&'static str, Vec<u8>))> {
+    let mut all = Vec::new();
+    let mut add = |minor, name, bytes: &[u8], size: Option<usize>| {
+        let size = size.expect("the buffer is long enough");
+        all.push((minor, (name, bytes[..size].to_vec())));
+    };
+    let mut bytes = [0; 512];
+    let vm = EndpointId(3);
+    for minor in 0..4 {
+        let version = Version::new(1, minor.into());
+        let header = Transaction::new(version, vm, Attributes::NORMAL);
+        let access = Access {
+            endpoint: EndpointId(0x8001),
+            permissions: AccessPermissions::new(
+                DataAccess::ReadWrite,
+                InstructionAccess::NotExecutable,
+            ),
+            flags: AccessFlags::empty(),
+            composite_offset: 0,
+            implementation: [7; 16],
+        };
+        let parts = [0x8_8000_0000, 0x8_9000_0000].map(|base| Constituent { base, pages: 2 });
+        let size = header.write_all(version, &[access; 2], &parts, &mut bytes);
+        add(minor, "transaction", &bytes, size);
+        let size = header.write_all(version, &[access], &[], &mut bytes);
+        add(minor, "retrieve", &bytes, size);
+        let message = IndirectHeader {
+            flags: 0,
+            sender: vm,
+            receiver: EndpointId(0x8001),
+            payload_offset: IndirectHeader::bytes(version) as u32,
+            payload_size: 8,
+            service: Uuid([7; 16]),
+        };
+        let size = message.write(version, &mut bytes).map(|size| size + 8);
+        add(minor, "message", &bytes, size);
+    }
+    let relinquish = Relinquish {
+        handle: Handle(5),
+        flags: RelinquishFlags::ZERO,
+        count: 2,
+    };
+    let size = relinquish.write(&[vm, EndpointId(0x8001)], &mut bytes);
+    add(1, "relinquish", &bytes, size);
+    let map = AddressMap {
+        base: 0x8_8000_0000,
+        pages: 1,
+        permissions: MapPermissions::PRIVILEGED_READ,
+        endpoint: EndpointId(0x8001),
+        flags: MapFlags::INDIRECT,
+    };
+    let size = ResourceInfo::new(1).write(&mut bytes);
+    let size = size.zip(map.write(&mut bytes[16..]));
+    add(
+        3,
+        "resources",
+        &bytes,
+        size.map(|(header, map)| header + map),
+    );
+    let buffer = |base| Buffer { base, pages: 1 };
+    let forwarded = ForwardedMap {
+        endpoint: vm,
+        tx: buffer(0x8_8000_1000),
+        rx: buffer(0x8_8000_2000),
+    };
+    let size = forwarded.write(&mut bytes);
+    add(1, "map", &bytes, size);
+    all
 }

@@ -13,6 +13,7 @@
 //! Where the two differ on purpose is a test of its own, so that a change on either side is seen.
 
 mod calls;
+mod descriptors;
 mod functions;
 mod messages;
 mod numbers;

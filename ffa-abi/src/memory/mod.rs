@@ -1,12 +1,78 @@
-//! The register side of memory management (DEN0140): handles, flags, permissions and the results of
-//! the memory calls. Descriptors in buffers are not here.
+//! Memory management (DEN0140). Here: the register side, that is handles, flags, permissions and the
+//! results of the memory calls. Below: the descriptors in buffers.
+//!
+//! It knows layouts and encodings, never who may share what with whom. Reading is total: any bytes
+//! give a value or a [`DescriptorError`]. Reserved bits of flags, attributes and permissions are kept
+//! for the reader to judge; reserved fields are ignored and written as zero.
+
+mod access;
+mod attributes;
+mod region;
+mod relinquish;
+mod resources;
+mod transaction;
+
+pub use access::{Access, AccessFlags, AccessLayout, Accesses};
+pub use attributes::{
+    AccessPermissions, Attributes, Cacheability, DataAccess, DeviceKind, InstructionAccess,
+    MemoryType, Shareability,
+};
+pub use region::{Composite, Constituent, Constituents};
+pub use relinquish::{Relinquish, RelinquishFlags};
+pub use resources::{AddressMap, MapFlags, MapPermissions, ResourceInfo};
+pub use transaction::{Transaction, TransactionFlags, TransactionKind};
 
 use crate::{
+    error::FfaError,
     fid::Function,
     regs::{Regs, join, split},
     reply::Reply,
 };
 use bitflags::bitflags;
+use thiserror::Error;
+
+/// Why a descriptor could not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum DescriptorError {
+    /// Its bytes are not all there.
+    #[error("{what} at offset {offset:#x}: wanted {wanted:#x} bytes, found {found:#x} in all")]
+    Short {
+        /// Which descriptor.
+        what: &'static str,
+        /// Where it starts.
+        offset: u32,
+        /// Its size in bytes.
+        wanted: u64,
+        /// How many bytes there are, from offset 0.
+        found: usize,
+    },
+    /// A header states a size of its access descriptors that they don't have.
+    #[error("endpoint memory access descriptors: found {found} bytes each, wanted 16 or 32")]
+    AccessSize {
+        /// The size found, in bytes.
+        found: u32,
+    },
+    /// A header states a place of its access descriptors where they can't be.
+    #[error(
+        "endpoint memory access descriptors: found at offset {found:#x}, wanted a multiple of 0x10 behind the header"
+    )]
+    AccessOffset {
+        /// The offset found.
+        found: u32,
+    },
+    /// A header states a size of its address maps that they don't have.
+    #[error("address map descriptors: found {found} bytes each, wanted at least 16")]
+    MapSize {
+        /// The size found, in bytes.
+        found: u32,
+    },
+}
+
+impl From<DescriptorError> for FfaError {
+    fn from(_: DescriptorError) -> Self {
+        Self::InvalidParameters
+    }
+}
 
 /// A memory handle. Bit 63 says who gave it: 0 the SPMC, 1 the hypervisor.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -193,6 +259,9 @@ impl NsResProgress {
         Self { written, remaining }
     }
 }
+
+#[cfg(test)]
+mod descriptor_tests;
 
 #[cfg(test)]
 mod tests {
