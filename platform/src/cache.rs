@@ -24,6 +24,15 @@ pub fn clean<T: ?Sized>(value: &T) {
     dsb_sy();
 }
 
+/// Drops all instructions that any core has cached: for code that was written just now.
+pub fn invalidate_instructions() {
+    dsb_sy();
+    // SAFETY: Cores fetch again, nothing else.
+    unsafe { asm!("ic ialluis", options(nostack, preserves_flags)) }
+    dsb_sy();
+    isb();
+}
+
 /// Drops a range from all caches without writing it back: for memory that was written with the MMU
 /// off, so that older cached lines can't hide it.
 ///

@@ -51,9 +51,18 @@ _start:
     add     x1, x1, :lo12:__bss_start
     adrp    x2, __bss_end
     add     x2, x2, :lo12:__bss_end
+    // Whole pages (the linker script aligns both ends), 128 bytes at a time.
 3:  cmp     x1, x2
     b.hs    4f
-    stp     xzr, xzr, [x1], #16
+    stp     xzr, xzr, [x1]
+    stp     xzr, xzr, [x1, #16]
+    stp     xzr, xzr, [x1, #32]
+    stp     xzr, xzr, [x1, #48]
+    stp     xzr, xzr, [x1, #64]
+    stp     xzr, xzr, [x1, #80]
+    stp     xzr, xzr, [x1, #96]
+    stp     xzr, xzr, [x1, #112]
+    add     x1, x1, #128
     b       3b
 4:
     // A key for return addresses, new at each boot as far as the counter, or better the CPU's random
@@ -76,16 +85,31 @@ _start:
     stp     x1, x2, [x3]
 
     // Everything so far went to memory with the MMU off. Lines that a loader left in a cache must
-    // not hide it.
-    adrp    x2, __image_end
-    add     x2, x2, :lo12:__image_end
+    // not hide it. The image up to the end of .bss is written so, and the boot core's stack; other
+    // cores' stacks are not, and what is taken of the tables is seen to when the MMU goes on. All
+    // ends are pages.
     mov     x1, x0
+    adrp    x2, __bss_end
+    add     x2, x2, :lo12:__bss_end
+    mov     x4, #0
 5:  cmp     x1, x2
     b.hs    6f
     dc      ivac, x1
-    add     x1, x1, #64
+    add     x3, x1, #64
+    dc      ivac, x3
+    add     x3, x1, #128
+    dc      ivac, x3
+    add     x3, x1, #192
+    dc      ivac, x3
+    add     x1, x1, #256
     b       5b
-6:  dsb     sy
+6:  cbnz    x4, 8f
+    adrp    x1, __stacks_start
+    add     x1, x1, :lo12:__stacks_start
+    add     x2, x1, #0x10, lsl #12   // layout::STACK_STRIDE
+    mov     x4, #1
+    b       5b
+8:  dsb     sy
     ic      iallu
     dsb     sy
     isb
@@ -94,7 +118,7 @@ _start:
     // The boot core's index is worked out in Rust; it starts on the first stack.
     adrp    x1, __stacks_start
     add     x1, x1, :lo12:__stacks_start
-    add     x1, x1, #0x9, lsl #12   // layout::STACK_STRIDE
+    add     x1, x1, #0x10, lsl #12   // layout::STACK_STRIDE
     mov     sp, x1
     stp     x19, x20, [sp, #-48]!
     stp     x21, x22, [sp, #16]
@@ -151,7 +175,7 @@ __secondary_entry:
     isb
     adrp    x1, __stacks_start
     add     x1, x1, :lo12:__stacks_start
-    mov     x4, #0x9000             // layout::STACK_STRIDE
+    mov     x4, #0x10000             // layout::STACK_STRIDE
     add     x5, x3, #1
     madd    x1, x5, x4, x1
     mov     sp, x1

@@ -31,7 +31,7 @@ symbols! {
 }
 
 /// Bytes of one core's guard page and stack.
-pub const STACK_STRIDE: usize = 0x9000;
+pub const STACK_STRIDE: usize = 0x10000;
 /// Bytes of the guard page below each stack.
 pub const GUARD: usize = 0x1000;
 

@@ -13,7 +13,7 @@
 
 mod pool;
 
-pub use pool::Pool;
+pub use pool::{Pool, Store};
 
 use crate::{board::Region, cache, layout, read_sysreg, write_sysreg};
 use aarch64_paging::descriptor::{El1Attributes, PhysicalAddress};
@@ -178,7 +178,7 @@ impl Stage1Builder {
     /// # Errors
     /// See [`Stage1Error`]; nothing has changed then.
     pub fn map(&mut self, range: Range<usize>, kind: Kind) -> Result<(), Stage1Error> {
-        map(&mut self.root, range, kind)
+        map(&mut self.root, range, kind, 0)
     }
 
     /// The registers that switch this map on, on any core of the same make.
@@ -231,15 +231,33 @@ impl Stage1 {
     /// # Safety
     /// The memory is there, and no Rust object of the image lies in it unless the caller accounts for it.
     pub unsafe fn map(&self, range: Range<usize>, kind: Kind) -> Result<(), Stage1Error> {
+        // SAFETY: as the caller promises.
+        unsafe { self.map_leaving(range, kind, 0) }
+    }
+
+    /// The same, if at least `spare` tables are left in the pool then: so that who maps at somebody else's wish can't
+    /// take the last ones.
+    ///
+    /// # Errors
+    /// See [`Stage1Error`]; nothing has changed then.
+    ///
+    /// # Safety
+    /// As [`Stage1::map`].
+    pub unsafe fn map_leaving(
+        &self,
+        range: Range<usize>,
+        kind: Kind,
+        spare: usize,
+    ) -> Result<(), Stage1Error> {
         let mut root = self.root.lock();
-        match map(&mut root, range.clone(), kind) {
+        match map(&mut root, range.clone(), kind, spare) {
             // Earlier windows may have left empty tables in the tree.
             Err(Stage1Error::OutOfTables) => {
                 root.compact_subtables();
                 // SAFETY: the tables that left the tree mapped nothing.
                 unsafe { invalidate_all() };
                 root.translation().reclaim();
-                map(&mut root, range, kind)?;
+                map(&mut root, range, kind, spare)?;
             }
             result => result?,
         }
@@ -391,10 +409,11 @@ fn region(range: Range<usize>) -> Result<MemoryRegion, Stage1Error> {
     Ok(MemoryRegion::new(range.start, range.end))
 }
 
-/// Maps a range that is not mapped yet. No TLB can know it, so there is nothing to invalidate.
-fn map(root: &mut Root, range: Range<usize>, kind: Kind) -> Result<(), Stage1Error> {
+/// Maps a range that is not mapped yet, with `spare` tables left. No TLB can know it, so there is nothing to
+/// invalidate.
+fn map(root: &mut Root, range: Range<usize>, kind: Kind, spare: usize) -> Result<(), Stage1Error> {
     let region = region(range)?;
-    if tables_needed(root, &region)? > root.translation().free() {
+    if tables_needed(root, &region)?.saturating_add(spare) > root.translation().free() {
         return Err(Stage1Error::OutOfTables);
     }
     let address = PhysicalAddress(region.start().0);

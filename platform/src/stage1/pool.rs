@@ -9,22 +9,35 @@ use core::sync::atomic::{AtomicBool, Ordering};
 /// The most tables a [`Pool`] can hold.
 const MAX_TABLES: usize = 256;
 
-/// The memory that an image's stage 1 tables come from: `N` tables of 4 KiB, at most 256.
+/// The memory of a [`Pool`]. What it holds at first does not matter: a table is cleared when it is taken. So it may lie
+/// where nothing is cleared at start, with `#[unsafe(link_section = ".noinit")]`.
+pub struct Store<const N: usize>(UnsafeCell<[PageTable<El1Attributes>; N]>);
+
+// SAFETY: the tables are handed out once, by `Pool::take`, as a pointer; nobody else looks at them.
+unsafe impl<const N: usize> Sync for Store<N> {}
+
+impl<const N: usize> Store<N> {
+    /// For a `static`.
+    #[must_use]
+    #[allow(clippy::new_without_default)] // Only ever a static.
+    pub const fn new() -> Self {
+        Self(UnsafeCell::new([PageTable::EMPTY; N]))
+    }
+}
+
+/// What an image's stage 1 tables come from: `N` tables of 4 KiB, at most 256.
 pub struct Pool<const N: usize> {
-    tables: UnsafeCell<[PageTable<El1Attributes>; N]>,
+    tables: &'static Store<N>,
     taken: AtomicBool,
 }
 
-// SAFETY: the tables are handed out once, by `take`, as a pointer; the pool itself never looks at them again.
-unsafe impl<const N: usize> Sync for Pool<N> {}
-
 impl<const N: usize> Pool<N> {
-    /// A pool of empty tables, for a `static`.
+    /// The only pool of `store`, for a `static`.
     #[must_use]
-    pub const fn new() -> Self {
+    pub const fn new(store: &'static Store<N>) -> Self {
         const { assert!(N > 0 && N <= MAX_TABLES) };
         Self {
-            tables: UnsafeCell::new([PageTable::EMPTY; N]),
+            tables: store,
             taken: AtomicBool::new(false),
         }
     }
@@ -37,17 +50,11 @@ impl<const N: usize> Pool<N> {
         }
         self.taken.store(true, Ordering::Relaxed);
         Some(Tables {
-            base: NonNull::new(self.tables.get())?.cast(),
+            base: NonNull::new(self.tables.0.get())?.cast(),
             count: N,
             used: [const { Cell::new(0) }; MAX_TABLES / 64],
             retired: [const { Cell::new(0) }; MAX_TABLES / 64],
         })
-    }
-}
-
-impl<const N: usize> Default for Pool<N> {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
@@ -65,12 +72,10 @@ pub(super) struct Tables {
 unsafe impl Send for Tables {}
 
 impl Tables {
-    /// Address and length in bytes of the whole pool.
+    /// Address and length in bytes of the tables up to the last one that was ever taken, while none was given back.
     pub(super) fn extent(&self) -> (usize, usize) {
-        (
-            self.base.as_ptr() as usize,
-            self.count.saturating_mul(PAGE_SIZE),
-        )
+        let taken = self.count.saturating_sub(self.free());
+        (self.base.as_ptr() as usize, taken.saturating_mul(PAGE_SIZE))
     }
 
     pub(super) fn free(&self) -> usize {

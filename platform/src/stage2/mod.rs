@@ -26,7 +26,7 @@ mod tests;
 #[cfg(all(target_arch = "aarch64", target_os = "none"))]
 mod tlbi;
 
-pub use pool::{Table, TablePool, Tables};
+pub use pool::{Table, TablePool, TableStore, Tables};
 pub use registers::{Vtcr, vstcr_el2, vtcr_el2, vttbr_el2};
 #[cfg(all(target_arch = "aarch64", target_os = "none"))]
 pub use tlbi::{IpaSpace, Tlbi};
@@ -362,6 +362,16 @@ impl<'p> Stage2<'p> {
                 failed: false,
             },
         }
+    }
+
+    /// Unmaps everything and gives all tables but the root back to the pool, after every core has forgotten them. What
+    /// still names the root, a register that was not loaded anew since, finds nothing there.
+    pub fn clear(&mut self, flush: &dyn Flush) {
+        let change = self.change(flush);
+        let mut unlinked = Chain::new();
+        change.dismantle(self.root, ROOT_LEVEL, &mut unlinked);
+        flush.all(self.vmid);
+        unlinked.give_back(self.pool);
     }
 
     /// Gives all tables back to the pool, after every core has forgotten them. The guest never runs again.

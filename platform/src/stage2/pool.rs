@@ -68,20 +68,33 @@ pub trait Tables: Sync {
     fn available(&self) -> usize;
 }
 
-/// `N` tables in a `static`, at most 4096, 4 KiB each.
+/// The memory of a [`TablePool`]. What it holds at first does not matter: a table is cleared when it is taken. So it may
+/// lie where nothing is cleared at start, with `#[unsafe(link_section = ".noinit")]`.
+pub struct TableStore<const N: usize>([Table; N]);
+
+impl<const N: usize> TableStore<N> {
+    /// For a `static`.
+    #[must_use]
+    #[allow(clippy::new_without_default)] // Only ever a static.
+    pub const fn new() -> Self {
+        Self([const { Table::new() }; N])
+    }
+}
+
+/// `N` tables, at most 4096, 4 KiB each.
 pub struct TablePool<const N: usize> {
-    tables: [Table; N],
+    tables: &'static [Table; N],
     /// One bit per table that somebody has.
     used: [AtomicU64; MAX_TABLES / 64],
 }
 
 impl<const N: usize> TablePool<N> {
-    /// A pool with all of its tables free.
+    /// A pool with all tables of `store` free. It is the store's only pool.
     #[must_use]
-    pub const fn new() -> Self {
+    pub const fn new(store: &'static TableStore<N>) -> Self {
         const { assert!(N > 0 && N <= MAX_TABLES) };
         Self {
-            tables: [const { Table::new() }; N],
+            tables: &store.0,
             used: [const { AtomicU64::new(0) }; MAX_TABLES / 64],
         }
     }
@@ -95,16 +108,10 @@ impl<const N: usize> TablePool<N> {
     /// The index of the table at `pa`; None if there is none.
     #[must_use]
     pub fn index_of(&self, pa: u64) -> Option<usize> {
-        let offset = pa.checked_sub((&raw const self.tables) as u64)?;
+        let offset = pa.checked_sub((&raw const *self.tables) as u64)?;
         let size = size_of::<Table>() as u64;
         let index = usize::try_from(offset / size).ok()?;
         (offset.is_multiple_of(size) && index < N).then_some(index)
-    }
-}
-
-impl<const N: usize> Default for TablePool<N> {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

@@ -32,7 +32,7 @@ impl Flush for Log {
 }
 
 pub(super) fn pool<const N: usize>() -> Box<TablePool<N>> {
-    Box::new(TablePool::new())
+    Box::new(TablePool::new(Box::leak(Box::new(TableStore::new()))))
 }
 
 /// All tables that can be reached, and what is in them.
