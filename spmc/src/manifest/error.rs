@@ -102,6 +102,8 @@ impl fmt::Display for Found {
 pub enum Wanted {
     /// In words.
     Words(&'static str),
+    /// This name, which is printed in quotes.
+    Name(&'static str),
     /// This number, and where it comes from.
     Number(u64, &'static str),
     /// A number inside this range, and what the range is.
@@ -112,6 +114,7 @@ impl fmt::Display for Wanted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Words(words) => f.write_str(words),
+            Self::Name(name) => write!(f, "{name:?}"),
             Self::Number(number, why) => write!(f, "{number:#x}, {why}"),
             Self::Inside(range, what) => write!(f, "{} ({what})", Extent(range)),
         }
@@ -151,7 +154,7 @@ pub enum Problem {
     #[error("missing, wanted {wanted}")]
     Missing {
         /// What should be there.
-        wanted: &'static str,
+        wanted: Wanted,
     },
     /// A property has another type than it should have.
     #[error("found {found}, wanted {wanted}")]
@@ -170,16 +173,21 @@ pub enum Problem {
         wanted: Wanted,
     },
     /// A value is allowed by the specification, but this SPMC does not do it.
-    #[error("found {found}, which is not implemented yet, wanted {wanted}")]
+    #[error("found {found}, which is not implemented yet, wanted {wanted}: {why}")]
     Unsupported {
         /// The value.
         found: Found,
         /// What is implemented.
         wanted: &'static str,
+        /// The reason.
+        why: &'static str,
     },
     /// The property or node asks for something that this SPMC does not do, whatever its value.
-    #[error("not implemented yet")]
-    NotImplemented,
+    #[error("not implemented yet: {0}")]
+    NotImplemented(
+        /// The reason.
+        &'static str,
+    ),
     /// Two ranges of memory share bytes.
     #[error("{} overlaps {other}, {}", Extent(.found), Extent(.at))]
     Overlap {
@@ -228,8 +236,16 @@ pub enum Owner {
     Core,
     /// A node of the same file.
     Node(Name),
-    /// A partition.
+    /// A partition: an identifier, a place in the boot order, the memory it is loaded to.
     Partition(Name),
+    /// The memory that the same partition is loaded to, of which only a part is meant.
+    OwnEdge,
+    /// A memory region of a partition.
+    MemoryOf(Name),
+    /// A device region of a partition.
+    DeviceOf(Name),
+    /// The SPMC or the firmware below it: their devices and memory.
+    Firmware,
 }
 
 impl fmt::Display for Owner {
@@ -239,6 +255,10 @@ impl fmt::Display for Owner {
             Self::Core => f.write_str("another core"),
             Self::Node(name) => write!(f, "node {name}"),
             Self::Partition(name) => write!(f, "partition {name:?}"),
+            Self::OwnEdge => f.write_str("the edge of the memory that the partition is loaded to"),
+            Self::MemoryOf(name) => write!(f, "a memory region of partition {name:?}"),
+            Self::DeviceOf(name) => write!(f, "a device region of partition {name:?}"),
+            Self::Firmware => f.write_str("what belongs to the SPMC or to the firmware"),
         }
     }
 }

@@ -19,9 +19,12 @@
 // An error carries its facts, there is no heap to put them on, and all this runs once.
 #![allow(clippy::result_large_err)]
 
+mod entries;
 mod error;
 mod layout;
 mod partition;
+mod regions;
+mod services;
 mod spmc;
 mod table;
 mod tree;
@@ -29,12 +32,16 @@ mod tree;
 #[cfg(test)]
 mod tests;
 
+pub use entries::{MAX_SMCS, PartitionEntry};
 pub use error::{File, Found, ManifestError, Name, Owner, Path, Problem, Wanted};
-pub use layout::{Accepted, boot_sequence, check_layout, check_memory, check_partition};
+pub use layout::{
+    Accepted, Mapped, Reserved, boot_sequence, check_layout, check_memory, check_partition,
+};
 pub use partition::{
-    BOOT_ORDER_LAST, ExceptionLevel, INDIRECT, MAX_SERVICES, PARTITION_MANIFEST_LIMIT,
-    PartitionManifest, RECEIVES_DIRECT, RECEIVES_DIRECT2, SENDS_DIRECT, SENDS_DIRECT2, Service,
+    AbortAction, BOOT_ORDER_LAST, ExceptionLevel, PARTITION_MANIFEST_LIMIT, PartitionManifest,
 };
-pub use spmc::{
-    MAX_MEMORY_RANGES, MemoryKind, MemoryRange, PartitionEntry, SPMC_MANIFEST_LIMIT, SpmcManifest,
+pub use regions::{Access, Base, DeviceRegion, MAX_REGIONS, Region, RxTx};
+pub use services::{
+    INDIRECT, MAX_SERVICES, RECEIVES_DIRECT, RECEIVES_DIRECT2, SENDS_DIRECT, SENDS_DIRECT2, Service,
 };
+pub use spmc::{MAX_MEMORY_RANGES, MemoryKind, MemoryRange, SPMC_MANIFEST_LIMIT, SpmcManifest};

@@ -8,10 +8,11 @@
 
 use core::ops::Range;
 
-use heapless::{String, Vec};
+use heapless::Vec;
 
-use super::error::{File, Found, ManifestError, Name, Owner, Problem, clip};
-use super::tree::{Reader, number};
+use super::entries::{PartitionEntry, read_partitions};
+use super::error::{File, Found, ManifestError, Name, Owner, Problem, Wanted, clip};
+use super::tree::{Listed, Reader, number};
 use crate::{MAX_CPUS, MAX_PARTITIONS};
 
 /// The most ranges of memory, of all kinds together.
@@ -46,49 +47,6 @@ pub struct SpmcManifest {
     pub partitions: Vec<PartitionEntry, MAX_PARTITIONS>,
     /// Whose memory is where, in the order of the file. No range is empty or wraps.
     pub memory: Vec<MemoryRange, MAX_MEMORY_RANGES>,
-}
-
-/// A `vmN` node: where a partition's package lies.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PartitionEntry {
-    /// The node's name, "vmN".
-    pub node: String<16>,
-    /// The number N, from 1.
-    pub number: u16,
-    /// The name for the log.
-    pub debug_name: Name,
-    /// Where the package starts: a physical address, and the partition's own too.
-    pub load_address: u64,
-    /// The partition's memory, package included, in bytes.
-    pub mem_size: u64,
-    /// Execution contexts.
-    pub vcpu_count: u16,
-    /// A property of the node that asks for what is not implemented yet: this partition is refused
-    /// by [`check_partition`](super::check_partition), the others are not.
-    pub unsupported: Option<&'static str>,
-}
-
-impl PartitionEntry {
-    /// The endpoint identifier that the partition has if its manifest asks for none: 0x8000 + N, as
-    /// with Hafnium. `None` if that is outside the range of partitions.
-    pub fn default_id(&self) -> Option<ffa_abi::EndpointId> {
-        let id = ffa_abi::EndpointId(self.number.checked_add(ffa_abi::EndpointId::SPMC.0)?);
-        id.is_partition().then_some(id)
-    }
-
-    /// The partition's memory. `None` if it wraps.
-    pub fn region(&self) -> Option<Range<u64>> {
-        let end = self.load_address.checked_add(self.mem_size)?;
-        Some(self.load_address..end)
-    }
-
-    /// The path of the node.
-    pub(super) fn path(&self) -> super::error::Path {
-        let mut path = clip("/hypervisor/");
-        // 12 and at most 16 bytes of 64.
-        let _ = path.push_str(&self.node);
-        path
-    }
 }
 
 /// Whose a range of memory is, and of which kind. From `device_type`.
@@ -144,14 +102,18 @@ impl SpmcManifest {
     pub fn parse(blob: &[u8]) -> Result<Self, ManifestError> {
         let file = File::Spmc;
         let root = Reader::open(&file, blob, SPMC_MANIFEST_LIMIT)?;
+        let listed = Listed::of(&root);
+        let root = root.with(&listed);
         if !root.is_compatible("arm,ffa-core-manifest-1.0") {
-            return Err(root.incompatible("\"arm,ffa-core-manifest-1.0\""));
+            return Err(root.incompatible(Wanted::Name("arm,ffa-core-manifest-1.0")));
         }
         let attribute = root.child("attribute")?;
         let state: u32 = attribute.optional("exec_state")?.unwrap_or(0);
         if state != 0 {
-            return Err(attribute.unsupported("exec_state", state.into(), "0 (AArch64)"));
+            let why = "the SPMC's image is AArch64 code";
+            return Err(attribute.unsupported("exec_state", state.into(), "0 (AArch64)", why));
         }
+        check_gic(&root)?;
         Ok(Self {
             spmc_id: attribute.number("spmc_id")?,
             version_major: attribute.number("maj_ver")?,
@@ -230,76 +192,32 @@ fn read_cpus(cpus: &Reader<'_>) -> Result<Vec<u64, MAX_CPUS>, ManifestError> {
         }
     }
     if found.is_empty() {
-        let wanted = "at least one node with device_type \"cpu\"";
+        let wanted = "at least one node with device_type \"cpu\"".into();
         return Err(cpus.error(None, Problem::Missing { wanted }));
     }
     Ok(found)
 }
 
-/// Reads `/hypervisor`.
-fn read_partitions(
-    hypervisor: &Reader<'_>,
-) -> Result<Vec<PartitionEntry, MAX_PARTITIONS>, ManifestError> {
-    // The name of the program that made this format; whoever reads the format has to accept it.
-    if !hypervisor.is_compatible("hafnium,hafnium") {
-        return Err(hypervisor.incompatible("\"hafnium,hafnium\""));
-    }
-    let mut found: Vec<PartitionEntry, MAX_PARTITIONS> = Vec::new();
-    for vm in hypervisor.children() {
-        let is_partition = vm.flag("is_ffa_partition")?;
-        let Some(number) = vm_number(vm.name()) else {
-            if is_partition {
-                let problem = Problem::OutOfRange {
-                    found: Found::text(vm.name()),
-                    wanted: "\"vm\" and a number from 1 as the node's name".into(),
-                };
-                return Err(vm.error(None, problem));
-            }
+/// Refuses an interrupt controller of several chips. Where that of one chip is, is known already; so
+/// its node only informs.
+fn check_gic(root: &Reader<'_>) -> Result<(), ManifestError> {
+    for node in root.children() {
+        let named = matches!(node.base_name(), "gic" | "interrupt-controller");
+        if !named && !node.is_compatible("arm,gic-v3") {
             continue;
-        };
-        if !is_partition {
-            let wanted = "this flag, since only FF-A partitions can be loaded";
-            return Err(vm.missing("is_ffa_partition", wanted));
         }
-        let node = vm.name();
-        if found.iter().any(|other| other.number == number) {
-            let problem = Problem::Duplicate {
-                found: Found::text(node),
-                by: Owner::Node(clip(node)),
-            };
-            return Err(vm.error(None, problem));
+        for property in [
+            "#distributor-regions",
+            "#redistributor-regions",
+            "#spi-regions",
+        ] {
+            if let Some(found) = node.optional::<u32>(property)?.filter(|count| *count > 1) {
+                let why = "the interrupt controllers of other chips are not driven";
+                return Err(node.unsupported(property, found.into(), "at most 1", why));
+            }
         }
-        let entry = PartitionEntry {
-            node: clip(node),
-            number,
-            debug_name: vm.short_text(
-                "debug_name",
-                vm.text("debug_name")?,
-                "1 to 32 characters",
-            )?,
-            load_address: vm.number("load_address")?,
-            mem_size: vm.number("mem_size")?,
-            vcpu_count: vm.number("vcpu_count")?,
-            unsupported: super::table::unsupported_of_entry(&vm),
-        };
-        found.push(entry).map_err(|_| {
-            let problem = Problem::TooMany {
-                limit: MAX_PARTITIONS,
-                what: "partitions",
-            };
-            hypervisor.error(None, problem)
-        })?;
     }
-    Ok(found)
-}
-
-/// The number of a node's name "vmN", N from 1 and without leading zeros.
-fn vm_number(name: &str) -> Option<u16> {
-    let digits = name.strip_prefix("vm")?;
-    if digits.starts_with('0') || !digits.bytes().all(|c| c.is_ascii_digit()) {
-        return None;
-    }
-    digits.parse().ok()
+    Ok(())
 }
 
 /// Reads the memory nodes.

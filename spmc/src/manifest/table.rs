@@ -8,73 +8,84 @@
 use super::error::{Found, ManifestError, Problem};
 use super::tree::Reader;
 
-/// What is made of an entry.
+/// What is made of an entry. What is refused has its reason, in words for a manifest's author.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rule {
     /// A flag or a property that asks for something not implemented, whatever its value.
-    Refused,
+    Refused(&'static str),
     /// A node that asks for something not implemented: by its name, or by this `compatible`.
-    RefusedNode(&'static str),
+    RefusedNode {
+        compatible: &'static str,
+        why: &'static str,
+    },
     /// A number. Up to `legal` is what the specification allows, as one number or as a set of bits;
     /// `accepted`, described by `wanted`, is what is implemented, and the default.
     Number {
         legal: u32,
         accepted: u32,
         wanted: &'static str,
+        why: &'static str,
     },
+    /// An id. One without bit 15 names no secure endpoint: manifests in the field have such ones, the
+    /// reference takes no notice of them, and so they only inform. Others ask for what is not
+    /// implemented.
+    SecureId(&'static str),
     /// Informs only, or has an effect only together with something that is refused above.
     Accepted,
 }
 
 /// A number of which one value is implemented.
-const fn only(accepted: u32, wanted: &'static str, legal: u32) -> Rule {
+const fn only(accepted: u32, wanted: &'static str, legal: u32, why: &'static str) -> Rule {
     Rule::Number {
         legal,
         accepted,
         wanted,
+        why,
     }
 }
+
+/// Why nothing that names an SMMU or its streams is accepted.
+const NO_SMMU: &str =
+    "there is no SMMU driver, so nothing would confine what the device reads and writes";
+/// Why live activation is refused.
+const NO_LIVE: &str = "an image is not exchanged while the system runs";
 
 /// The table (DEN0077A, "Partition manifest"; nodes as Hafnium's manifests name them).
 #[rustfmt::skip]
 pub(super) const TABLE: &[(&str, Rule)] = &[
     // Memory and devices.
-    ("memory-regions",          Rule::RefusedNode("arm,ffa-manifest-memory-regions")),
-    ("device-regions",          Rule::RefusedNode("arm,ffa-manifest-device-regions")),
-    ("rx_tx-info",              Rule::RefusedNode("arm,ffa-manifest-rx_tx-buffer")),
-    ("live-state-buffer-info",  Rule::RefusedNode("arm,ffa-manifest,live-state-buffer")),
-    ("smmu-id",                 Rule::Refused),
-    ("stream-ids",              Rule::Refused),
+    ("live-state-buffer-info",  Rule::RefusedNode { compatible: "arm,ffa-manifest,live-state-buffer", why: NO_LIVE }),
+    ("smmu-id",                 Rule::Refused(NO_SMMU)),
+    ("stream-ids",              Rule::Refused(NO_SMMU)),
+    ("stream-ids-access-permissions", Rule::Refused(NO_SMMU)),
     ("time-slice-mem",          Rule::Accepted),
     // Interrupts.
-    ("managed-exit",            Rule::Refused),
+    ("managed-exit",            Rule::Refused("partitions are not asked to exit when the normal world is interrupted")),
     ("managed-exit-virq",       Rule::Accepted),
-    ("ns-interrupts-action",    only(2, "2 (signalled)", 2)),
-    ("other-s-interrupts-action", only(1, "1 (signalled)", 1)),
-    ("sri-interrupts-policy",   only(0, "0", 3)),
+    ("ns-interrupts-action",    only(2, "2 (signalled)", 2, "interrupts of the normal world are neither queued nor made a managed exit")),
+    ("other-s-interrupts-action", only(1, "1 (signalled)", 1, "secure interrupts are not queued")),
+    ("sri-interrupts-policy",   only(0, "0", 3, "there is no schedule receiver interrupt")),
     // Messages and notifications.
-    ("notification-support",    Rule::Refused),
-    ("vm-availability-messages", only(0, "0 (none)", 3)),
+    ("notification-support",    Rule::Refused("there are no notifications")),
+    ("vm-availability-messages", only(0, "0 (none)", 3, "partitions are not told of VMs that come and go")),
     // Life cycle.
-    ("lifecycle-support",       Rule::Refused),
-    ("abort-action",            Rule::Refused),
-    ("live-activation-support", Rule::Refused),
-    ("live-activation-register", Rule::Refused),
+    ("live-activation-support", Rule::Refused(NO_LIVE)),
+    ("live-activation-register", Rule::Refused(NO_LIVE)),
     // Identity and scheduling.
-    ("auxiliary-id",            Rule::Accepted),
+    ("auxiliary-id",            Rule::SecureId("nobody answers for a second id")),
     ("has-primary-scheduler",   Rule::Accepted),
     ("run-time-model",          Rule::Accepted),
 ];
 
-/// Properties of a `vmN` node of the SPMC's manifest that ask for something not implemented.
-const ENTRY: &[&str] = &["smc_whitelist", "smc_whitelist_permissive", "hyp_loaded"];
-
-/// The first such property of a `vmN` node.
-pub(super) fn unsupported_of_entry(vm: &Reader<'_>) -> Option<&'static str> {
-    ENTRY
-        .iter()
-        .copied()
-        .find(|property| vm.bytes(property).is_some())
+/// Refuses a node of a memory or device region, or the one around them, that names an SMMU.
+///
+/// # Errors
+/// [`Problem::NotImplemented`].
+pub(super) fn refuse_streams(node: &Reader<'_>) -> Result<(), ManifestError> {
+    for property in ["smmu-id", "stream-ids", "stream-ids-access-permissions"] {
+        node.refuse(property, NO_SMMU)?;
+    }
+    Ok(())
 }
 
 /// Refuses a partition manifest that asks for something not implemented.
@@ -86,23 +97,28 @@ pub(super) fn check(root: &Reader<'_>) -> Result<(), ManifestError> {
     for (name, rule) in TABLE.iter().copied() {
         match rule {
             Rule::Accepted => {}
-            Rule::Refused => {
-                if root.bytes(name).is_some() {
-                    return Err(root.error(Some(name), Problem::NotImplemented));
+            Rule::Refused(why) => root.refuse(name, why)?,
+            Rule::SecureId(why) => {
+                if root
+                    .optional::<u16>(name)?
+                    .is_some_and(|id| id & 0x8000 != 0)
+                {
+                    root.refuse(name, why)?;
                 }
             }
-            Rule::RefusedNode(compatible) => {
+            Rule::RefusedNode { compatible, why } => {
                 let node = root
                     .children()
                     .find(|node| node.base_name() == name || node.is_compatible(compatible));
                 if let Some(node) = node {
-                    return Err(node.error(None, Problem::NotImplemented));
+                    return Err(node.error(None, Problem::NotImplemented(why)));
                 }
             }
             Rule::Number {
                 legal,
                 accepted,
                 wanted,
+                why,
             } => match root.optional::<u32>(name)? {
                 Some(value) if value > legal => {
                     let problem = Problem::OutOfRange {
@@ -112,7 +128,7 @@ pub(super) fn check(root: &Reader<'_>) -> Result<(), ManifestError> {
                     return Err(root.error(Some(name), problem));
                 }
                 Some(value) if value != accepted => {
-                    return Err(root.unsupported(name, value.into(), wanted));
+                    return Err(root.unsupported(name, value.into(), wanted, why));
                 }
                 _ => {}
             },

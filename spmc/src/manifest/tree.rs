@@ -6,10 +6,11 @@
 //! that stop at the first `None`; and its recursive printing is never used, since the depth of a
 //! tree is the file's choice.
 
-use dtoolkit::fdt::{Fdt, FdtNode};
+use dtoolkit::fdt::{Fdt, FdtNode, FdtProperty};
 use dtoolkit::{Node, Property};
+use heapless::Vec;
 
-use super::error::{File, Found, ManifestError, Path, Problem, clip};
+use super::error::{File, Found, ManifestError, Owner, Path, Problem, Wanted, clip};
 
 /// Size of a device tree's header in bytes.
 const HEADER: usize = 40;
@@ -37,12 +38,47 @@ impl Number for u64 {
     const WANTED: &'static str = CELLS;
 }
 
+/// The most properties, and the most children, of a node that are listed; more are looked for in the
+/// tree.
+const LISTED: usize = 32;
+
+/// A node's properties and children. A root is asked for dozens of names, and each look into the tree
+/// would read all names up to the wanted one again.
+pub(super) struct Listed<'t> {
+    properties: Vec<FdtProperty<'t>, LISTED>,
+    children: Vec<FdtNode<'t>, LISTED>,
+    /// There are no other properties.
+    all_properties: bool,
+    /// There are no other children.
+    all_children: bool,
+}
+
+impl<'t> Listed<'t> {
+    /// Lists the properties of a node.
+    pub(super) fn of(reader: &Reader<'t>) -> Self {
+        let mut listed = Self {
+            properties: Vec::new(),
+            children: Vec::new(),
+            all_properties: true,
+            all_children: true,
+        };
+        for property in reader.node.properties() {
+            listed.all_properties &= listed.properties.push(property).is_ok();
+        }
+        for child in reader.node.children() {
+            listed.all_children &= listed.children.push(child).is_ok();
+        }
+        listed
+    }
+}
+
 /// A node, its path and the file it stands in.
 #[derive(Clone)]
 pub(super) struct Reader<'t> {
     file: &'t File,
     node: FdtNode<'t>,
     path: Path,
+    listed: Option<&'t Listed<'t>>,
 }
 
 impl<'t> Reader<'t> {
@@ -77,8 +113,17 @@ impl<'t> Reader<'t> {
                 file,
                 node: fdt.root(),
                 path: clip("/"),
+                listed: None,
             }),
             Err(error) => fail(Problem::Unreadable(error)),
+        }
+    }
+
+    /// The same node, looked at through a list of its properties.
+    pub(super) fn with(self, listed: &'t Listed<'t>) -> Self {
+        Self {
+            listed: Some(listed),
+            ..self
         }
     }
 
@@ -95,17 +140,37 @@ impl<'t> Reader<'t> {
 
     /// The children, in the order of the file.
     pub(super) fn children(&self) -> impl Iterator<Item = Reader<'t>> {
-        let parent = self.clone();
-        self.node.children().map(move |node| Reader {
-            file: parent.file,
+        let (file, path) = (self.file, self.path.clone());
+        self.nodes().map(move |node| Reader {
+            file,
             node,
-            path: join(&parent.path, node.name()),
+            path: join(&path, node.name()),
+            listed: None,
         })
+    }
+
+    /// The children as the tree has them.
+    fn nodes(&self) -> impl Iterator<Item = FdtNode<'t>> {
+        let listed = self.listed.filter(|listed| listed.all_children);
+        let from_list = listed.map(|listed| listed.children.iter().copied());
+        let from_tree = listed.is_none().then(|| self.node.children());
+        let from_list = from_list.into_iter().flatten();
+        from_list.chain(from_tree.into_iter().flatten())
     }
 
     /// The first child with this name, with or without a unit address.
     pub(super) fn find(&self, name: &str) -> Option<Self> {
-        self.children().find(|child| child.base_name() == name)
+        let is_it = |node: &FdtNode<'_>| {
+            let rest = node.name().strip_prefix(name);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('@'))
+        };
+        let node = self.nodes().find(is_it)?;
+        Some(Self {
+            file: self.file,
+            node,
+            path: join(&self.path, node.name()),
+            listed: None,
+        })
     }
 
     /// The first child with this name.
@@ -118,7 +183,7 @@ impl<'t> Reader<'t> {
             ..self.error(
                 None,
                 Problem::Missing {
-                    wanted: "this node",
+                    wanted: "this node".into(),
                 },
             )
         })
@@ -156,14 +221,69 @@ impl<'t> Reader<'t> {
         property: &'static str,
         found: u64,
         wanted: &'static str,
+        why: &'static str,
     ) -> ManifestError {
         self.error(
             Some(property),
             Problem::Unsupported {
                 found: Found::Number(found),
                 wanted,
+                why,
             },
         )
+    }
+
+    /// Refuses the node if this property stands there.
+    ///
+    /// # Errors
+    /// [`Problem::NotImplemented`], with the reason.
+    pub(super) fn refuse(
+        &self,
+        property: &'static str,
+        why: &'static str,
+    ) -> Result<(), ManifestError> {
+        match self.bytes(property) {
+            None => Ok(()),
+            Some(_) => Err(self.error(Some(property), Problem::NotImplemented(why))),
+        }
+    }
+
+    /// The one child that has this name and this `compatible`, if there is one.
+    ///
+    /// # Errors
+    /// [`Problem::OutOfRange`] or [`Problem::Missing`] if a child has only one of both: some readers
+    /// look for the one and some for the other. [`Problem::Duplicate`] if there are two.
+    pub(super) fn chapter(
+        &self,
+        name: &'static str,
+        compatible: &'static str,
+    ) -> Result<Option<Self>, ManifestError> {
+        let mut found: Option<Self> = None;
+        for child in self.children() {
+            let named = child.base_name() == name;
+            if !named && !child.is_compatible(compatible) {
+                continue;
+            }
+            if !named {
+                let problem = Problem::OutOfRange {
+                    found: Found::text(child.name()),
+                    wanted: Wanted::Name(name),
+                };
+                return Err(child.error(None, problem));
+            }
+            if !child.is_compatible(compatible) {
+                return Err(child.incompatible(Wanted::Name(compatible)));
+            }
+            if let Some(first) = found {
+                let problem = Problem::Duplicate {
+                    found: Found::text(child.base_name()),
+                    by: Owner::Node(clip(first.name())),
+                };
+                return Err(child.error(None, problem));
+            }
+            found = Some(child);
+        }
+        Ok(found)
     }
 
     /// An error about a property's type.
@@ -178,8 +298,17 @@ impl<'t> Reader<'t> {
 
     /// A property's bytes.
     pub(super) fn bytes(&self, property: &str) -> Option<&'t [u8]> {
-        let property = self.node.property(property)?;
-        property.value_as::<&'t [u8]>().ok()
+        let listed = self.listed.and_then(|listed| {
+            let mut own = listed.properties.iter();
+            own.find(|listed| listed.name() == property).copied()
+        });
+        let found = match listed {
+            None if self.listed.is_none_or(|listed| !listed.all_properties) => {
+                self.node.property(property)
+            }
+            found => found,
+        };
+        found?.value_as::<&'t [u8]>().ok()
     }
 
     /// Whether a flag stands there.
@@ -228,7 +357,12 @@ impl<'t> Reader<'t> {
     }
 
     /// That a property is not there.
-    pub(super) fn missing(&self, property: &'static str, wanted: &'static str) -> ManifestError {
+    pub(super) fn missing(
+        &self,
+        property: &'static str,
+        wanted: impl Into<Wanted>,
+    ) -> ManifestError {
+        let wanted = wanted.into();
         self.error(Some(property), Problem::Missing { wanted })
     }
 
@@ -289,19 +423,13 @@ impl<'t> Reader<'t> {
     }
 
     /// That `compatible` is not what it should be.
-    pub(super) fn incompatible(&self, wanted: &'static str) -> ManifestError {
+    pub(super) fn incompatible(&self, wanted: Wanted) -> ManifestError {
         match self.bytes("compatible") {
             None => self.missing("compatible", wanted),
             Some(list) => {
                 let first = list.split(|c| *c == 0).next().unwrap_or_default();
                 let found = printable(first).map_or(Found::Garbled, Found::text);
-                self.error(
-                    Some("compatible"),
-                    Problem::OutOfRange {
-                        found,
-                        wanted: wanted.into(),
-                    },
-                )
+                self.error(Some("compatible"), Problem::OutOfRange { found, wanted })
             }
         }
     }

@@ -174,9 +174,7 @@ fn emit_node(node: &Node, out: &mut Vec<u8>, strings: &mut Vec<u8>) {
     out.push(0);
     pad(out);
     for (name, value) in &node.properties {
-        let offset = strings.len() as u32;
-        strings.extend(name.bytes());
-        strings.push(0);
+        let offset = name_offset(name, strings);
         for word in [3, value.len() as u32, offset] {
             out.extend(word.to_be_bytes());
         }
@@ -187,4 +185,14 @@ fn emit_node(node: &Node, out: &mut Vec<u8>, strings: &mut Vec<u8>) {
         emit_node(child, out, strings);
     }
     out.extend(2u32.to_be_bytes());
+}
+
+/// Where a property's name stands. Each stands once, as compilers write it.
+fn name_offset(name: &str, strings: &mut Vec<u8>) -> u32 {
+    let text: Vec<u8> = name.bytes().chain([0]).collect();
+    let known = strings.windows(text.len()).position(|at| at == text);
+    known.unwrap_or_else(|| {
+        strings.extend(&text);
+        strings.len() - text.len()
+    }) as u32
 }

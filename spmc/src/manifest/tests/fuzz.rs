@@ -4,6 +4,7 @@
 use std::sync::LazyLock;
 
 use ffa_abi::EndpointId;
+use ffa_abi::package::Package;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
@@ -12,18 +13,24 @@ use super::*;
 
 /// Everything that is done with bytes from outside.
 fn read_all(blob: &[u8]) {
-    static FITS: LazyLock<(SpmcManifest, PartitionManifest)> =
-        LazyLock::new(|| (spmc(SPMC).unwrap(), echo(ECHO).unwrap()));
-    let (fits, partition) = &*FITS;
+    type Fits = (SpmcManifest, Vec<(PartitionManifest, Package)>);
+    static FITS: LazyLock<[Fits; 2]> = LazyLock::new(|| {
+        let partition = |source| (echo(source).unwrap(), package());
+        let mut store = partition(STORE);
+        store.1.hob_list = Some(0x2_4000..0x2_4800);
+        [
+            (spmc(SPMC).unwrap(), vec![partition(ECHO)]),
+            (spmc(FIELD).unwrap(), vec![partition(OS), store]),
+        ]
+    });
     match SpmcManifest::parse(blob) {
         Ok(manifest) => {
             let _ = check_layout(&manifest, IMAGE).map_err(one_line);
             for entry in 0..=manifest.partitions.len() {
-                let _ = check_memory(&manifest, entry, &[]).map_err(one_line);
-                match check_partition(&manifest, entry, partition, &package(), &[]) {
-                    Ok(accepted) => promises(&manifest, &accepted, &[]),
-                    Err(error) => one_line(error),
-                }
+                let _ = check_memory(&manifest, entry, &[], &FIRMWARE).map_err(one_line);
+            }
+            for (_, partitions) in &*FITS {
+                load_all(&manifest, partitions);
             }
             for cpu in &manifest.cpus {
                 assert!(manifest.core_index(*cpu).unwrap() < manifest.cpus.len());
@@ -35,38 +42,120 @@ fn read_all(blob: &[u8]) {
         Ok(partition) => {
             assert!(!partition.services.is_empty());
             assert_ne!(partition.messaging_method(), 0);
-            match check_partition(fits, 0, &partition, &package(), &[]) {
-                Ok(accepted) => promises(fits, &accepted, &[]),
-                Err(error) => one_line(error),
+            assert!(partition.abort_action.is_none() || partition.lifecycle);
+            assert!(!partition.lifecycle || partition.execution_ctx_count == 1);
+            for (fits, others) in &*FITS {
+                for place in 0..others.len() {
+                    let mut partitions = others.clone();
+                    partitions[place].0 = partition.clone();
+                    load_all(fits, &partitions);
+                }
             }
         }
         Err(error) => one_line(error),
     }
 }
 
+/// Loads partitions one after the other and checks what is promised of those accepted.
+fn load_all(manifest: &SpmcManifest, partitions: &[(PartitionManifest, Package)]) -> Vec<Accepted> {
+    let mut accepted: Vec<Accepted> = Vec::new();
+    for (entry, (partition, package)) in partitions.iter().enumerate() {
+        match check_partition(manifest, entry, partition, package, &accepted, &FIRMWARE) {
+            Ok(next) => {
+                promises(manifest, partition, &next, &accepted);
+                accepted.push(next);
+            }
+            Err(error) => one_line(error),
+        }
+    }
+    accepted
+}
+
 fn one_line(error: ManifestError) {
     let text = error.to_string();
     assert!(text.bytes().all(|c| matches!(c, b' '..=b'~')), "{text:?}");
+    // The loader logs it from a buffer of this size.
+    assert!(text.len() <= 320, "{text:?}");
+}
+
+fn apart(a: &Range<u64>, b: &Range<u64>) -> bool {
+    a.end <= b.start || b.end <= a.start
 }
 
 /// What holds of every accepted partition.
-fn promises(manifest: &SpmcManifest, accepted: &Accepted, earlier: &[Accepted]) {
+fn promises(
+    manifest: &SpmcManifest,
+    partition: &PartitionManifest,
+    accepted: &Accepted,
+    earlier: &[Accepted],
+) {
     let region = &accepted.region;
-    assert!(
-        region.start < region.end
-            && region.start.is_multiple_of(4096)
-            && region.end.is_multiple_of(4096)
-    );
+    let nobodys = |range: &Range<u64>| {
+        assert!(range.start < range.end && (range.start | range.end).is_multiple_of(4096));
+        assert!(manifest.image().is_none_or(|image| apart(&image, range)));
+        assert!(FIRMWARE.own.iter().all(|own| apart(own, range)));
+        assert!(earlier.iter().all(|other| apart(&other.region, range)));
+    };
+    let lies_in = |range: &Range<u64>, kinds: &[MemoryKind]| {
+        let holds = |m: &MemoryRange| {
+            kinds.contains(&m.kind) && m.base <= range.start && range.end <= m.base + m.size
+        };
+        assert!(manifest.memory.iter().any(holds));
+    };
+    nobodys(region);
+    lies_in(region, &[MemoryKind::Memory]);
     assert!(region.contains(&accepted.entrypoint));
     assert!(accepted.id.is_partition());
-    let secure = |m: &MemoryRange| {
-        m.kind == MemoryKind::Memory && m.base <= region.start && region.end <= m.base + m.size
-    };
-    assert!(manifest.memory.iter().any(secure));
-    let apart = |other: &Range<u64>| other.end <= region.start || region.end <= other.start;
-    assert!(manifest.image().is_none_or(|image| apart(&image)));
+    assert!(earlier.iter().all(|other| other.id != accepted.id));
+
+    assert_eq!(accepted.memory.len(), partition.memory_regions.len());
+    assert_eq!(accepted.devices.len(), partition.device_regions.len());
+    let own: Vec<_> = accepted.memory.iter().chain(&accepted.devices).collect();
+    for (index, mapped) in own.iter().enumerate() {
+        let range = &mapped.range;
+        nobodys(range);
+        assert!(mapped.access.read);
+        assert!(own[..index].iter().all(|other| apart(&other.range, range)));
+        let inside = region.start <= range.start && range.end <= region.end;
+        assert!(mapped.inside == inside && (inside || apart(region, range)));
+    }
+    for memory in &accepted.memory {
+        let kinds = [[MemoryKind::Memory], [MemoryKind::NsMemory]];
+        lies_in(&memory.range, &kinds[usize::from(memory.normal_world)]);
+        assert!(memory.access.execute || !memory.range.contains(&accepted.entrypoint));
+        for other in earlier {
+            let mut others = other.memory.iter().chain(&other.devices);
+            assert!(others.all(|other| apart(&other.range, &memory.range)));
+        }
+    }
+    for device in &accepted.devices {
+        assert!(!device.access.execute && !device.inside);
+        match device.normal_world {
+            false => lies_in(&device.range, &[MemoryKind::DeviceMemory]),
+            true => lies_in(
+                &device.range,
+                &[MemoryKind::NsDeviceMemory, MemoryKind::NsMemory],
+            ),
+        }
+        for other in earlier {
+            let mut memory = other.memory.iter();
+            assert!(memory.all(|other| apart(&other.range, &device.range)));
+            let shared = |other: &Mapped| !other.exclusive && !device.exclusive;
+            let mut devices = other.devices.iter();
+            assert!(devices.all(|other| shared(other) || apart(&other.range, &device.range)));
+        }
+    }
     for other in earlier {
-        assert!(apart(&other.region) && other.id != accepted.id);
+        let mut regions = other.memory.iter().chain(&other.devices);
+        assert!(regions.all(|other| apart(&other.range, region)));
+    }
+    if let Some((rx, tx)) = &accepted.rx_tx {
+        let size = rx.end - rx.start;
+        assert!(rx != tx && size == tx.end - tx.start && size <= 4 * 4096);
+        for buffer in [rx, tx] {
+            let memory = accepted.memory.iter().find(|m| m.range == *buffer).unwrap();
+            assert!(memory.access.write && !memory.access.execute && !memory.normal_world);
+        }
     }
 }
 
@@ -150,6 +239,11 @@ fn value() -> impl Strategy<Value = Vec<u8>> {
         0xffff,
         0x10000,
         0x10002,
+        0x1c0a_0000,
+        0x0630_0000,
+        0x0740_0000,
+        0x8100_1000,
+        0xffff_f000,
         u32::MAX,
     ]);
     prop_oneof![
@@ -182,9 +276,30 @@ fn change() -> impl Strategy<Value = Change> {
         "messaging-method",
         "hob_list",
         "power-management-messages",
+        "base-address",
+        "load-address-relative-offset",
+        "pages-count",
+        "attributes",
+        "phandle",
+        "exclusive-access",
+        "stream-ids",
+        "lifecycle-support",
+        "abort-action",
+        "smc_whitelist",
     ]);
     let nodes = select(vec![
-        "vm1", "vm65535", "vm65536", "vm", "memory", "services", "cpu@1", "x",
+        "vm1",
+        "vm65535",
+        "vm65536",
+        "vm",
+        "memory",
+        "services",
+        "cpu@1",
+        "memory-regions",
+        "device-regions",
+        "rx_tx-info",
+        "gic",
+        "x",
     ]);
     let index = any::<Index>;
     prop_oneof![
@@ -197,7 +312,50 @@ fn change() -> impl Strategy<Value = Change> {
 }
 
 fn source() -> impl Strategy<Value = &'static str> {
-    select(vec![SPMC, ECHO, SERVICES])
+    select(vec![SPMC, ECHO, SERVICES, FIELD, OS, STORE])
+}
+
+/// A place in a package's first pages, often one in a header.
+fn damaged() -> impl Strategy<Value = usize> {
+    prop_oneof![
+        0usize..0x20,
+        0xff8usize..0x1028,
+        0x1000usize..0x1800,
+        0x2ff8usize..0x3000,
+        0x3ff8usize..0x4000
+    ]
+}
+
+/// A memory region, or a device region that is made of it, near the edges of what there is.
+fn region() -> impl Strategy<Value = (bool, Region)> {
+    let window = select(vec![0x7400, 0x8040, 0x8060, 0x8080, 0x80a0]);
+    let page = prop_oneof![
+        12 => (window, 0u64..9).prop_map(|(window, page)| window + page),
+        2 => 0x7270u64..0x7340,
+        1 => select(vec![0x6000, 0x6100, 0x6280, 0x7fef, u64::MAX >> 12])
+    ];
+    let base = prop_oneof![
+        4 => page.prop_map(|page| Base::Address(page << 12)),
+        1 => (0u64..0x400).prop_map(|page| Base::Offset(page << 12)),
+    ];
+    let pages = prop_oneof![16 => 1u32..4, 1 => 1u32..0x100, 1 => any::<u32>()];
+    (any::<(bool, bool, bool, bool)>(), base, pages).prop_map(
+        |((device, normal_world, write, execute), base, pages)| {
+            let access = Access {
+                read: true,
+                write,
+                execute,
+            };
+            let region = Region {
+                base,
+                pages,
+                access,
+                normal_world,
+                name: "r".try_into().unwrap(),
+            };
+            (device, region)
+        },
+    )
 }
 
 proptest! {
@@ -268,6 +426,69 @@ proptest! {
     }
 
     #[test]
+    fn accepted_regions_are_nobody_elses(
+        systems in proptest::collection::vec(proptest::collection::vec(region(), 0..3), 2..=2),
+        hole in 0u64..0x40,
+    ) {
+        let mut manifest = spmc(FIELD).unwrap();
+        // Kinds of memory close to each other, so that a few pages decide.
+        for (memory, page) in manifest.memory.iter_mut().skip(1).zip([0x40, 0x60, 0x80, 0xa0]) {
+            (memory.base, memory.size) = (0x0800_0000 + page * 4096, 8 * 4096);
+        }
+        manifest.partitions[1].load_address += hole * 4096;
+        let sources = [OS, STORE].map(|source| echo(source).unwrap());
+        let mut partitions = Vec::new();
+        for (mut partition, regions) in sources.into_iter().zip(systems) {
+            (partition.memory_regions, partition.device_regions) = Default::default();
+            partition.rx_tx = None;
+            for (device, region) in regions {
+                if device {
+                    let Base::Address(base) = region.base else { continue };
+                    let device = DeviceRegion {
+                        base,
+                        pages: region.pages,
+                        access: Access { execute: false, ..region.access },
+                        normal_world: region.normal_world,
+                        exclusive: region.access.execute,
+                        name: region.name,
+                    };
+                    partition.device_regions.push(device).unwrap();
+                } else {
+                    partition.memory_regions.push(region).unwrap();
+                }
+            }
+            partition.boot_info_hob = false;
+            partitions.push((partition, package()));
+        }
+        load_all(&manifest, &partitions);
+    }
+
+    #[test]
+    fn packages_with_any_bytes_are_loaded_or_refused(
+        damage in proptest::collection::vec((damaged(), any::<u8>()), 1..8),
+        end in proptest::option::of(0usize..0x2_0000),
+        header in proptest::option::of(any::<[u32; 6]>()),
+        list in any::<bool>(),
+    ) {
+        let store = dts::compile(STORE);
+        let mut memory = if list { listed(&store) } else { packed(&store) };
+        if let Some(header) = header {
+            for (to, word) in memory.chunks_mut(4).zip(header).skip(1) {
+                to.copy_from_slice(&(word % 0x10_1000).to_le_bytes());
+            }
+            memory[4..8].copy_from_slice(&(header[0] % 4).to_le_bytes());
+        }
+        for (at, byte) in damage {
+            memory[at] = byte;
+        }
+        memory.truncate(end.unwrap_or(usize::MAX));
+        let os = packed(&dts::compile(OS));
+        let (accepted, refused) = boot(FIELD, &[&os, &memory]).unwrap();
+        prop_assert_eq!(accepted.len() + refused.len(), 2);
+        prop_assert_eq!(accepted[0].name.as_str(), "os");
+    }
+
+    #[test]
     fn accepted_partitions_never_touch_each_other(
         places in proptest::collection::vec((0u64..0x1400, 0u64..0x800, any::<u16>()), 1..8),
         extreme in any::<(u64, u64, u64)>(),
@@ -292,18 +513,9 @@ proptest! {
                 partition.id = Some(EndpointId(0x8001));
             }
             manifest.partitions.push(entry).unwrap();
-            partitions.push(partition);
+            partitions.push((partition, package()));
         }
-        let mut accepted: Vec<Accepted> = Vec::new();
-        for (entry, partition) in partitions.iter().enumerate() {
-            match check_partition(&manifest, entry, partition, &package(), &accepted) {
-                Ok(next) => {
-                    promises(&manifest, &next, &accepted);
-                    accepted.push(next);
-                }
-                Err(error) => one_line(error),
-            }
-        }
+        let accepted = load_all(&manifest, &partitions);
         let order = boot_sequence(&accepted);
         prop_assert_eq!(order.len(), accepted.len());
         prop_assert!(order.is_sorted_by_key(|index| accepted[*index].boot_order));
@@ -355,10 +567,14 @@ fn nothing_of_the_specification_is_forgotten() {
         "gp-register-num",
         "power-management-messages",
         "boot-info",
+        "rx_tx-info",
+        "lifecycle-support",
+        "abort-action",
+        "memory-regions",
+        "device-regions",
     ];
     let all = [
         "auxiliary-id",
-        "rx_tx-info",
         "managed-exit",
         "managed-exit-virq",
         "ns-interrupts-action",
@@ -368,15 +584,12 @@ fn nothing_of_the_specification_is_forgotten() {
         "has-primary-scheduler",
         "time-slice-mem",
         "vm-availability-messages",
-        "lifecycle-support",
-        "abort-action",
         "live-activation-support",
         "live-activation-register",
         "live-state-buffer-info",
-        "memory-regions",
-        "device-regions",
         "smmu-id",
         "stream-ids",
+        "stream-ids-access-permissions",
     ];
     let table: Vec<_> = table::TABLE.iter().map(|(name, _)| *name).collect();
     for name in all {

@@ -147,8 +147,8 @@ fn what_only_informs_is_accepted() {
         "debug_name = \"x\";",
         "mem-size = <0xd80000>;",
         "run-time-model = <1>;",
-        "auxiliary-id = <0xae>;",
         "has-primary-scheduler;",
+        "auxiliary-id = <0xae>;",
         "time-slice-mem;",
         "managed-exit-virq;",
         "other-s-interrupts-action = <1>;",
@@ -277,9 +277,16 @@ fn the_manifests_for_qemu_virt_fit_together() {
     let mut accepted = Vec::new();
     for (entry, file) in ["sp-echo.dts", "sp-relay.dts"].into_iter().enumerate() {
         let name = &manifest.partitions[entry].debug_name;
-        check_memory(&manifest, entry, &accepted).unwrap();
+        check_memory(&manifest, entry, &accepted, &FIRMWARE).unwrap();
         let partition = PartitionManifest::parse(name, &dts::compile(&read(file))).unwrap();
-        let loaded = check_partition(&manifest, entry, &partition, &package(), &accepted);
+        let loaded = check_partition(
+            &manifest,
+            entry,
+            &partition,
+            &package(),
+            &accepted,
+            &FIRMWARE,
+        );
         accepted.push(loaded.unwrap_or_else(|error| panic!("{error}")));
     }
     assert_eq!(accepted.len(), manifest.partitions.len());
