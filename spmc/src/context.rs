@@ -56,6 +56,8 @@ pub struct Request {
     pub origin: Option<Giver>,
     /// The core on which it was sent, which tells the contexts of one sender apart.
     pub core: u16,
+    /// The sender's life in which it was sent: a sender that was restarted is another one.
+    pub life: u16,
     /// The form.
     pub kind: RequestKind,
 }
@@ -68,6 +70,8 @@ pub struct Parked {
     pub from: Slot,
     /// The core on which it was sent, which tells the contexts of one sender apart.
     pub core: u16,
+    /// The sender's life in which it was sent.
+    pub life: u16,
     /// `FFA_MSG_SEND_DIRECT_RESP2` in x0-x17.
     pub message: Regs,
 }
@@ -161,7 +165,7 @@ impl<M> Context<M> {
                     sender,
                     receiver: own,
                 };
-                self.serve(ids, kind, Giver::NormalWorld, 0);
+                self.serve(ids, kind, Giver::NormalWorld, (0, 0));
             }
             request => self.request = request,
         }
@@ -191,6 +195,7 @@ impl<M> Context<M> {
             sender: Endpoints::from_register(self.expected).receiver,
             origin: Some(Giver::NormalWorld),
             core: 0,
+            life: 0,
             kind,
         })
     }
@@ -213,9 +218,16 @@ impl<M> Context<M> {
         self.expected
     }
 
-    /// It serves a request from now on, which came with `ids`.
+    /// It serves a request from now on, which came with `ids`, sent on a core in one of its sender's
+    /// lives.
     #[inline(always)]
-    pub fn serve(&mut self, ids: Endpoints, kind: RequestKind, origin: Giver, core: u16) {
+    pub fn serve(
+        &mut self,
+        ids: Endpoints,
+        kind: RequestKind,
+        origin: Giver,
+        (core, life): (u16, u16),
+    ) {
         if let Giver::NormalWorld = origin {
             self.expected = Self::answer_code(ids.reversed(), kind);
         } else {
@@ -223,6 +235,7 @@ impl<M> Context<M> {
                 sender: ids.sender,
                 origin: Some(origin),
                 core,
+                life,
                 kind,
             });
         }
@@ -300,6 +313,35 @@ pub struct Service {
     pub messaging: Messaging,
 }
 
+/// What becomes of a partition that aborts: `lifecycle-support` and `abort-action` of its manifest
+/// (DEN0077A 1.3, "Partition lifecycle").
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum AbortAction {
+    /// No lifecycle support: it has failed for good, and who calls it is told ABORTED.
+    #[default]
+    Fail,
+    /// It is stopped: who calls it is told BUSY.
+    Stop,
+    /// It is destroyed: nobody finds it any more, and its memory is wiped.
+    Destroy,
+    /// It is loaded anew and initialises at once.
+    Restart,
+    /// All partitions stop.
+    Propagate,
+}
+
+/// The most function identifiers in `smc_whitelist`.
+pub const MAX_WHITELIST: usize = 32;
+
+/// Which calls that are not FF-A a partition may make to EL3, beyond those that everybody may.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SmcFilter {
+    /// `smc_whitelist`.
+    pub whitelist: Vec<u32, MAX_WHITELIST>,
+    /// `smc_whitelist_permissive`: those that are not in the list too.
+    pub permissive: bool,
+}
+
 /// What does not change of a partition after boot.
 #[derive(Clone, Debug)]
 pub struct PartitionInfo {
@@ -313,9 +355,33 @@ pub struct PartitionInfo {
     pub contexts: u16,
     /// How mixed 32- and 64-bit completions are handled for it.
     pub mode: Mode,
+    /// The UUID of its image, nil if it has none (FF-A 1.3).
+    pub image: Uuid,
+    /// What becomes of it when it aborts. Other than [`AbortAction::Fail`] only with a single
+    /// context.
+    pub abort_action: AbortAction,
+    /// Which of its calls EL3 gets to see.
+    pub smc: SmcFilter,
 }
 
 impl PartitionInfo {
+    /// A partition with these services and nothing special.
+    pub fn new(id: EndpointId, services: Vec<Service, MAX_UUIDS>, contexts: u16) -> Self {
+        let all = services
+            .iter()
+            .fold(0, |all, service| all | service.messaging.0);
+        Self {
+            id,
+            services,
+            messaging: Messaging(all),
+            contexts,
+            mode: Mode::Permissive,
+            image: Uuid::NIL,
+            abort_action: AbortAction::Fail,
+            smc: SmcFilter::default(),
+        }
+    }
+
     /// Whether it has one context, which migrates to the caller's core.
     pub const fn is_up(&self) -> bool {
         self.contexts == 1

@@ -43,6 +43,8 @@ pub enum Event {
     Abort,
     /// Its core is switched off.
     SwitchOff,
+    /// It was loaded anew after it failed, and runs for the first time again.
+    Restart,
 }
 
 /// The one table of state transitions; `None` where an event is impossible in a state.
@@ -77,6 +79,7 @@ const fn transition(state: State, event: Event) -> Option<State> {
             State::Created | State::Waiting | State::Blocked | State::Preempted | State::Aborted,
             Event::SwitchOff,
         ) => State::Off,
+        (State::Aborted, Event::Restart) => State::Starting,
         _ => return None,
     })
 }
@@ -86,6 +89,8 @@ const fn transition(state: State, event: Event) -> Option<State> {
 pub enum Model {
     /// First run, until its first `FFA_MSG_WAIT`.
     Init,
+    /// The same after a restart: it has somebody waiting who must be told that it had failed.
+    Restart,
     /// `FFA_RUN`.
     Run,
     /// A direct request.
@@ -116,8 +121,8 @@ pub const fn permitted(model: Model, call: CycleCall) -> bool {
 
 const fn allowed(model: Model, call: CycleCall) -> bool {
     match (model, call) {
-        (Model::Init, CycleCall::Request | CycleCall::Wait) => true,
-        (Model::Init, _) => false,
+        (Model::Init | Model::Restart, CycleCall::Request | CycleCall::Wait) => true,
+        (Model::Init | Model::Restart, _) => false,
         (Model::Run, CycleCall::Response) => false,
         (Model::Run, _) => true,
         (Model::DirectRequest, CycleCall::Wait) => false,
@@ -215,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_leaves_aborted_but_its_core_going_off() {
+    fn nothing_leaves_aborted_but_a_restart_and_its_core_going_off() {
         for event in [
             Event::Start,
             Event::Enter,
@@ -232,11 +237,23 @@ mod tests {
     }
 
     #[test]
+    fn only_what_has_failed_is_restarted() {
+        for state in STATES {
+            assert_eq!(
+                next(state, Event::Restart).is_some(),
+                state == State::Aborted,
+                "{state:?}"
+            );
+        }
+    }
+
+    #[test]
     fn runtime_models_bar_what_the_specification_bars() {
         assert!(!permitted(Model::DirectRequest, CycleCall::Wait));
         assert!(!permitted(Model::Run, CycleCall::Response));
         for call in [CycleCall::Response, CycleCall::Run, CycleCall::Yield] {
             assert!(!permitted(Model::Init, call));
+            assert!(!permitted(Model::Restart, call));
         }
         assert!(permitted(Model::DirectRequest, CycleCall::Response));
         assert!(permitted(Model::Run, CycleCall::Wait));

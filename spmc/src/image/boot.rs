@@ -4,7 +4,10 @@
 //! An error in the SPMC's own manifest stops it with a message.
 
 use super::{BOARD, cpu::Cpu, load, vcpu::Vcpu};
-use core::fmt::{Display, Write};
+use core::{
+    fmt::{Display, Write},
+    ops::Range,
+};
 use defmt::{error, info, warn};
 use ffa_abi::{
     Regs,
@@ -18,7 +21,7 @@ use platform::{
     gic, layout,
     once::{Once, Shared},
     read_sysreg,
-    stage1::{Kind, Pool, Stage1, Stage1Builder},
+    stage1::{Kind, Pool, Stage1, Stage1Builder, Store},
     timer::{self, GenericTimer},
     uart::CONSOLE,
 };
@@ -36,9 +39,19 @@ pub type PeState = Pe<'static, Vcpu>;
 
 const PAGE: usize = 4096;
 
-/// Tables of the image's own map.
-static STAGE1: Pool<48> = Pool::new();
+/// Tables of the image's own map: the image's, those of the windows that loading opens, and of 33
+/// RX/TX pairs, each in other megabytes.
+const TABLES: usize = 72;
+// SAFETY: Nothing is placed there but tables, which are cleared when they are taken.
+#[unsafe(link_section = ".noinit")]
+static STORE: Store<TABLES> = Store::new();
+static STAGE1: Pool<TABLES> = Pool::new(&STORE);
 static MAP: Once<Option<Stage1>> = Once::new(None);
+/// The image's own map, once it is on.
+static MAPPED: Shared<Stage1> = Shared::new();
+static MANIFEST: Once<Option<SpmcManifest>> = Once::new(None);
+/// The SPMC's manifest, once it was read and found good.
+static READ: Shared<SpmcManifest> = Shared::new();
 static CORE: Once<Core> = Once::new(Spmc::new());
 static CONTEXTS: Once<[[Context<Vcpu>; MAX_CPUS]; MAX_PARTITIONS]> =
     Once::new([const { [const { Context::new(Vcpu::RESET) }; MAX_CPUS] }; MAX_PARTITIONS]);
@@ -55,6 +68,39 @@ static PES: [Once<PeState>; MAX_CPUS] = [
 ];
 /// The core, for cores that come later.
 static SHARED: Shared<Core> = Shared::new();
+
+/// The image's own map.
+pub fn map() -> &'static Stage1 {
+    match MAPPED.get() {
+        Some(map) => map,
+        // Nothing that needs it runs before it is on.
+        None => cpu::park(),
+    }
+}
+
+/// The SPMC's manifest.
+pub fn manifest() -> Option<&'static SpmcManifest> {
+    READ.get()
+}
+
+/// Gives `f` secure memory that no partition can reach meanwhile: it has not run yet, or will never
+/// run again as it was. `None` if it could not be mapped.
+pub fn with_memory<R>(range: Range<u64>, f: impl FnOnce(&mut [u8]) -> R) -> Option<R> {
+    let range = range.start as usize..range.end as usize;
+    let map = map();
+    // SAFETY: Callers name secure RAM that is neither the image's nor mapped otherwise (the map
+    // would refuse it); nobody else uses it meanwhile.
+    unsafe { map.map(range.clone(), Kind::Data) }.ok()?;
+    // SAFETY: Just mapped, for this function alone.
+    let memory = unsafe { core::slice::from_raw_parts_mut(range.start as *mut u8, range.len()) };
+    let result = f(memory);
+    // SAFETY: `memory` is not used any more.
+    if unsafe { map.unmap(range) }.is_err() {
+        error!("memory of a partition could not be unmapped");
+        return None;
+    }
+    Some(result)
+}
 
 /// Stops the SPMC before the normal world has started: the reason goes to the log and, as plain
 /// text, to the UART, and EL3 is told that initialisation failed.
@@ -99,7 +145,7 @@ pub fn primary(args: &BootArgs) -> (&'static Core, &'static mut PeState, Cpu) {
     ) else {
         cpu::park()
     };
-    let order = load::load_all(&manifest, map, core, pe, contexts);
+    let order = load::load_all(manifest, core, pe, contexts);
     let core: &'static Core = core;
     SHARED.set(core);
     bring_up_gic();
@@ -192,15 +238,20 @@ fn own_map(manifest_page: usize) -> &'static Stage1 {
         Ok::<_, platform::stage1::Stage1Error>(builder)
     };
     match build() {
-        // SAFETY: E2H was set at the entry; the map holds all of the image, and nothing else runs.
-        Ok(builder) => place.insert(unsafe { builder.activate() }),
+        Ok(builder) => {
+            // SAFETY: E2H was set at the entry; the map holds all of the image, and nothing else
+            // runs.
+            let map = place.insert(unsafe { builder.activate() });
+            MAPPED.set(map);
+            map
+        }
         // The pool is sized for this map; nothing could be said without one.
         Err(_) => cpu::park(),
     }
 }
 
 /// Reads the SPMC's manifest, or stops.
-fn read_manifest(address: u64, page: usize) -> SpmcManifest {
+fn read_manifest(address: u64, page: usize) -> &'static SpmcManifest {
     if address as usize != page || !BOARD.is_secure_ram(address, PAGE as u64) {
         let mut text: String<96> = String::new();
         let _ = write!(
@@ -219,6 +270,11 @@ fn read_manifest(address: u64, page: usize) -> SpmcManifest {
     if let Err(error) = check_layout(&manifest, image) {
         stop(&error);
     }
+    let Some(place) = MANIFEST.take() else {
+        cpu::park()
+    };
+    let manifest = place.insert(manifest);
+    READ.set(manifest);
     manifest
 }
 

@@ -6,7 +6,8 @@
 
 use super::{
     boot::{Core, PeState},
-    console,
+    estate,
+    port::Port,
     vcpu::Vcpu,
 };
 use defmt::{error, info, warn};
@@ -136,6 +137,15 @@ impl Cpu {
                     }
                     slot = next;
                 }
+                // What is left of a partition's life is dealt with, and somebody else runs.
+                next @ (Next::Reload(_) | Next::Wipe(_)) => match self.after_life(spmc, pe, next) {
+                    Next::Partition(next) => slot = next,
+                    next => {
+                        self.evict(pe);
+                        self.restore_normal_world(pe);
+                        return next;
+                    }
+                },
                 next => {
                     if self.plain == slot.0
                         && let Some(context) = pe.context(slot)
@@ -160,12 +170,40 @@ impl Cpu {
         }
     }
 
+    /// Loads a partition anew or wipes it, as the core says; gives who runs next.
+    #[cold]
+    #[inline(never)]
+    fn after_life(&mut self, spmc: &'static Core, pe: &mut PeState, what: Next) -> Next {
+        let outcome = match what {
+            Next::Reload(slot) => {
+                // Its registers leave the core before they are those of its first entry.
+                self.let_go(pe, slot);
+                let vcpu = pe.context(slot).map(|context| &mut context.machine);
+                let done = vcpu.is_some_and(|vcpu| estate::reload(slot, vcpu))
+                    && estate::map_static_buffers(spmc, slot, &mut Port);
+                spmc.reloaded(pe, slot, done)
+            }
+            Next::Wipe(slot) => {
+                self.let_go(pe, slot);
+                if let Some(context) = pe.context(slot) {
+                    estate::wipe(slot, &mut context.machine);
+                }
+                spmc.wiped(pe, slot)
+            }
+            next => return next,
+        };
+        if let Some(left) = outcome.left {
+            spmc.saved(pe, left);
+        }
+        outcome.next
+    }
+
     /// Enters the resident partition again and again until its exit concerns the core.
     #[inline(always)]
     fn run_one(&mut self, spmc: &'static Core, pe: &mut PeState, slot: Slot) -> Outcome {
         loop {
             let Some(context) = pe.context(slot) else {
-                return spmc.abort(pe, slot);
+                return spmc.abort(pe, slot, None, &mut Port);
             };
             let vcpu = &mut context.machine;
             // SAFETY: `make_resident` has loaded this context's stage 2, identity and EL1
@@ -179,7 +217,7 @@ impl Cpu {
                     if smc {
                         vcpu.regs.pc = vcpu.regs.pc.wrapping_add(4);
                     }
-                    return spmc.handle_partition(pe, slot, &mut console::Port);
+                    return spmc.handle_partition(pe, slot, &mut Port);
                 }
                 if self.trapped(vcpu, slot) == Trapped::WantsFp {
                     self.give_fp(pe, slot);
@@ -195,7 +233,7 @@ impl Cpu {
                         slot.0,
                         read_sysreg!("esr_el2")
                     );
-                    return spmc.abort(pe, slot);
+                    return spmc.abort(pe, slot, None, &mut Port);
                 }
             }
         }

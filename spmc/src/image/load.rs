@@ -7,7 +7,9 @@
 
 use super::{
     BOARD,
-    boot::{Core, PeState},
+    boot::{self, Core, PeState},
+    estate::{Estate, Spaces},
+    port::Port,
     vcpu::Vcpu,
 };
 use core::{
@@ -16,49 +18,56 @@ use core::{
 };
 use defmt::{error, info, warn};
 use ffa_abi::{
-    boot_info::{self, WithManifest},
+    Uuid,
+    boot_info::{self, Item, ItemKind},
     contract::Mode,
     package::Package,
 };
 use heapless::{String, Vec};
-use platform::{
-    cache,
-    el1::El1State,
-    guest::GuestRegs,
-    stage1::{Kind, Stage1},
-    stage2::{Attr, IpaSpace, Stage2, TablePool, Tlbi},
-};
+use platform::{cache, el1::El1State, guest::GuestRegs, once::Once};
 use spmc::{
     MAX_CPUS, MAX_PARTITIONS,
-    context::{Context, Messaging, PartitionInfo, Service, Slot},
+    context::{AbortAction, Context, Messaging, PartitionInfo, Service, Slot, SmcFilter},
     manifest::{
-        Accepted, ManifestError, PartitionManifest, SpmcManifest, boot_sequence, check_memory,
-        check_partition,
+        self, Accepted, ManifestError, MemoryKind, PartitionManifest, Reserved, SpmcManifest,
+        boot_sequence, check_memory, check_partition,
     },
 };
-use zerocopy::IntoBytes;
 
 const PAGE: usize = 4096;
 
-/// Tables of the partitions' maps: two roots and a few levels for each.
-static STAGE2: TablePool<96> = TablePool::new();
+/// The partitions so far. Too large for a stack.
+type AllAccepted = Vec<Accepted, MAX_PARTITIONS>;
+static ACCEPTED: Once<AllAccepted> = Once::new(Vec::new());
+
+/// What nobody may be given: the SPMC's own devices and the firmware's memory, and the copies that
+/// restarts need.
+type Own = Vec<Range<u64>, { 4 + MAX_PARTITIONS }>;
 
 /// Loads every partition that can be; gives the slots in boot order.
 pub fn load_all(
     manifest: &SpmcManifest,
-    map: &'static Stage1,
     core: &mut Core,
     pe: &mut PeState,
     contexts: &'static mut [[Context<Vcpu>; MAX_CPUS]; MAX_PARTITIONS],
 ) -> Vec<Slot, MAX_PARTITIONS> {
-    let mut accepted: Vec<Accepted, MAX_PARTITIONS> = Vec::new();
+    let Some(accepted) = ACCEPTED.take() else {
+        return Vec::new();
+    };
+    let regions = [
+        BOARD.uart_secure.region,
+        BOARD.gic.distributor,
+        BOARD.gic.redistributors,
+        BOARD.secure_firmware,
+    ];
+    let mut own: Own = regions.iter().map(|r| r.base..r.end()).collect();
     let mut slots: Vec<Slot, MAX_PARTITIONS> = Vec::new();
     for (entry, contexts) in contexts
         .iter_mut()
         .enumerate()
         .take(manifest.partitions.len())
     {
-        match load(manifest, entry, &accepted, map, core, pe, contexts) {
+        match load(manifest, entry, accepted, &mut own, core, pe, contexts) {
             Ok((partition, slot)) => {
                 info!(
                     "partition {=str}: id {=u16:#x}, {=u64:#x}..{=u64:#x}, entry {=u64:#x}",
@@ -75,7 +84,7 @@ pub fn load_all(
             Err(reason) => error!("partition refused: {=str}", reason.as_str()),
         }
     }
-    boot_sequence(&accepted)
+    boot_sequence(accepted)
         .iter()
         .filter_map(|index| slots.get(*index).copied())
         .collect()
@@ -91,82 +100,76 @@ fn sentence(what: &impl Display) -> Reason {
     text
 }
 
+/// The same, about a partition.
+fn about(name: &str, what: &str) -> Reason {
+    sentence(&format_args!("partition {name:?}: {what}"))
+}
+
 /// Loads one partition: reads its package and manifest, builds its stage 2, sets up its contexts.
 fn load(
     manifest: &SpmcManifest,
     entry: usize,
     accepted: &[Accepted],
-    map: &'static Stage1,
+    own: &mut Own,
     core: &mut Core,
     pe: &mut PeState,
     contexts: &'static mut [Context<Vcpu>; MAX_CPUS],
 ) -> Result<(Accepted, Slot), Reason> {
-    let region = check_memory(manifest, entry, accepted).map_err(|e| sentence(&e))?;
+    let region =
+        check_memory(manifest, entry, accepted, &Reserved { own }).map_err(|e| sentence(&e))?;
     let name = manifest
         .partitions
         .get(entry)
         .map_or("", |entry| entry.debug_name.as_str());
     if !BOARD.is_secure_ram(region.start, region.end - region.start) {
-        return Err(sentence(&"its memory is not secure RAM of this board"));
+        return Err(about(name, "its memory is not secure RAM of this board"));
     }
-    let range = region.start as usize..region.end as usize;
-    // SAFETY: The region is secure RAM that is neither the image's nor another partition's.
-    unsafe { map.map(range.clone(), Kind::Data) }.map_err(|_| sentence(&"no tables left"))?;
-    // SAFETY: Just mapped, and nothing runs there before `start`; the partition's stage 2 does not
-    // exist yet.
-    let memory = unsafe { core::slice::from_raw_parts_mut(range.start as *mut u8, range.len()) };
-    let result = prepare(manifest, entry, accepted, name, memory);
-    // What was written must be in memory before the partition runs with its MMU off.
-    if result.is_ok() {
-        cache::clean(memory);
-    }
-    // SAFETY: `memory` is not used any more.
-    let unmapped = unsafe { map.unmap(range) };
-    let (partition, read) = result?;
-    unmapped.map_err(|_| sentence(&"its memory could not be unmapped"))?;
+    let no_tables = || about(name, "no tables left to read its memory");
+    let (partition, read, used) = boot::with_memory(region.clone(), |memory| {
+        prepare(manifest, entry, accepted, own, name, memory)
+    })
+    .ok_or_else(no_tables)??;
 
-    let spaces = Spaces::new(&region, entry as u16 + 1).map_err(|e| sentence(&e))?;
-
-    let services = read
-        .services
-        .iter()
-        .map(|service| Service {
-            uuid: service.uuid,
-            messaging: Messaging(service.messaging_method),
-        })
-        .collect();
-    let info = PartitionInfo {
-        id: partition.id,
-        services,
-        messaging: Messaging(read.messaging_method()),
-        contexts: read.execution_ctx_count,
-        mode: if read.smccc_strict {
-            Mode::SmcccStrict
-        } else {
-            Mode::Permissive
-        },
+    let info = partition_info(manifest, entry, &partition, &read);
+    let saved = match info.abort_action {
+        AbortAction::Restart => Some(save(manifest, accepted, own, &partition, used)?),
+        _ => None,
     };
+    let spaces = Spaces::new(&partition, entry as u16 + 1).map_err(|what| about(name, what))?;
     let count = usize::from(info.contexts).min(MAX_CPUS);
     let up = info.is_up();
     let Some(slot) = core.add(info, read.ffa_version) else {
         spaces.destroy();
-        return Err(sentence(&"its id is taken"));
+        return Err(about(name, "its id is taken"));
     };
+    let mut start = GuestRegs::at(partition.entrypoint);
     for (index, context) in contexts.iter_mut().enumerate().take(count) {
         let vcpu = &mut context.machine;
         vcpu.regs = GuestRegs::at(partition.entrypoint);
         vcpu.regs.x[4] = index as u64;
-        if index == 0
-            && let Some(register) = read.gp_register_num
-            && let Some(x) = vcpu.regs.x.get_mut(usize::from(register))
-        {
-            *x = region.start;
+        if index == 0 {
+            if let Some(register) = read.gp_register_num
+                && let Some(x) = vcpu.regs.x.get_mut(usize::from(register))
+            {
+                *x = region.start;
+            }
+            start = vcpu.regs.clone();
         }
         vcpu.vttbr = spaces.normal.vttbr();
         vcpu.vsttbr = spaces.secure.root_pa();
         vcpu.vmpidr = 1 << 31 | index as u64;
         vcpu.el1 = El1State::START;
     }
+    Estate {
+        load: region,
+        others: partition.memory.iter().cloned().collect(),
+        spaces,
+        saved,
+        start,
+        rx_tx: partition.rx_tx.clone(),
+    }
+    .install(slot);
+    super::estate::map_static_buffers(core, slot, &mut Port);
     // The context of the core that boots; the others wait for their cores.
     let mine = if up { 0 } else { usize::from(pe.index) };
     if let Some(context) = contexts.get_mut(mine) {
@@ -175,93 +178,192 @@ fn load(
     Ok((partition, slot))
 }
 
-/// A partition's two intermediate physical address spaces. Dropped, they last for ever.
-struct Spaces {
-    /// The non-secure one: empty.
-    normal: Stage2<'static>,
-    /// The secure one: the partition's memory.
-    secure: Stage2<'static>,
-}
-
-impl Spaces {
-    /// Builds both. After an error the pool has all its tables again.
-    fn new(region: &Range<u64>, vmid: u16) -> Result<Self, &'static str> {
-        let no_tables = |_| "no tables left for its stage 2";
-        let normal = Stage2::new(&STAGE2, vmid).map_err(no_tables)?;
-        let secure = match Stage2::new(&STAGE2, vmid).map_err(no_tables) {
-            Ok(secure) => secure,
-            Err(error) => {
-                let flush = flush(&normal, &normal);
-                normal.destroy(&flush);
-                return Err(error);
-            }
-        };
-        let mut spaces = Self { normal, secure };
-        let flush = flush(&spaces.normal, &spaces.secure);
-        let length = region.end - region.start;
-        match spaces
-            .secure
-            .map(region.start, region.start, length, Attr::RWX, &flush)
-        {
-            Ok(()) => Ok(spaces),
-            Err(_) => {
-                spaces.destroy();
-                Err("its memory could not be mapped")
-            }
-        }
+/// What the core has to know of a partition.
+fn partition_info(
+    manifest: &SpmcManifest,
+    entry: usize,
+    partition: &Accepted,
+    read: &PartitionManifest,
+) -> PartitionInfo {
+    let services = read
+        .services
+        .iter()
+        .map(|service| Service {
+            uuid: service.uuid,
+            messaging: Messaging(service.messaging_method),
+        })
+        .collect();
+    let smc = manifest
+        .partitions
+        .get(entry)
+        .map(|entry| SmcFilter {
+            whitelist: entry.smc_whitelist.clone(),
+            permissive: entry.smc_whitelist_permissive,
+        })
+        .unwrap_or_default();
+    PartitionInfo {
+        mode: if read.smccc_strict {
+            Mode::SmcccStrict
+        } else {
+            Mode::Permissive
+        },
+        image: read.image_uuid.unwrap_or(Uuid::NIL),
+        abort_action: match (read.lifecycle, read.abort_action) {
+            (false, _) => AbortAction::Fail,
+            (true, None | Some(manifest::AbortAction::Stop)) => AbortAction::Stop,
+            (true, Some(manifest::AbortAction::Destroy)) => AbortAction::Destroy,
+            (true, Some(manifest::AbortAction::Restart)) => AbortAction::Restart,
+            (true, Some(manifest::AbortAction::Propagate)) => AbortAction::Propagate,
+        },
+        smc,
+        ..PartitionInfo::new(partition.id, services, read.execution_ctx_count)
     }
-
-    /// Gives their tables back. The partition never runs.
-    fn destroy(self) {
-        let flush = flush(&self.normal, &self.secure);
-        self.normal.destroy(&flush);
-        self.secure.destroy(&flush);
-    }
-}
-
-/// Flushes the secure space of a partition with these two.
-fn flush(normal: &Stage2<'_>, secure: &Stage2<'_>) -> Tlbi {
-    Tlbi::secure(normal.vttbr(), secure.root_pa(), IpaSpace::Own)
 }
 
 /// Reads and checks the package in `memory`, and writes the boot information into its first page.
+/// Gives also how many bytes of the memory the package takes.
 fn prepare(
     manifest: &SpmcManifest,
     entry: usize,
     accepted: &[Accepted],
+    own: &Own,
     name: &str,
     memory: &mut [u8],
-) -> Result<(Accepted, PartitionManifest), Reason> {
+) -> Result<(Accepted, PartitionManifest, usize), Reason> {
     let package =
         Package::parse(memory).map_err(|error| sentence(&ManifestError::package(name, error)))?;
     let blob = memory.get(package.manifest.clone()).unwrap_or_default();
     let read = PartitionManifest::parse(name, blob).map_err(|e| sentence(&e))?;
-    let partition =
-        check_partition(manifest, entry, &read, &package, accepted).map_err(|e| sentence(&e))?;
+    let reserved = Reserved { own };
+    let partition = check_partition(manifest, entry, &read, &package, accepted, &reserved)
+        .map_err(|e| sentence(&e))?;
+    let secure = partition
+        .memory
+        .iter()
+        .filter(|region| !region.normal_world);
+    for range in secure.map(|region| &region.range) {
+        if !BOARD.is_secure_ram(range.start, range.end.saturating_sub(range.start)) {
+            return Err(about(
+                name,
+                "a memory region is not secure RAM of this board",
+            ));
+        }
+    }
     if read.eager_fp {
         warn!(
             "partition {=str}: tantalum,eager-fp has no effect yet",
             name
         );
     }
-    let address = partition
-        .region
-        .start
-        .wrapping_add(package.manifest.start as u64);
+    let item = |kind, part: &Range<usize>| Item {
+        kind,
+        address: partition.region.start.wrapping_add(part.start as u64),
+        size: part.len() as u32,
+    };
+    let mut items: Vec<Item, 2> = Vec::new();
+    if read.boot_info_fdt {
+        let _ = items.push(item(ItemKind::Fdt, &package.manifest));
+    }
+    if read.boot_info_hob
+        && let Some(list) = &package.hob_list
+    {
+        let _ = items.push(item(ItemKind::HobList, list));
+    }
     if let Some(page) = memory.get_mut(..PAGE) {
         page.fill(0);
-        if read.gp_register_num.is_some() {
-            let blob = WithManifest::new(read.ffa_version, address, package.manifest.len() as u32);
-            let empty = boot_info::header(read.ffa_version, 0);
-            let bytes = if read.boot_info_fdt {
-                blob.as_bytes()
-            } else {
-                empty.as_bytes()
-            };
-            if let Some(to) = page.get_mut(..bytes.len()) {
-                to.copy_from_slice(bytes);
-            }
+        if read.gp_register_num.is_some()
+            && boot_info::write(read.ffa_version, &items, page).is_none()
+        {
+            return Err(about(name, "its boot information does not fit in a page"));
         }
+        // BL2 has cleaned the rest; the partition starts with its MMU off.
+        cache::clean(page);
     }
-    Ok((partition, read))
+    let ends = [
+        Some(&package.manifest),
+        Some(&package.image),
+        package.hob_list.as_ref(),
+    ];
+    let used = ends.into_iter().flatten().map(|part| part.end).max();
+    Ok((partition, read, used.unwrap_or(PAGE)))
+}
+
+/// Copies the first `used` bytes of a partition's memory to secure memory that is nobody's, for when
+/// it has to be restarted.
+fn save(
+    manifest: &SpmcManifest,
+    accepted: &[Accepted],
+    own: &mut Own,
+    partition: &Accepted,
+    used: usize,
+) -> Result<Range<u64>, Reason> {
+    let name = partition.name.as_str();
+    let size = used.next_multiple_of(PAGE) as u64;
+    let no_room = || {
+        about(
+            name,
+            "abort-action restart: no secure memory is free for the copy of its package that a restart needs",
+        )
+    };
+    let copy = room(manifest, accepted, own, partition, size).ok_or_else(no_room)?;
+    let from = partition.region.start..partition.region.start.wrapping_add(size);
+    let copied = boot::with_memory(from, |from| {
+        boot::with_memory(copy.clone(), |to| to.copy_from_slice(from))
+    });
+    if copied.flatten().is_none() {
+        return Err(about(name, "no tables left to copy its package"));
+    }
+    own.push(copy.clone()).map_err(|_| no_room())?;
+    Ok(copy)
+}
+
+/// Finds `size` bytes of secure memory that neither the image nor a partition has, as high as can
+/// be: what later partitions ask for is mostly low.
+fn room(
+    manifest: &SpmcManifest,
+    accepted: &[Accepted],
+    own: &Own,
+    partition: &Accepted,
+    size: u64,
+) -> Option<Range<u64>> {
+    let entries = manifest
+        .partitions
+        .iter()
+        .filter_map(|entry| entry.region());
+    let regions = accepted.iter().chain([partition]);
+    let regions = regions.flat_map(|one| one.memory.iter().map(|region| region.range.clone()));
+    let image = manifest.image();
+    // Each pass ends below the lowest thing that was in the way, so the ranges are walked once.
+    let blocked = |wanted: &Range<u64>| {
+        let all = entries
+            .clone()
+            .chain(regions.clone())
+            .chain(image.clone())
+            .chain(own.iter().cloned());
+        all.filter(|taken| taken.start < wanted.end && wanted.start < taken.end)
+            .map(|taken| taken.start)
+            .min()
+    };
+    manifest
+        .memory
+        .iter()
+        .filter(|memory| memory.kind == MemoryKind::Memory)
+        .find_map(|memory| {
+            let range = memory.range();
+            let mut end = range.end;
+            loop {
+                let start = end
+                    .checked_sub(size)
+                    .filter(|start| *start >= range.start)?;
+                let start = start & !(PAGE as u64 - 1);
+                let wanted = start..start.wrapping_add(size);
+                if !BOARD.is_secure_ram(start, size) {
+                    return None;
+                }
+                match blocked(&wanted) {
+                    None => return Some(wanted),
+                    Some(below) => end = below.min(end.wrapping_sub(PAGE as u64)),
+                }
+            }
+        })
 }

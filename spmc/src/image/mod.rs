@@ -1,9 +1,10 @@
 //! The machine's half of the SPMC.
 
 mod boot;
-mod console;
 mod cpu;
+mod estate;
 mod load;
+mod port;
 mod vcpu;
 
 use cpu::Cpu;
@@ -29,7 +30,7 @@ fn serve(spmc: &'static boot::Core, pe: &mut boot::PeState, cpu: &mut Cpu) -> ! 
     pe.nwd = spmc::spm::ready();
     loop {
         platform::smc::smc(&mut pe.nwd.0);
-        let outcome = spmc.handle_normal_world(pe, &mut console::Port);
+        let outcome = spmc.handle_normal_world(pe, &mut port::Port);
         let mut next = outcome.next;
         if let spmc::spm::Next::Partition(slot) = next {
             next = cpu.run(spmc, pe, slot);

@@ -107,7 +107,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
             State::Blocked if context.waits_for == WaitsFor::Cycles => Ok(Event::Unblock),
             State::Blocked => Err(FfaError::Denied),
             State::Created | State::Starting | State::Running => Err(FfaError::Busy),
-            State::Aborted => Err(FfaError::Aborted),
+            State::Aborted => Err(self.why_dead(slot)),
             State::Off => Err(FfaError::InvalidParameters),
         }
     }
@@ -121,7 +121,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
         if context
             .parked
             .as_ref()
-            .is_some_and(|parked| self.is_dead(parked.from, parked.core))
+            .is_some_and(|parked| self.is_gone(parked.from, parked.core, parked.life))
         {
             context.parked = None;
         }
@@ -155,23 +155,33 @@ impl<'c, M: Registers> Spmc<'c, M> {
         Some(Ok(Outcome::to(Next::Partition(runner))))
     }
 
-    /// `FFA_MSG_WAIT` by the partition in `slot`. An error changes nothing.
+    /// `FFA_MSG_WAIT` by the partition in `slot`, which gives its RX buffer back unless it retains
+    /// it. An error changes nothing.
     pub(super) fn msg_wait(
         &self,
         pe: &mut Pe<'c, M>,
         slot: Slot,
         wide: bool,
+        retain_rx: bool,
     ) -> Result<Outcome, FfaError> {
         let context = pe.context(slot).ok_or(FfaError::Denied)?;
         if !permitted(context.model, CycleCall::Wait) {
             return Err(FfaError::Denied);
         }
+        // Who waits for one that had to be restarted is told how its call ended.
+        let reply = match context.model {
+            Model::Restart => Reply::error(FfaError::Aborted),
+            _ => Reply::msg_wait(),
+        };
         context.transition(Event::Wait);
         context.call_is_wide = wide;
         let giver = context.giver;
         let left = Some(context.left(slot));
+        if !retain_rx {
+            self.release_on_wait(slot);
+        }
         Ok(Outcome {
-            next: self.complete(pe, giver, Reply::msg_wait()),
+            next: self.complete(pe, giver, reply),
             left,
         })
     }

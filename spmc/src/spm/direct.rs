@@ -203,7 +203,6 @@ impl<'c, M: Registers> Spmc<'c, M> {
         contract::deliverable(peer, wide_wait, kind.layout()).map_err(|_| FfaError::Denied)?;
 
         // Commit.
-        let core = pe.index;
         let uuid = service.registers();
         let fid = kind.request_fid();
         let from = match sender {
@@ -213,11 +212,12 @@ impl<'c, M: Registers> Spmc<'c, M> {
                     return Err(FfaError::Busy);
                 };
                 put(context.machine.x(), &nwd.0, kind, fid, ids, uuid);
-                enter_for(context, ids, Giver::NormalWorld, kind, core);
+                enter_for(context, ids, Giver::NormalWorld, kind, (0, 0));
                 return Ok(Outcome::to(Next::Partition(slot)));
             }
             Sender::Partition(from) => from,
         };
+        let origin = (pe.index, self.life_number(from));
         // Two contexts of one table: take the sender's out for the moment.
         let place = from.index();
         let Some(sending) = pe.contexts[place].take() else {
@@ -232,7 +232,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
                 ids,
                 uuid,
             );
-            enter_for(context, ids, Giver::Partition(from), kind, core);
+            enter_for(context, ids, Giver::Partition(from), kind, origin);
         }
         sending.transition(Event::Block);
         sending.waits_for = WaitsFor::Callee(slot);
@@ -249,7 +249,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
             None => return FfaError::Busy,
         };
         match state {
-            State::Aborted => FfaError::Aborted,
+            State::Aborted => self.why_dead(slot),
             // An earlier member of the caller's own chain that was entered by FFA_RUN: a loop.
             State::Blocked if !serves && model == Model::Run => match sender {
                 Sender::Partition(from) if self.precedes(pe, slot, from) => FfaError::Denied,
@@ -343,6 +343,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
             }
             Some(Giver::Partition(to)) => {
                 let core = pe.index;
+                let life = partition.life.number();
                 if let Some(context) = pe.context(to) {
                     if park {
                         let mut message = Regs::ZERO;
@@ -350,6 +351,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
                         context.parked = Some(Parked {
                             from: slot,
                             core,
+                            life,
                             message,
                         });
                         ffa_abi::Reply::error(FfaError::Denied).write(context.machine.x());
@@ -387,12 +389,12 @@ pub(super) fn enter_for<M>(
     ids: Endpoints,
     giver: Giver,
     kind: RequestKind,
-    core: u16,
+    sent: (u16, u16),
 ) {
     context.transition(Event::Enter);
     context.model = Model::DirectRequest;
     context.giver = giver;
-    context.serve(ids, kind, giver, core);
+    context.serve(ids, kind, giver, sent);
 }
 
 #[cold]

@@ -1,14 +1,28 @@
 //! Setup and discovery: `FFA_FEATURES`, identifiers, and the calls that answer at once.
 
-use super::Spmc;
+use super::{MAX_BUFFER_PAGES, Spmc};
 use crate::context::Registers;
-use ffa_abi::{FfaError, Function, Reply, Version, call::FeatureQuery, contract::Mode, fid::Fid};
+use ffa_abi::{
+    FfaError, Function, Reply, Version,
+    call::FeatureQuery,
+    contract::Mode,
+    features::{BufferSize, RxtxProperties},
+    fid::Fid,
+};
 
 /// Who asks, as far as the answer depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Asker {
-    NormalWorld,
+    NormalWorld { version: Version },
     Partition { version: Version, mode: Mode },
+}
+
+impl Asker {
+    const fn version(self) -> Version {
+        match self {
+            Self::NormalWorld { version } | Self::Partition { version, .. } => version,
+        }
+    }
 }
 
 /// Whether the SPMC implements a function for the one who asks. What is not here is answered
@@ -20,11 +34,16 @@ const fn implemented(fid: Fid, asker: Asker) -> bool {
         Success => true,
         Error | Interrupt => !fid.wide || (partition && wide_cycles(asker)),
         Version | Features | IdGet | SpmIdGet => true,
+        RxtxMap | RxtxUnmap | RxRelease | PartitionInfoGet => true,
+        PartitionInfoGetRegs => asker.version().has_extended_registers(),
+        // The hypervisor takes its VMs' buffers.
+        RxAcquire => !partition,
         MsgSendDirectReq | MsgSendDirectReq2 => true,
         // The 64-bit forms of cycle management live at the virtual instance only, from 1.3.
         Run => !fid.wide || wide_cycles(asker),
         MsgSendDirectResp | MsgSendDirectResp2 | ConsoleLog => partition,
         MsgWait | Yield => partition && (!fid.wide || wide_cycles(asker)),
+        Abort => partition && asker.version().raw() >= self::Version::V1_3.raw(),
         _ => false,
     }
 }
@@ -33,7 +52,7 @@ const fn implemented(fid: Fid, asker: Asker) -> bool {
 /// `FFA_ERROR`: from FF-A 1.3, and in strict mode whatever its version, since it needs them there.
 pub(super) const fn wide_cycles(asker: Asker) -> bool {
     match asker {
-        Asker::NormalWorld => false,
+        Asker::NormalWorld { .. } => false,
         Asker::Partition { version, mode } => {
             version.raw() >= self::Version::V1_3.raw() || matches!(mode, Mode::SmcccStrict)
         }
@@ -50,10 +69,21 @@ pub(super) const fn malformed(fid: Fid, asker: Asker) -> FfaError {
     }
 }
 
+/// What a buffer of an RX/TX pair may be.
+const BUFFERS: RxtxProperties = RxtxProperties {
+    minimum: BufferSize::Size4K,
+    max_pages: MAX_BUFFER_PAGES as u16,
+};
+
 impl<M: Registers> Spmc<'_, M> {
     /// `FFA_FEATURES`.
     pub(super) fn features(asker: Asker, query: FeatureQuery, _input: u32) -> Reply {
         match query {
+            FeatureQuery::Function(fid) if fid.function == Function::RxtxMap => match fid.wide {
+                true => Reply::success(BUFFERS.w2(asker.version())),
+                // The reference serves the 32-bit form and does not admit it; so does this.
+                false => Reply::error(FfaError::NotSupported),
+            },
             FeatureQuery::Function(fid) if implemented(fid, asker) => Reply::success(0),
             // Interrupts (NPI, SRI, MEI) are not given to anybody yet, so no id is named.
             _ => Reply::error(FfaError::NotSupported),

@@ -133,7 +133,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
             ids,
             service.registers(),
         );
-        enter_for(context, ids, Giver::NormalWorld, kind, 0);
+        enter_for(context, ids, Giver::NormalWorld, kind, (0, 0));
         Some(slot)
     }
 

@@ -4,6 +4,8 @@ use super::{
     Machine, Next, Outcome, Pe, Spmc,
     direct::Sender,
     discovery::{Asker, malformed},
+    mailbox::done,
+    partition_info::Query,
 };
 use crate::{
     context::{Registers, RequestKind, Slot},
@@ -12,6 +14,7 @@ use crate::{
 use ffa_abi::{
     Call, DecodeError, EndpointId, FfaError, Function, Regs, Reply, Uuid, Version,
     call::FeatureQuery,
+    contract::{self, Layout},
     fid::{WIDE_BIT, raw},
     id::Endpoints,
     message::{self, MessageKind},
@@ -24,14 +27,15 @@ impl<'c, M: Registers> Spmc<'c, M> {
     pub fn handle_normal_world_general(
         &self,
         pe: &mut Pe<'c, M>,
-        _machine: &mut impl Machine,
+        machine: &mut impl Machine,
     ) -> Outcome {
         let version = self.normal_world.get();
+        let asker = Asker::NormalWorld { version };
         let call = match Call::decode(version, &pe.nwd) {
             Ok(call) => call,
             Err(DecodeError::Invalid(fid)) => {
                 self.normal_world.lock();
-                let error = malformed(fid, Asker::NormalWorld);
+                let error = malformed(fid, asker);
                 return answer(pe, Reply::error(error));
             }
             // EL3 forwards calls of FF-A only. Its bare -1 is the bounce of our own completion.
@@ -53,6 +57,14 @@ impl<'c, M: Registers> Spmc<'c, M> {
             Call::Version(_) => {}
             _ => self.normal_world.lock(),
         }
+        if self.is_halted() {
+            return answer(pe, Reply::error(FfaError::Aborted));
+        }
+        let query = |uuid| Query {
+            uuid,
+            version,
+            partition: None,
+        };
         let result = match call {
             Call::Run {
                 wide: false,
@@ -80,6 +92,30 @@ impl<'c, M: Registers> Spmc<'c, M> {
             Call::DirectReq2 { ids, uuid } => {
                 self.direct_request(pe, Sender::NormalWorld, ids, RequestKind::Direct2, uuid)
             }
+            Call::RxtxMap { tx, rx, pages, .. } => {
+                let mapped = self.rxtx_map_by_normal_world(tx, rx, pages, machine);
+                return answer(pe, done(mapped));
+            }
+            Call::RxtxUnmap { vm } => {
+                return answer(pe, done(self.rxtx_unmap_by_normal_world(vm, machine)));
+            }
+            Call::RxRelease { vm } => {
+                return answer(pe, done(self.rx_release_by_normal_world(vm)));
+            }
+            Call::RxAcquire { vm } => return answer(pe, done(self.rx_acquire(vm))),
+            Call::PartitionInfoGet { uuid, count_only } => {
+                let told = self.partition_info(query(uuid), count_only, machine);
+                return answer(pe, told.unwrap_or_else(Reply::error));
+            }
+            Call::PartitionInfoGetRegs { uuid, start, tag } => {
+                match self.partition_info_regs(query(uuid), start, tag, machine) {
+                    Ok(regs) => {
+                        contract::write(Layout::Eighteen, &regs, &mut pe.nwd.0);
+                        return Outcome::to(Next::NormalWorld);
+                    }
+                    Err(error) => Err(error),
+                }
+            }
             // A framework message in the 64-bit form; others have been handled.
             Call::DirectReq { .. } => Err(FfaError::InvalidParameters),
             // Everything else is not the normal world's to call, is not built yet, or is our own
@@ -96,8 +132,12 @@ impl<'c, M: Registers> Spmc<'c, M> {
     #[inline]
     pub(super) fn normal_world_features(&self, pe: &mut Pe<'c, M>) -> Outcome {
         self.normal_world.lock();
+        if self.is_halted() {
+            return answer(pe, Reply::error(FfaError::Aborted));
+        }
         let query = FeatureQuery::from_w1(pe.nwd.w::<1>());
-        let reply = Self::features(Asker::NormalWorld, query, pe.nwd.w::<2>());
+        let version = self.normal_world.get();
+        let reply = Self::features(Asker::NormalWorld { version }, query, pe.nwd.w::<2>());
         answer(pe, reply)
     }
 

@@ -4,11 +4,19 @@ use super::{
     Machine, Next, Outcome, Pe, Spmc,
     direct::Sender,
     discovery::{Asker, malformed, wide_cycles},
+    mailbox::done,
+    partition_info::Query,
 };
-use crate::context::{Registers, RequestKind, Slot};
+use crate::{
+    context::{Registers, RequestKind, Slot},
+    state::Model,
+};
 use ffa_abi::{
-    Call, DecodeError, EndpointId, FfaError, Regs, Reply, Uuid, call::console_characters,
-    fid::WIDE_BIT, message::MessageKind, smccc,
+    Call, DecodeError, EndpointId, FfaError, Regs, Reply, Uuid,
+    call::console_characters,
+    contract::{self, Layout},
+    fid::WIDE_BIT,
+    message::MessageKind,
 };
 
 impl<'c, M: Registers> Spmc<'c, M> {
@@ -25,6 +33,9 @@ impl<'c, M: Registers> Spmc<'c, M> {
         else {
             return Outcome::to(Next::NormalWorld);
         };
+        if self.is_halted() {
+            return self.abort(pe, slot, None, machine);
+        }
         let id = partition.info.id;
         let version = partition.version.get();
         let mode = partition.info.mode;
@@ -34,7 +45,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
         let call = match Call::decode(version, &regs) {
             Ok(call) => call,
             Err(DecodeError::NotFfa(fid)) => {
-                let reply = not_ffa(fid, &regs);
+                let reply = Self::not_ffa(&partition.info, fid, &regs, machine);
                 return self.answer_partition(pe, slot, reply);
             }
             Err(DecodeError::Unknown) => {
@@ -59,6 +70,11 @@ impl<'c, M: Registers> Spmc<'c, M> {
             }
         };
         let sender = Sender::Partition(slot);
+        let query = |uuid| Query {
+            uuid,
+            version,
+            partition: Some(slot),
+        };
         let result = match call {
             Call::DirectReq {
                 wide,
@@ -77,8 +93,8 @@ impl<'c, M: Registers> Spmc<'c, M> {
             } => self.direct_response(pe, slot, ids, RequestKind::Direct { wide }),
             Call::DirectResp2 { ids } => self.direct_response(pe, slot, ids, RequestKind::Direct2),
             Call::DirectResp { .. } => Err(FfaError::Denied),
-            Call::MsgWait { wide, .. } => {
-                narrow_or_allowed(wide).and_then(|()| self.msg_wait(pe, slot, wide))
+            Call::MsgWait { wide, retain_rx } => {
+                narrow_or_allowed(wide).and_then(|()| self.msg_wait(pe, slot, wide, retain_rx))
             }
             Call::Run { wide, target } => {
                 narrow_or_allowed(wide).and_then(|()| self.run(pe, sender, target, wide))
@@ -101,16 +117,44 @@ impl<'c, M: Registers> Spmc<'c, M> {
             Call::SpmIdGet => {
                 return self.answer_partition(pe, slot, Reply::success(EndpointId::SPMC.0.into()));
             }
+            Call::RxtxMap { tx, rx, pages, .. } => {
+                let mapped = self.map_of_partition(slot, tx, rx, pages, machine);
+                return self.answer_partition(pe, slot, done(mapped));
+            }
+            Call::RxtxUnmap { vm } => {
+                let unmapped = self.rxtx_unmap_by_partition(slot, vm, machine);
+                return self.answer_partition(pe, slot, done(unmapped));
+            }
+            Call::RxRelease { vm } => {
+                let released = self.rx_release_by_partition(slot, vm);
+                return self.answer_partition(pe, slot, done(released));
+            }
+            Call::PartitionInfoGet { uuid, count_only } => {
+                let told = self.partition_info(query(uuid), count_only, machine);
+                return self.answer_partition(pe, slot, told.unwrap_or_else(Reply::error));
+            }
+            Call::PartitionInfoGetRegs { uuid, start, tag } => {
+                match self.partition_info_regs(query(uuid), start, tag, machine) {
+                    Ok(regs) => {
+                        if let Some(context) = pe.context(slot) {
+                            contract::write(Layout::Eighteen, &regs, context.machine.x());
+                        }
+                        return Outcome::to(Next::Partition(slot));
+                    }
+                    Err(error) => Err(error),
+                }
+            }
             // A partition that says it can't initialise (up to FF-A 1.2).
             Call::Error {
                 code: Some(FfaError::Aborted),
             } if narrow_or_allowed(regs.w::<0>() & WIDE_BIT != 0).is_ok()
-                && pe
-                    .context(slot)
-                    .is_some_and(|context| context.model == crate::state::Model::Init) =>
+                && pe.context(slot).is_some_and(|context| {
+                    matches!(context.model, Model::Init | Model::Restart)
+                }) =>
             {
-                return self.abort(pe, slot);
+                return self.abort(pe, slot, None, machine);
             }
+            Call::Abort { reason, .. } => return self.abort(pe, slot, Some(reason), machine),
             _ => Err(FfaError::NotSupported),
         };
         match result {
@@ -126,18 +170,5 @@ impl<'c, M: Registers> Spmc<'c, M> {
             reply.write(context.machine.x());
         }
         Outcome::to(Next::Partition(slot))
-    }
-}
-
-/// An SMC or HVC that is not FF-A. What SMCCC itself defines is answered; PSCI and everything else
-/// is unknown to a partition.
-fn not_ffa(fid: u32, regs: &Regs) -> Reply {
-    match fid {
-        smccc::SMCCC_VERSION => Reply::X0(smccc::SMCCC_1_2),
-        smccc::SMCCC_ARCH_FEATURES => match regs.w::<1>() {
-            smccc::SMCCC_VERSION | smccc::SMCCC_ARCH_FEATURES => Reply::X0(0),
-            _ => Reply::Unknown,
-        },
-        _ => Reply::Unknown,
     }
 }

@@ -14,12 +14,19 @@ mod discovery;
 mod fast;
 mod from_normal_world;
 mod from_partition;
+mod life;
+mod machine;
+mod mailbox;
+mod partition_info;
+mod smc;
 #[cfg(feature = "snapshot")]
 mod snapshot;
 #[cfg(test)]
 mod tests;
 
 pub use from_normal_world::{ready, resume};
+pub use machine::{Machine, Mem, Notice, Owner, Window};
+pub use mailbox::{MAX_BUFFER_PAGES, MAX_VM_BUFFERS};
 #[cfg(feature = "snapshot")]
 pub use snapshot::Negotiation;
 
@@ -29,15 +36,11 @@ use crate::{
     state::{Event, Model},
     sync::Mutex,
 };
-use core::sync::atomic::{AtomicU32, Ordering};
-use ffa_abi::{EndpointId, FfaError, Regs, Reply, TargetInfo, Uuid, Version, contract::Mode};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use ffa_abi::{EndpointId, Regs, Reply, TargetInfo, Uuid, Version, contract::Mode};
 use heapless::Vec;
-
-/// What the core asks of the machine while it handles a call.
-pub trait Machine {
-    /// A character that an endpoint wrote with `FFA_CONSOLE_LOG`.
-    fn console(&mut self, from: EndpointId, character: u8);
-}
+use life::Life;
+use mailbox::{Mailbox, NormalWorldMailboxes};
 
 /// Who runs next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +53,12 @@ pub enum Next {
     Partition(Slot),
     /// The partition that was initialising has finished or failed; the boot goes on.
     Booted,
+    /// This partition has failed and is to be loaded anew: memory and registers as at its first
+    /// entry. Then [`Spmc::reloaded`] says who runs.
+    Reload(Slot),
+    /// This partition was destroyed: its memory is to be wiped and given back. Then
+    /// [`Spmc::wiped`] says who runs.
+    Wipe(Slot),
 }
 
 /// A context has left the core and its registers must be saved before [`Spmc::saved`] makes it
@@ -115,6 +124,11 @@ impl Negotiated {
         self.0.load(Ordering::Relaxed) >= Self::LOCKED | version.raw()
     }
 
+    /// Nothing was called yet, and the version is this one.
+    fn forget(&self, version: Version) {
+        self.0.store(version.raw(), Ordering::Relaxed);
+    }
+
     /// Any call but `FFA_VERSION` fixes the version.
     #[inline(always)]
     fn lock(&self) {
@@ -169,6 +183,11 @@ impl Open {
         self.0.store(open, Ordering::Relaxed);
     }
 
+    /// Nothing goes the short way any more.
+    fn close(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+
     #[inline(always)]
     fn has(&self, what: u32) -> bool {
         self.0.load(Ordering::Relaxed) & what != 0
@@ -182,8 +201,14 @@ struct Partition<'c, M> {
     version: Negotiated,
     open: Open,
     first_service: Uuid,
+    /// What it speaks until it says otherwise.
+    first_version: Version,
     /// One bit for each context that has failed for good, or is off with its core.
     dead: AtomicU32,
+    /// Whether it can be called, and how often it was restarted.
+    life: Life,
+    /// Its RX/TX pair.
+    mailbox: Mutex<Option<Mailbox>>,
     /// The context of a single-context partition while no core has it.
     parked: Mutex<Option<&'c mut Context<M>>>,
 }
@@ -194,7 +219,9 @@ impl<M> Partition<'_, M> {
     fn negotiate(&self, requested: Option<Version>) -> Reply {
         let turn = self.parked.lock();
         let reply = self.version.negotiate(requested);
-        self.open.work_out(&self.info, self.version.get());
+        if self.life.is_alive() {
+            self.open.work_out(&self.info, self.version.get());
+        }
         drop(turn);
         reply
     }
@@ -205,6 +232,12 @@ impl<M> Partition<'_, M> {
 pub struct Spmc<'c, M> {
     partitions: Vec<Partition<'c, M>, MAX_PARTITIONS>,
     normal_world: Negotiated,
+    /// The RX/TX pairs of the normal world's hypervisor and of its VMs.
+    mailboxes: Mutex<NormalWorldMailboxes>,
+    /// How often a partition was destroyed: the tag of `FFA_PARTITION_INFO_GET_REGS`.
+    destroyed: AtomicU32,
+    /// A partition's failure has stopped all of them.
+    halted: AtomicBool,
 }
 
 /// One core's own: the normal world's frame and the contexts that are here.
@@ -257,6 +290,9 @@ impl<'c, M: Registers> Spmc<'c, M> {
             partitions: Vec::new(),
             // The version that an SPMD assumes of a normal world that never asked.
             normal_world: Negotiated::new(Version::V1_0),
+            mailboxes: Mutex::new(NormalWorldMailboxes::new()),
+            destroyed: AtomicU32::new(0),
+            halted: AtomicBool::new(false),
         }
     }
 
@@ -276,7 +312,10 @@ impl<'c, M: Registers> Spmc<'c, M> {
                     .first()
                     .map_or(Uuid::NIL, |service| service.uuid),
                 open,
+                first_version: version,
                 dead: AtomicU32::new(0),
+                life: Life::new(),
+                mailbox: Mutex::new(None),
                 info,
                 version: Negotiated::new(version),
                 parked: Mutex::new(None),
@@ -296,7 +335,8 @@ impl<'c, M: Registers> Spmc<'c, M> {
         self.partitions.get(slot.0 as usize).map(|p| &p.info)
     }
 
-    /// The partition with this id. Ids given out in sequence are found at once.
+    /// The partition with this id, unless it was destroyed. Ids given out in sequence are found at
+    /// once.
     #[inline(always)]
     pub fn find(&self, id: EndpointId) -> Option<Slot> {
         self.look_up(id).map(|(slot, _)| slot)
@@ -306,7 +346,9 @@ impl<'c, M: Registers> Spmc<'c, M> {
     fn look_up(&self, id: EndpointId) -> Option<(Slot, &Partition<'c, M>)> {
         let guess = id.0.wrapping_sub(0x8001) as usize;
         match self.partitions.get(guess) {
-            Some(partition) if partition.info.id == id => Some((Slot(guess as u8), partition)),
+            Some(partition) if partition.info.id == id && !partition.life.is_destroyed() => {
+                Some((Slot(guess as u8), partition))
+            }
             _ => self.search(id),
         }
     }
@@ -317,7 +359,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
         self.partitions
             .iter()
             .enumerate()
-            .find(|(_, partition)| partition.info.id == id)
+            .find(|(_, partition)| partition.info.id == id && !partition.life.is_destroyed())
             .map(|(index, partition)| (Slot(index as u8), partition))
     }
 
@@ -327,7 +369,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
         let Some(context) = pe.context(slot) else {
             return false;
         };
-        if crate::state::next(context.state(), Event::Start).is_none() {
+        if self.is_halted() || crate::state::next(context.state(), Event::Start).is_none() {
             return false;
         }
         context.model = Model::Init;
@@ -392,10 +434,15 @@ impl<'c, M: Registers> Spmc<'c, M> {
         }
     }
 
+    /// Its bit among the dead of a partition.
+    fn bit(&self, slot: Slot, core: u16) -> u32 {
+        1 << (self.context_index(slot, core) & 31)
+    }
+
     /// Whether the context that a partition has on core `core` has failed for good, or is off with
     /// it.
     pub fn is_dead(&self, slot: Slot, core: u16) -> bool {
-        let bit = 1 << (self.context_index(slot, core) & 31);
+        let bit = self.bit(slot, core);
         self.partitions
             .get(slot.index())
             .is_none_or(|partition| partition.dead.load(Ordering::Relaxed) & bit != 0)
@@ -403,16 +450,21 @@ impl<'c, M: Registers> Spmc<'c, M> {
 
     /// The context that a partition has on core `core` has failed for good, or is off with it.
     fn bury(&self, slot: Slot, core: u16) {
-        let bit = 1 << (self.context_index(slot, core) & 31);
+        let bit = self.bit(slot, core);
         if let Some(partition) = self.partitions.get(slot.index()) {
             partition.dead.fetch_or(bit, Ordering::Relaxed);
         }
     }
 
+    /// Whether who was a partition's context on core `core` in its life `life` is no more.
+    fn is_gone(&self, slot: Slot, core: u16, life: u16) -> bool {
+        self.is_dead(slot, core) || self.life_number(slot) != life
+    }
+
     /// Where the answer to a request goes: `None` if its sender has died meanwhile.
     fn origin(&self, request: &Request) -> Option<Giver> {
         match request.origin {
-            Some(Giver::Partition(slot)) if self.is_dead(slot, request.core) => None,
+            Some(Giver::Partition(slot)) if self.is_gone(slot, request.core, request.life) => None,
             origin => origin,
         }
     }
@@ -481,27 +533,5 @@ impl<'c, M: Registers> Spmc<'c, M> {
             }
         }
         false
-    }
-
-    /// The context on this core failed for good: a fault that can't be its own EL1's to handle, or
-    /// its own wish. Who waits for it gets ABORTED, and requests that it sent are answered into the
-    /// void.
-    #[cold]
-    #[inline(never)]
-    pub fn abort(&self, pe: &mut Pe<'c, M>, slot: Slot) -> Outcome {
-        let Some(context) = pe.context(slot) else {
-            return Outcome::to(Next::NormalWorld);
-        };
-        context.transition(Event::Abort);
-        context.served();
-        context.parked = None;
-        let giver = context.giver;
-        let left = context.left(slot);
-        // Who works for it, or keeps a response of its, asks whether it is alive.
-        self.bury(slot, pe.index);
-        Outcome {
-            next: self.complete(pe, giver, Reply::error(FfaError::Aborted)),
-            left: Some(left),
-        }
     }
 }

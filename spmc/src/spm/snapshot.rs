@@ -85,6 +85,21 @@ impl<'c, M: Registers> Spmc<'c, M> {
         }
     }
 
+    /// Whether a partition can be called, and which of its lives it has: a number to be given back
+    /// to [`set_life`](Self::set_life).
+    pub fn life(&self, slot: Slot) -> u32 {
+        self.partitions
+            .get(slot.index())
+            .map_or(0, |partition| partition.life.word())
+    }
+
+    /// Goes back to a life that was noted.
+    pub fn set_life(&self, slot: Slot, life: u32) {
+        if let Some(partition) = self.partitions.get(slot.index()) {
+            partition.life.set_word(life);
+        }
+    }
+
     /// The token of a context that left `pe` and was not saved when its state was noted.
     pub fn left(&self, pe: &mut Pe<'c, M>, slot: Slot) -> Option<Left> {
         Some(pe.context(slot)?.left(slot))

@@ -149,7 +149,7 @@ fn a_partition_may_run_what_a_dead_one_left_behind() {
 fn a_partition_that_is_not_on_this_core_cannot_fail_on_it() {
     let mut f = Fixture::new();
     let before = f.snapshot();
-    let outcome = f.spmc.abort(&mut f.pes[0], A);
+    let outcome = f.spmc.abort(&mut f.pes[0], A, None, &mut f.machine);
     assert_eq!((outcome.next, outcome.left), (Next::NormalWorld, None));
     let outcome = f.spmc.preempt(&mut f.pes[0], A);
     assert_eq!((outcome.next, outcome.left), (Next::NormalWorld, None));

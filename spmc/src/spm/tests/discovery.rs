@@ -136,6 +136,14 @@ fn features_are_what_the_asker_may_call() {
         (Features, false, true, true, true),
         (IdGet, false, true, true, true),
         (SpmIdGet, false, true, true, true),
+        (RxtxMap, true, true, true, true),
+        (RxtxUnmap, false, true, true, true),
+        (RxRelease, false, true, true, true),
+        (RxAcquire, false, true, false, false),
+        (PartitionInfoGet, false, true, true, true),
+        (PartitionInfoGetRegs, true, true, true, true),
+        (Abort, false, false, false, true),
+        (Abort, true, false, false, true),
         (Run, false, true, true, true),
         (Run, true, false, false, true),
         (MsgWait, false, false, true, true),
@@ -162,7 +170,13 @@ fn features_are_what_the_asker_may_call() {
                 .iter()
                 .find(|row| row.1 == wide && row.0.raw32() & 0xff == low);
             let expected = row.map_or((false, false, false), |r| (r.2, r.3, r.4));
-            let answer = |yes_no| if yes_no { &yes[..] } else { &no[..] };
+            // 4 KiB is the smallest buffer, four pages the largest.
+            let pages = [u64::from(SUCCESS_32), 0, 4 << 16];
+            let answer = |yes_no| match yes_no {
+                true if row.is_some_and(|row| row.0 == RxtxMap) => &pages[..],
+                true => &yes[..],
+                false => &no[..],
+            };
             f.answered(ask(raw), answer(expected.0));
             f.nwd_runs(B);
             f.answered(ask(raw), answer(expected.1));
@@ -191,7 +205,8 @@ fn what_features_denies_is_not_supported_when_it_is_called() {
                 let raw = 0x8400_0000 | low | wide;
                 let asked = frame(&[FEATURES.into(), raw.into()]);
                 f.call(asked);
-                if f.result()[0] == u64::from(SUCCESS_32) {
+                // The 32-bit form of FFA_RXTX_MAP is served all the same.
+                if f.result()[0] == u64::from(SUCCESS_32) || raw == Function::RxtxMap.raw32() {
                     continue;
                 }
                 f.refused(frame(&[raw.into()]), NotSupported);
@@ -238,17 +253,17 @@ fn the_console_takes_what_its_form_carries() {
                 bytes[..size].copy_from_slice(chunk);
                 *register = u64::from_le_bytes(bytes);
             }
-            f.console.0.clear();
+            f.machine.console.clear();
             f.answered(call, &[SUCCESS_32.into()]);
-            let seen: Vec<u8> = f.console.0.iter().map(|(_, c)| *c).collect();
+            let seen: Vec<u8> = f.machine.console.iter().map(|(_, c)| *c).collect();
             assert_eq!(seen, text[..count as usize], "{owner:?} {wide} {count}");
-            assert!(f.console.0.iter().all(|(from, _)| *from == id(owner)));
+            assert!(f.machine.console.iter().all(|(from, _)| *from == id(owner)));
         }
-        f.console.0.clear();
+        f.machine.console.clear();
         for count in [0, most + 1, 0xffff_ffff] {
             f.refused(frame(&[fid.into(), count]), InvalidParameters);
         }
-        assert!(f.console.0.is_empty());
+        assert!(f.machine.console.is_empty());
     }
 }
 
@@ -260,7 +275,7 @@ fn the_normal_world_has_no_console_here() {
             f.refused(frame(&[fid.into(), count, b'x'.into()]), NotSupported);
         }
     }
-    assert!(f.console.0.is_empty());
+    assert!(f.machine.console.is_empty());
 }
 
 #[test]

@@ -214,13 +214,7 @@ fn what_the_spmc_says_of_itself() {
 #[test]
 fn ids_are_unique_and_found_in_any_order() {
     let mut f = Fixture::with(1, &[]);
-    let info = |raw| crate::context::PartitionInfo {
-        id: EndpointId(raw),
-        services: heapless::Vec::new(),
-        messaging: crate::context::Messaging(0),
-        contexts: 1,
-        mode: Default::default(),
-    };
+    let info = |raw| crate::context::PartitionInfo::new(EndpointId(raw), heapless::Vec::new(), 1);
     for raw in [0x8005, 0x8001, 0xffbf, 0x8002] {
         assert!(f.spmc.add(info(raw), Version::V1_2).is_some());
         assert!(f.spmc.add(info(raw), Version::V1_2).is_none(), "twice");

@@ -7,6 +7,9 @@ mod direct;
 mod discovery;
 mod el3;
 mod fixture;
+mod info;
+mod life;
+mod mailbox;
 mod migrate;
 mod preempt;
 // Too slow under Miri; what runs there covers the same code.

@@ -106,7 +106,7 @@ fn two_contexts_that_negotiate_at_once_leave_the_short_way_with_the_version_that
                 for n in 0..ROUNDS {
                     pe.context(A).unwrap().machine.x = call;
                     meeting.wait(3 * n + 1);
-                    let _ = spmc.handle_partition(pe, A, &mut Console::default());
+                    let _ = spmc.handle_partition(pe, A, &mut Fake::default());
                     meeting.wait(3 * n + 2);
                     let partition = &spmc.partitions[0];
                     let extended = partition.version.get().has_extended_registers();

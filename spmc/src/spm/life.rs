@@ -1,0 +1,223 @@
+//! The end of a partition's life and what comes after it (DEN0077A, "Partition lifecycle").
+//!
+//! | `abort-action` | afterwards | who calls it is told |
+//! | --- | --- | --- |
+//! | none, no `lifecycle-support` | it has failed | ABORTED |
+//! | none, or stop | it has stopped | BUSY |
+//! | destroy | it is gone, its memory wiped | INVALID_PARAMETERS |
+//! | restart | it initialises again, and then serves | BUSY until it waits |
+//! | propagate | all partitions have stopped | ABORTED, everybody and always |
+//!
+//! A partition that fails while it initialises, first or again, is not restarted: it stops.
+
+use super::{Left, Machine, Next, Notice, Outcome, Pe, Spmc};
+use crate::{
+    context::{AbortAction, Giver, Registers, Slot},
+    state::{Event, Model},
+};
+use core::sync::atomic::{AtomicU32, Ordering};
+use ffa_abi::{FfaError, Reply};
+
+/// Whether a partition can be called, in bits 1:0, and in bits 31:16 how often it was restarted.
+#[derive(Debug)]
+pub(super) struct Life(AtomicU32);
+
+impl Life {
+    const ALIVE: u32 = 0;
+    const FAILED: u32 = 1;
+    const STOPPED: u32 = 2;
+    const DESTROYED: u32 = 3;
+    const STATE: u32 = 3;
+    const ONE_LIFE: u32 = 1 << 16;
+
+    pub(super) const fn new() -> Self {
+        Self(AtomicU32::new(Self::ALIVE))
+    }
+
+    #[inline(always)]
+    fn state(&self) -> u32 {
+        self.0.load(Ordering::Relaxed) & Self::STATE
+    }
+
+    #[inline(always)]
+    pub(super) fn is_destroyed(&self) -> bool {
+        self.state() == Self::DESTROYED
+    }
+
+    pub(super) fn is_alive(&self) -> bool {
+        self.state() == Self::ALIVE
+    }
+
+    /// Which of its lives this is. After 65,536 restarts the first number comes again; a request
+    /// that is as old as that would be answered as if nothing had happened to its sender.
+    #[inline(always)]
+    pub(super) fn number(&self) -> u16 {
+        (self.0.load(Ordering::Relaxed) >> 16) as u16
+    }
+
+    fn end(&self, state: u32) {
+        self.0.fetch_or(state, Ordering::Relaxed);
+    }
+
+    fn begin_another(&self) {
+        self.0.fetch_add(Self::ONE_LIFE, Ordering::Relaxed);
+    }
+
+    /// For tests that go on from a state that they have noted.
+    #[cfg(feature = "snapshot")]
+    pub(super) fn word(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    #[cfg(feature = "snapshot")]
+    pub(super) fn set_word(&self, word: u32) {
+        self.0.store(word, Ordering::Relaxed);
+    }
+}
+
+impl<'c, M: Registers> Spmc<'c, M> {
+    /// The number of a partition's present life.
+    pub(super) fn life_number(&self, slot: Slot) -> u16 {
+        self.partitions
+            .get(slot.index())
+            .map_or(0, |partition| partition.life.number())
+    }
+
+    /// Whether a partition's failure has stopped all of them.
+    #[inline(always)]
+    pub fn is_halted(&self) -> bool {
+        self.halted.load(Ordering::Relaxed)
+    }
+
+    /// The error for one who calls a partition that has failed.
+    pub(super) fn why_dead(&self, slot: Slot) -> FfaError {
+        let state = self.partitions.get(slot.index()).map(|p| p.life.state());
+        match state {
+            Some(Life::STOPPED) if !self.is_halted() => FfaError::Busy,
+            Some(Life::DESTROYED) | None => FfaError::InvalidParameters,
+            _ => FfaError::Aborted,
+        }
+    }
+
+    /// The context on this core failed: a fault that can't be its own EL1's to handle, or its own
+    /// wish, with a `reason`. Who waits for it gets ABORTED, requests that it sent are answered into
+    /// the void, its RX/TX pair is nobody's any more, and its manifest says what becomes of it.
+    #[cold]
+    #[inline(never)]
+    pub fn abort(
+        &self,
+        pe: &mut Pe<'c, M>,
+        slot: Slot,
+        reason: Option<u64>,
+        machine: &mut impl Machine,
+    ) -> Outcome {
+        let Some(partition) = self.partitions.get(slot.index()) else {
+            return Outcome::to(Next::NormalWorld);
+        };
+        let Some(context) = pe.context(slot) else {
+            return Outcome::to(Next::NormalWorld);
+        };
+        let initialises = matches!(context.model, Model::Init | Model::Restart);
+        context.transition(Event::Abort);
+        context.served();
+        context.parked = None;
+        let giver = context.giver;
+        let left = context.left(slot);
+        // One whose life has ended already (all were stopped) has no action any more.
+        let action = match partition.info.abort_action {
+            _ if self.is_halted() => AbortAction::Fail,
+            AbortAction::Restart if initialises => AbortAction::Stop,
+            action => action,
+        };
+        machine.notice(Notice::Aborted {
+            partition: partition.info.id,
+            action,
+            reason,
+        });
+        self.unmap_of_partition(slot, machine);
+        // Who works for it, or keeps a response of its, asks whether it is alive.
+        self.bury(slot, pe.index);
+        match action {
+            // Only this context has failed: others of the partition are on their own cores.
+            AbortAction::Fail if !partition.info.is_up() => {}
+            AbortAction::Fail => self.end(slot, Life::FAILED),
+            AbortAction::Stop => self.end(slot, Life::STOPPED),
+            AbortAction::Restart => {
+                partition.open.close();
+                return Outcome::to(Next::Reload(slot));
+            }
+            AbortAction::Destroy => {
+                self.end(slot, Life::DESTROYED);
+                self.destroyed.fetch_add(1, Ordering::Relaxed);
+                return Outcome::to(Next::Wipe(slot));
+            }
+            AbortAction::Propagate => self.halt(),
+        }
+        self.ended(pe, giver, left)
+    }
+
+    /// Who waited for a partition that has ended gets the core back.
+    fn ended(&self, pe: &mut Pe<'c, M>, giver: Giver, left: Left) -> Outcome {
+        Outcome {
+            next: self.complete(pe, giver, Reply::error(FfaError::Aborted)),
+            left: Some(left),
+        }
+    }
+
+    fn end(&self, slot: Slot, state: u32) {
+        if let Some(partition) = self.partitions.get(slot.index()) {
+            let turn = partition.parked.lock();
+            partition.life.end(state);
+            partition.open.close();
+            drop(turn);
+        }
+    }
+
+    /// Stops all partitions. What runs on other cores goes on to its next call.
+    fn halt(&self) {
+        self.halted.store(true, Ordering::SeqCst);
+        for slot in 0..self.partitions.len() {
+            self.end(Slot(slot as u8), Life::FAILED);
+        }
+    }
+
+    /// The partition that [`Next::Reload`] named was loaded anew, or could not be: who runs next.
+    #[cold]
+    #[inline(never)]
+    pub fn reloaded(&self, pe: &mut Pe<'c, M>, slot: Slot, done: bool) -> Outcome {
+        let core = pe.index;
+        let Some(context) = pe.context(slot) else {
+            return Outcome::to(Next::NormalWorld);
+        };
+        if done && !self.is_halted() && context.transition(Event::Restart) {
+            context.model = Model::Restart;
+            context.call_is_wide = false;
+            if let Some(partition) = self.partitions.get(slot.index()) {
+                partition.life.begin_another();
+                partition.version.forget(partition.first_version);
+                partition
+                    .open
+                    .work_out(&partition.info, partition.first_version);
+                let bit = self.bit(slot, core);
+                partition.dead.fetch_and(!bit, Ordering::Relaxed);
+            }
+            return Outcome::to(Next::Partition(slot));
+        }
+        let giver = context.giver;
+        let left = context.left(slot);
+        self.end(slot, Life::STOPPED);
+        self.ended(pe, giver, left)
+    }
+
+    /// The memory of the partition that [`Next::Wipe`] named was wiped: who runs next.
+    #[cold]
+    #[inline(never)]
+    pub fn wiped(&self, pe: &mut Pe<'c, M>, slot: Slot) -> Outcome {
+        let Some(context) = pe.context(slot) else {
+            return Outcome::to(Next::NormalWorld);
+        };
+        let giver = context.giver;
+        let left = context.left(slot);
+        self.ended(pe, giver, left)
+    }
+}

@@ -1,0 +1,97 @@
+//! What the core asks of the machine while it handles a call.
+
+use crate::context::{AbortAction, Slot};
+use ffa_abi::{EndpointId, FfaError, Regs, smccc};
+
+/// Whose addresses an address is one of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// The normal world's: physical addresses.
+    NormalWorld,
+    /// A partition's: intermediate physical addresses.
+    Partition(Slot),
+}
+
+/// Pages of an endpoint that the SPMC can reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// The first byte's physical address.
+    pub base: u64,
+    /// How many bytes.
+    pub size: usize,
+}
+
+/// Memory of endpoints. A machine that overrides nothing has none to give.
+pub trait Mem {
+    /// Makes pages of an endpoint reachable: read-write normal memory of its own that nobody's
+    /// window covers yet.
+    ///
+    /// # Errors
+    /// * INVALID_PARAMETERS: the partition has no such memory.
+    /// * DENIED: it is not memory that the normal world may offer, or a window covers it.
+    /// * NO_MEMORY: no room is left to note it.
+    ///
+    /// Nothing has changed then.
+    fn open(&mut self, _owner: Owner, _address: u64, _pages: u32) -> Result<Window, FfaError> {
+        Err(FfaError::NoMemory)
+    }
+
+    /// Gives up a window.
+    fn close(&mut self, _window: Window) {}
+
+    /// Copies out of a window from byte `offset` on. `false` if that is not inside, or the memory
+    /// can't be read; `to` is undefined then.
+    #[must_use]
+    fn read(&mut self, _window: Window, _offset: usize, _to: &mut [u8]) -> bool {
+        false
+    }
+
+    /// Copies into a window from byte `offset` on. `false` if that is not inside, or the memory
+    /// can't be written.
+    #[must_use]
+    fn write(&mut self, _window: Window, _offset: usize, _from: &[u8]) -> bool {
+        false
+    }
+
+    /// Zeroes a window from byte `offset` to its end. `false` as for [`write`](Self::write).
+    #[must_use]
+    fn zero(&mut self, _window: Window, _offset: usize) -> bool {
+        false
+    }
+}
+
+/// Something that a human wants to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// A partition has failed.
+    Aborted {
+        /// Its id.
+        partition: EndpointId,
+        /// What becomes of it.
+        action: AbortAction,
+        /// x2 of its `FFA_ABORT`, if that was how.
+        reason: Option<u64>,
+    },
+    /// A call that is not FF-A was kept from EL3.
+    SmcRefused {
+        /// Who made it.
+        partition: EndpointId,
+        /// The function.
+        fid: u32,
+    },
+}
+
+/// The machine, as the core sees it.
+pub trait Machine: Mem {
+    /// A character that an endpoint wrote with `FFA_CONSOLE_LOG`.
+    fn console(&mut self, from: EndpointId, character: u8);
+
+    /// A call of the SPMC's own to EL3: x0-x17 there and back. No endpoint's frame is in them. A
+    /// machine that does not override it has an EL3 that knows no function.
+    fn el3(&mut self, regs: &mut Regs) {
+        regs[0] = smccc::UNKNOWN;
+    }
+
+    /// For the log.
+    fn notice(&mut self, _notice: Notice) {}
+}
