@@ -1,8 +1,8 @@
 //! Forwarding to EL3 and completing a VM's call with what comes back, by the register contract.
 
-use crate::vm::Machine;
+use crate::{buffers::OwnPair, vm::Machine};
 use ffa_abi::{
-    EndpointId, FfaError, Regs, Reply, TargetInfo, Version,
+    Call, Completion, EndpointId, FfaError, Regs, Reply, TargetInfo, Version,
     contract::{self, Layout},
     copy_registers,
     fid::raw,
@@ -17,6 +17,11 @@ pub struct Upstream {
     pub spm_id: EndpointId,
     /// Whether `FFA_MSG_SEND_DIRECT_REQ2` is implemented there.
     pub direct2: bool,
+    /// Bytes of the proxy's own RX. 0 without one: then VMs have no RX/TX buffers either, and can't
+    /// discover partitions.
+    pub rx: usize,
+    /// Whether `FFA_PARTITION_INFO_GET_REGS` is implemented there, for a proxy with an RX.
+    pub info_regs: bool,
 }
 
 /// Why the proxy can't work with EL3's side.
@@ -39,6 +44,20 @@ pub enum UpstreamError {
         x0: u64,
         /// x2 of the answer.
         x2: u64,
+    },
+    /// `FFA_RXTX_MAP` of the proxy's own pair was refused.
+    #[error(
+        "EL3 answered FFA_RXTX_MAP (TX {:#x}, RX {:#x}, {pages} pages) with {error}: is this normal-world memory in the SPMC's manifest?",
+        own.tx,
+        own.rx
+    )]
+    Buffers {
+        /// The pair.
+        own: OwnPair,
+        /// How many pages of it were asked for.
+        pages: u16,
+        /// What came back, `ABORTED` for what is no completion.
+        error: FfaError,
     },
 }
 
@@ -84,7 +103,23 @@ impl Upstream {
             version,
             spm_id,
             direct2: regs.w::<0>() == raw::SUCCESS_32,
+            rx: 0,
+            info_regs: false,
         })
+    }
+}
+
+/// A call of the proxy's own: its registers if it succeeded, and the error if not.
+///
+/// NOT_SUPPORTED as well for EL3's bare -1, and ABORTED for what completes no such call.
+pub(crate) fn ask(call: Call, machine: &mut impl Machine) -> Result<Regs, FfaError> {
+    let mut regs = call.encode();
+    machine.smc(&mut regs);
+    match Completion::decode(call.fid(), &regs) {
+        Ok(Completion::Success { .. }) => Ok(regs),
+        Ok(Completion::Unknown) => Err(FfaError::NotSupported),
+        Ok(Completion::Error { code: Ok(code), .. }) => Err(code),
+        _ => Err(FfaError::Aborted),
     }
 }
 

@@ -6,6 +6,8 @@
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
+pub mod buffers;
+mod discovery;
 pub mod forward;
 pub mod manifest;
 pub mod psci;

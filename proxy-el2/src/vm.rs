@@ -1,9 +1,11 @@
 //! A VM as the proxy sees it, and the one function that handles its calls.
 
 use crate::{
+    buffers::{self, Memory, Pair},
     forward::{self, Upstream},
     psci,
 };
+use core::ops::Range;
 use ffa_abi::{
     Call, DecodeError, EndpointId, FfaError, Fid, Function, Regs, Reply, TargetInfo, Version,
     call::{FeatureQuery, console_characters},
@@ -14,7 +16,7 @@ use ffa_abi::{
 };
 
 /// What the core asks of the machine.
-pub trait Machine {
+pub trait Machine: Memory {
     /// Calls EL3 with these registers and puts what came back in their place.
     fn smc(&mut self, regs: &mut Regs);
 
@@ -56,14 +58,20 @@ pub struct Vm {
     /// In strict mode: a 64-bit response that found a 32-bit `FFA_RUN`, until a 64-bit one fetches
     /// it.
     parked: Option<Regs>,
+    /// Its memory, as intermediate physical addresses.
+    pub(crate) memory: Range<u64>,
+    /// Its RX/TX pair.
+    pub(crate) buffers: Option<Pair>,
 }
 
 impl Vm {
     /// A VM that has not called anything yet.
-    pub const fn new(id: EndpointId, affinity: u64, mode: Mode) -> Self {
+    pub const fn new(id: EndpointId, affinity: u64, memory: Range<u64>, mode: Mode) -> Self {
         Self {
             id,
             affinity,
+            memory,
+            buffers: None,
             version: Version::V1_0,
             version_locked: false,
             mode,
@@ -178,7 +186,12 @@ impl Vm {
         let reply = match call {
             Call::Version(requested) => self.negotiate(upstream, requested),
             Call::Features { query, .. } => match query {
-                FeatureQuery::Function(fid) if self.implements(fid, upstream) => Reply::success(0),
+                FeatureQuery::Function(fid) if self.implements(fid, upstream) => {
+                    Reply::success(match fid.function {
+                        Function::RxtxMap => buffers::PROPERTIES.w2(self.version),
+                        _ => 0,
+                    })
+                }
                 _ => Reply::error(FfaError::NotSupported),
             },
             Call::IdGet => Reply::success(self.id.0.into()),
@@ -194,11 +207,47 @@ impl Vm {
                     Err(error) => Reply::error(error),
                 }
             }
-            // Direct requests came here only to be decoded again: never.
-            _ => Reply::error(FfaError::NotSupported),
+            _ => match self.discover(call, upstream, x, machine) {
+                Ok(Some(reply)) => reply,
+                Ok(None) => return Next::Resume,
+                Err(error) => Reply::error(error),
+            },
         };
         reply.write(x);
         Next::Resume
+    }
+
+    /// Buffers and discovery. `None` if the registers are written.
+    #[inline(never)]
+    fn discover(
+        &mut self,
+        call: Call,
+        upstream: &Upstream,
+        x: &mut [u64; 31],
+        machine: &mut impl Machine,
+    ) -> Result<Option<Reply>, FfaError> {
+        if upstream.rx == 0 {
+            return Err(FfaError::NotSupported);
+        }
+        match call {
+            // `FFA_FEATURES` knows the 64-bit form alone, but both work.
+            Call::RxtxMap { tx, rx, pages, .. } => self.map_buffers(tx, rx, pages, machine),
+            Call::RxtxUnmap { vm } => self.unmap_buffers(vm, machine),
+            Call::RxRelease { vm } => self.release_rx(vm),
+            Call::PartitionInfoGet { uuid, count_only } => {
+                self.partition_info_get(upstream, uuid, count_only, machine)
+            }
+            Call::PartitionInfoGetRegs { uuid, start, tag }
+                if self.implements(call.fid(), upstream) =>
+            {
+                let regs = self.partition_info_get_regs(upstream, uuid, start, tag, machine)?;
+                contract::write(contract::layout(Some(call.fid()), regs[0]), &regs, x);
+                return Ok(None);
+            }
+            // Direct requests came here only to be decoded again: never.
+            _ => Err(FfaError::NotSupported),
+        }
+        .map(Some)
     }
 
     /// `FFA_RUN` of a partition. Towards EL3 it is always the 32-bit form: EL3 knows no other.
@@ -272,6 +321,13 @@ impl Vm {
             | Function::MsgSendDirectReq => true,
             Function::MsgSendDirectReq2 => {
                 self.version.has_extended_registers() && upstream.direct2
+            }
+            Function::RxtxMap => fid.wide && upstream.rx != 0,
+            Function::RxtxUnmap | Function::RxRelease | Function::PartitionInfoGet => {
+                upstream.rx != 0
+            }
+            Function::PartitionInfoGetRegs => {
+                self.version.has_extended_registers() && upstream.rx != 0 && upstream.info_regs
             }
             _ => false,
         }

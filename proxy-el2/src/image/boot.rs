@@ -3,6 +3,7 @@
 use super::{
     BOARD,
     interrupts::Interrupts,
+    memory::{Windows, own_pair},
     run::{Guest, Port},
 };
 use core::fmt::{Display, Write};
@@ -20,8 +21,8 @@ use platform::{
     layout,
     once::Once,
     read_sysreg,
-    stage1::{Kind, Pool, Stage1, Stage1Builder, Stage1Error},
-    stage2::{Attr, Stage2, TablePool, Tlbi},
+    stage1::{Kind, Pool, Stage1, Stage1Builder, Stage1Error, Store},
+    stage2::{Attr, Stage2, TablePool, TableStore, Tlbi},
     timer::{self, GenericTimer},
     uart::CONSOLE,
     write_sysreg,
@@ -31,8 +32,16 @@ use proxy_el2::{forward::Upstream, manifest::VmManifest, vm::Vm};
 /// The VM's package stands this far behind the image's start, in the file that BL2 loads.
 const PACKAGE_OFFSET: usize = 0x20_0000;
 
-static STAGE1: Pool<32> = Pool::new();
-static STAGE2: TablePool<16> = TablePool::new();
+const STAGE1_TABLES: usize = 32;
+const STAGE2_TABLES: usize = 16;
+// SAFETY: Nothing is placed there but tables, which are cleared when they are taken.
+#[unsafe(link_section = ".noinit")]
+static STAGE1_STORE: Store<STAGE1_TABLES> = Store::new();
+static STAGE1: Pool<STAGE1_TABLES> = Pool::new(&STAGE1_STORE);
+// SAFETY: As above.
+#[unsafe(link_section = ".noinit")]
+static STAGE2_STORE: TableStore<STAGE2_TABLES> = TableStore::new();
+static STAGE2: TablePool<STAGE2_TABLES> = TablePool::new(&STAGE2_STORE);
 static MAP: Once<Option<Stage1>> = Once::new(None);
 
 /// Stops the proxy before its VM has started. The reason goes out as plain text.
@@ -68,10 +77,17 @@ pub fn primary() -> Guest {
     if let Err(error) = interrupts {
         defmt::warn!("no interrupts: {}", defmt::Debug2Format(&error));
     }
-    let upstream = match Upstream::negotiate(&mut Port { interrupts: None }) {
+    let mut port = Port {
+        interrupts: None,
+        windows: Windows::new(map),
+    };
+    let mut upstream = match Upstream::negotiate(&mut port) {
         Ok(upstream) => upstream,
         Err(error) => stop(&error),
     };
+    if let Err(error) = upstream.map_buffers(own_pair(), &mut port) {
+        stop(&error);
+    }
     info!(
         "EL3's side: FF-A {=u16}.{=u16}, SPMC {=u16:#x}, DIRECT_REQ2 {=bool}",
         upstream.version.major(),
@@ -79,10 +95,14 @@ pub fn primary() -> Guest {
         upstream.spm_id.0,
         upstream.direct2,
     );
+    match upstream.rx {
+        0 => info!("EL3's side takes no RX/TX buffers: no partition discovery for VMs"),
+        bytes => info!("RX/TX buffers of {=usize} bytes", bytes),
+    }
     let manifest = load(map);
     let stage2 = own_stage2(&manifest);
     take_machine(&stage2);
-    let interrupts = Interrupts::start(manifest.id.0, manifest.housekeeping_us);
+    port.interrupts = Some(Interrupts::start(manifest.id.0, manifest.housekeeping_us));
     info!(
         "VM {=u16} {=str}: {=u64:#x}..{=u64:#x}, entry {=u64:#x}; started after {=u64} us",
         manifest.id.0,
@@ -93,10 +113,8 @@ pub fn primary() -> Guest {
         timer::now_us().wrapping_sub(started),
     );
     Guest {
-        vm: Vm::new(manifest.id, cpu::affinity(), manifest.mode),
-        port: Port {
-            interrupts: Some(interrupts),
-        },
+        vm: Vm::new(manifest.id, cpu::affinity(), manifest.memory, manifest.mode),
+        port,
         upstream,
         regs: GuestRegs::at(manifest.entrypoint),
         _stage2: stage2,

@@ -6,7 +6,7 @@
 
 use super::BOARD;
 use defmt::{error, warn};
-use platform::{endpoint_console, gic, sysreg::isb, timer, write_sysreg};
+use platform::{endpoint_console, gic, read_sysreg, sysreg::isb, timer, write_sysreg};
 
 /// For how long a line must not grow until it is shown unfinished.
 const IDLE_US: u32 = 50_000;
@@ -109,4 +109,25 @@ fn give_to_vm(intid: u32) {
     // SAFETY: List register 0 holds this interrupt or none; it is not pending while it is active.
     unsafe { write_sysreg!("S3_4_C12_C12_0", entry) }
     isb();
+}
+
+/// Whether an interrupt was made pending for the VM, and the VM has not taken it.
+#[inline(always)]
+pub fn is_pending_for_vm() -> bool {
+    // ICH_LR0_EL2: 1 in bits 63:62.
+    read_sysreg!("S3_4_C12_C12_0") >> 62 == 1
+}
+
+/// Takes an interrupt that is pending for the VM back: its line makes it pending in the machine
+/// again. The physical one was active and could not interrupt anybody meanwhile, so a partition that
+/// never ends would have kept the core.
+#[cold]
+#[inline(never)]
+pub fn recall() {
+    // Physical number: bits 44:32.
+    let intid = read_sysreg!("S3_4_C12_C12_0") >> 32 & 0x1fff;
+    // SAFETY: The VM is not running, and has not acknowledged it.
+    unsafe { write_sysreg!("S3_4_C12_C12_0", 0) }
+    isb();
+    gic::deactivate(intid as u32);
 }

@@ -2,6 +2,7 @@
 
 mod boot;
 mod interrupts;
+mod memory;
 mod run;
 
 use platform::{board::QEMU_VIRT, entry::BootArgs, image_main};

@@ -1,6 +1,9 @@
 //! The VM runs; each of its exits is handled, for ever.
 
-use super::interrupts::{Interrupts, Taken};
+use super::{
+    interrupts::{self, Interrupts, Taken},
+    memory::Windows,
+};
 use defmt::{info, warn};
 use embedded_io::Write;
 use ffa_abi::{EndpointId, Regs, smccc::psci};
@@ -36,11 +39,17 @@ pub struct Guest {
 pub struct Port {
     /// Its interrupts; `None` while the proxy boots.
     pub interrupts: Option<Interrupts>,
+    /// What it reaches of the VM's memory.
+    pub windows: Windows,
 }
 
 impl Machine for Port {
     #[inline(always)]
     fn smc(&mut self, regs: &mut Regs) {
+        // What the VM has not taken must be able to take the core from a partition.
+        if interrupts::is_pending_for_vm() {
+            interrupts::recall();
+        }
         platform::smc::smc(&mut regs.0);
     }
 

@@ -47,6 +47,8 @@ impl Machine for El3 {
     }
 }
 
+super::spmc::no_memory!(El3);
+
 pub(super) struct Fixture {
     pub vm: Vm,
     pub upstream: Upstream,
@@ -67,11 +69,13 @@ impl Fixture {
     /// A VM that has not called anything.
     pub fn fresh() -> Self {
         Self {
-            vm: Vm::new(VM, AFFINITY, ffa_abi::contract::Mode::Permissive),
+            vm: Vm::new(VM, AFFINITY, 0..0, ffa_abi::contract::Mode::Permissive),
             upstream: Upstream {
                 version: Version::V1_3,
                 spm_id: EndpointId::SPMC,
                 direct2: true,
+                rx: 0,
+                info_regs: false,
             },
             el3: El3::default(),
             x: [0; 31],

@@ -43,6 +43,8 @@ impl Machine for Random<'_> {
     }
 }
 
+super::spmc::no_memory!(Random<'_>);
+
 fn completions() -> impl Strategy<Value = u32> {
     prop_oneof![
         6 => prop::sample::select(vec![
@@ -90,8 +92,8 @@ proptest! {
         own in 0u32..4,
     ) {
         let version = Version::new(1, minor);
-        let upstream = Upstream { version: Version::V1_3, spm_id: EndpointId::SPMC, direct2 };
-        let mut vm = Vm::new(VM, AFFINITY, ffa_abi::contract::Mode::Permissive);
+        let upstream = Upstream { version: Version::V1_3, spm_id: EndpointId::SPMC, direct2, rx: 0, info_regs: false };
+        let mut vm = Vm::new(VM, AFFINITY, 0..0, ffa_abi::contract::Mode::Permissive);
         let mut el3 = Random { answers: &answers, taken: 0, own, asked: vec![], last: None };
         let mut x = frame(&[VERSION.into(), version.raw().into()]);
         prop_assert_eq!(vm.handle(&upstream, &mut x, &mut el3), Next::Resume);

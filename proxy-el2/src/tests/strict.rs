@@ -54,7 +54,7 @@ fn response() -> Regs {
 
 fn strict() -> Fixture {
     let mut f = Fixture::fresh();
-    f.vm = Vm::new(VM, super::fixture::AFFINITY, Mode::SmcccStrict);
+    f.vm = Vm::new(VM, super::fixture::AFFINITY, 0..0, Mode::SmcccStrict);
     f.ok(frame(&[VERSION.into(), Version::V1_2.raw().into()]));
     f
 }

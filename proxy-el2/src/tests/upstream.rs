@@ -51,6 +51,8 @@ fn the_newest_version_that_both_speak_is_found() {
                 version: agreed,
                 spm_id: EndpointId::SPMC,
                 direct2: true,
+                rx: 0,
+                info_regs: false,
             }
         );
         let newest_first = [Version::V1_3, Version::V1_2, Version::V1_1];

@@ -1,0 +1,205 @@
+//! RX/TX pairs (DEN0077A, "RX/TX buffers"): the VM's, which the proxy keeps, and the proxy's own,
+//! which it shares with the SPMC.
+//!
+//! The VM's pair is the proxy's business alone: the SPMC is not told of it, and the proxy itself
+//! writes into its RX. That changes with indirect messages, which the SPMC copies from one buffer
+//! into another: then the map is forwarded (the all-zero `FFA_RXTX_MAP`, with a descriptor in the
+//! proxy's TX), and the VM's RX is taken with `FFA_RX_ACQUIRE` before the proxy writes.
+
+use crate::{
+    forward::{Upstream, UpstreamError, ask},
+    vm::{Machine, Vm},
+};
+use core::ops::Range;
+use ffa_abi::{
+    Call, EndpointId, FfaError, Fid, Function, Reply,
+    features::{BufferSize, FeatureQuery, RxtxProperties},
+};
+
+/// Bytes in a page of a buffer.
+pub const PAGE: u64 = 4096;
+/// The most pages that a buffer has, the VM's and the proxy's own: what the SPMC takes too. The
+/// longest list of partitions that this project's SPMC can give, 16 partitions of 16 services with
+/// 48 bytes each, fits in it.
+pub const MAX_PAGES: u16 = 4;
+
+/// What `FFA_FEATURES` tells of `FFA_RXTX_MAP`.
+pub(crate) const PROPERTIES: RxtxProperties = RxtxProperties {
+    minimum: BufferSize::Size4K,
+    max_pages: MAX_PAGES,
+};
+
+/// The machine did not reach the memory that it was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unreachable;
+
+/// Memory, as the core reaches it: what it has opened of the VM's, and the proxy's own RX.
+pub trait Memory {
+    /// Makes pages of the VM accessible. `pages` are intermediate physical addresses, not empty, page
+    /// aligned, inside the VM's memory, and not open.
+    ///
+    /// # Errors
+    /// There are no tables for them. Nothing has changed then.
+    fn open(&mut self, pages: Range<u64>) -> Result<(), Unreachable>;
+
+    /// Ends the access to pages that [`open`](Self::open) gave, all of them at once.
+    fn close(&mut self, pages: Range<u64>);
+
+    /// Writes into open pages of the VM.
+    ///
+    /// # Errors
+    /// Not all of it is in pages that were opened at once. Nothing was written then.
+    fn write(&mut self, at: u64, bytes: &[u8]) -> Result<(), Unreachable>;
+
+    /// Fills open pages of the VM with zero.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    fn zero(&mut self, range: Range<u64>) -> Result<(), Unreachable>;
+
+    /// Copies from the proxy's own RX.
+    ///
+    /// # Errors
+    /// It is not that long.
+    fn read_rx(&mut self, offset: usize, to: &mut [u8]) -> Result<(), Unreachable>;
+}
+
+/// Where the proxy's own pair is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OwnPair {
+    /// Physical address of TX, page aligned.
+    pub tx: u64,
+    /// Physical address of RX, page aligned.
+    pub rx: u64,
+    /// Pages of each.
+    pub pages: u16,
+}
+
+impl Upstream {
+    /// Shares the proxy's own pair with the SPMC, or as much of it as the SPMC takes. After
+    /// [`negotiate`](Self::negotiate) and before any VM runs.
+    ///
+    /// An SPMC without `FFA_RXTX_MAP` is none that VMs can discover partitions at: then
+    /// [`rx`](Self::rx) stays 0, and VMs get `NOT_SUPPORTED`.
+    ///
+    /// # Errors
+    /// [`UpstreamError::Buffers`] if the SPMC refuses this pair.
+    pub fn map_buffers(
+        &mut self,
+        own: OwnPair,
+        machine: &mut impl Machine,
+    ) -> Result<(), UpstreamError> {
+        let features = |function| Call::Features {
+            query: FeatureQuery::Function(Fid::wide(function)),
+            input: 0,
+        };
+        // 0 is "no limit stated": one page must do everywhere.
+        let limit = match ask(features(Function::RxtxMap), machine) {
+            Ok(answer) => RxtxProperties::from_w2(answer.w::<2>()).map_or(0, |p| p.max_pages),
+            Err(_) => 0,
+        };
+        let pages = own.pages.min(limit.max(1));
+        let map = Call::RxtxMap {
+            wide: true,
+            tx: own.tx,
+            rx: own.rx,
+            pages: pages.into(),
+        };
+        match ask(map, machine) {
+            Ok(_) => self.rx = usize::from(pages).saturating_mul(PAGE as usize),
+            Err(FfaError::NotSupported) => return Ok(()),
+            Err(error) => return Err(UpstreamError::Buffers { own, pages, error }),
+        }
+        self.info_regs = ask(features(Function::PartitionInfoGetRegs), machine).is_ok();
+        Ok(())
+    }
+}
+
+/// A VM's pair.
+#[derive(Debug)]
+pub(crate) struct Pair {
+    tx: Range<u64>,
+    /// Its RX.
+    pub rx: Range<u64>,
+    /// RX holds something that the VM has not released: it is the VM's, and nobody writes into it.
+    pub full: bool,
+}
+
+impl Pair {
+    /// The pair that a VM with this memory asks for, RX EMPTY.
+    fn checked(memory: &Range<u64>, tx: u64, rx: u64, pages: u32) -> Result<Self, FfaError> {
+        let size = match pages {
+            0 => None,
+            _ if pages > MAX_PAGES.into() => None,
+            _ => u64::from(pages).checked_mul(PAGE),
+        };
+        let buffer = |start: u64| {
+            let end = start.checked_add(size?)?;
+            let inside = start >= memory.start && end <= memory.end;
+            (start.is_multiple_of(PAGE) && inside).then_some(start..end)
+        };
+        match (buffer(tx), buffer(rx)) {
+            (Some(tx), Some(rx)) if tx.end <= rx.start || rx.end <= tx.start => Ok(Self {
+                tx,
+                rx,
+                full: false,
+            }),
+            _ => Err(FfaError::InvalidParameters),
+        }
+    }
+}
+
+impl Vm {
+    /// `FFA_RXTX_MAP`. TX is opened as well, though nothing reads it yet: what a later call needs is
+    /// had when it is mapped, or the map fails.
+    pub(crate) fn map_buffers(
+        &mut self,
+        tx: u64,
+        rx: u64,
+        pages: u32,
+        machine: &mut impl Machine,
+    ) -> Result<Reply, FfaError> {
+        if self.buffers.is_some() {
+            return Err(FfaError::Denied);
+        }
+        let pair = Pair::checked(&self.memory, tx, rx, pages)?;
+        let no_tables = |Unreachable| FfaError::NoMemory;
+        machine.open(pair.tx.clone()).map_err(no_tables)?;
+        if let Err(error) = machine.open(pair.rx.clone()).map_err(no_tables) {
+            machine.close(pair.tx);
+            return Err(error);
+        }
+        self.buffers = Some(pair);
+        Ok(Reply::success(0))
+    }
+
+    /// `FFA_RXTX_UNMAP`, whatever RX holds.
+    pub(crate) fn unmap_buffers(
+        &mut self,
+        vm: EndpointId,
+        machine: &mut impl Machine,
+    ) -> Result<Reply, FfaError> {
+        // Only a hypervisor names a VM.
+        if vm != EndpointId::HYPERVISOR {
+            return Err(FfaError::InvalidParameters);
+        }
+        let pair = self.buffers.take().ok_or(FfaError::InvalidParameters)?;
+        machine.close(pair.tx);
+        machine.close(pair.rx);
+        Ok(Reply::success(0))
+    }
+
+    /// `FFA_RX_RELEASE`: FULL becomes EMPTY.
+    pub(crate) fn release_rx(&mut self, vm: EndpointId) -> Result<Reply, FfaError> {
+        if vm != EndpointId::HYPERVISOR {
+            return Err(FfaError::InvalidParameters);
+        }
+        match &mut self.buffers {
+            Some(pair) if pair.full => {
+                pair.full = false;
+                Ok(Reply::success(0))
+            }
+            _ => Err(FfaError::Denied),
+        }
+    }
+}
