@@ -13,8 +13,10 @@ use crate::{
     step::Step,
     world::{Arena, Config, Who, World},
 };
+use core::ops::Range;
 use ffa_abi::{EndpointId, Regs, contract::Mode};
 use proxy_el2::{
+    buffers::{Memory, Unreachable},
     forward::Upstream,
     vm::{self, Next, Vm},
 };
@@ -84,6 +86,27 @@ impl Port<'_, '_> {
     }
 }
 
+/// There is no memory here.
+impl Memory for Port<'_, '_> {
+    fn open(&mut self, _: Range<u64>) -> Result<(), Unreachable> {
+        Err(Unreachable)
+    }
+
+    fn close(&mut self, _: Range<u64>) {}
+
+    fn write(&mut self, _: u64, _: &[u8]) -> Result<(), Unreachable> {
+        Err(Unreachable)
+    }
+
+    fn zero(&mut self, _: Range<u64>) -> Result<(), Unreachable> {
+        Err(Unreachable)
+    }
+
+    fn read_rx(&mut self, _: usize, _: &mut [u8]) -> Result<(), Unreachable> {
+        Err(Unreachable)
+    }
+}
+
 impl vm::Machine for Port<'_, '_> {
     fn smc(&mut self, regs: &mut Regs) {
         if self.failed.is_none()
@@ -129,7 +152,7 @@ impl<'c> Vmm<'c> {
         }
         Ok(Self {
             world,
-            vm: Vm::new(EndpointId(VM), 0, mode),
+            vm: Vm::new(EndpointId(VM), 0, 0..0, mode),
             mode,
             upstream: upstream.map_err(|error| error.to_string())?,
             kept: None,

@@ -212,7 +212,7 @@ fn requests(
                 }
             }
             (Some(was), Some(is)) => {
-                let died = |now: bool| now && is.origin.is_none();
+                let died = |now: bool| now && (is.origin.is_none() || is.old);
                 if was != is && !died(was.sender == is.sender && was.form == is.form) {
                     return wrong("became another");
                 }
@@ -252,11 +252,18 @@ fn kept(
                 let fetched = matches!(event, Event::Call(Kind::Run { wide: true, .. }))
                     && caller == Some(number)
                     && after.x[number][0] == fid::response(Form::Two);
-                if !freed && !fetched {
+                // A restarted partition has nothing of its earlier life, and others nothing of it.
+                let old = before.s.ctx[number].kept_old
+                    || caller == Some(number) && after.s.ctx[number].model == Model::Restart;
+                if !freed && !fetched && !old {
                     return wrong("was lost");
                 }
             }
-            (Some(was), Some(is)) if was != is && !before.s.ctx[usize::from(was)].is_gone() => {
+            (Some(was), Some(is))
+                if was != is
+                    && !before.s.ctx[usize::from(was)].is_gone()
+                    && !before.s.ctx[number].kept_old =>
+            {
                 return wrong("was replaced");
             }
             _ => {}

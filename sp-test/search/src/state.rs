@@ -50,6 +50,8 @@ pub struct Serves {
     pub origin: Option<By>,
     /// Where it was sent.
     pub core: u8,
+    /// Whether its sender was restarted since.
+    pub old: bool,
     /// The form.
     pub form: Form,
 }
@@ -71,6 +73,8 @@ pub struct Ctx {
     pub wide: bool,
     /// The context whose response is kept for it.
     pub kept: Option<u8>,
+    /// Whether that was restarted since.
+    pub kept_old: bool,
     /// The core that has it, or `None`: all may claim it.
     pub at: Option<u8>,
 }
@@ -150,6 +154,7 @@ impl Ctx {
         waits: None,
         wide: false,
         kept: None,
+        kept_old: false,
         at: None,
     };
 

@@ -3,7 +3,7 @@
 use crate::state::{Core, Ctx, Form, Negotiated, S, VmState};
 use ffa_abi::{EndpointId, Uuid, Version, contract::Mode};
 use heapless::Vec as List;
-use spmc::context::{Messaging, PartitionInfo, Service};
+use spmc::context::{AbortAction, Messaging, PartitionInfo, Service};
 
 /// The id of the VM behind the proxy.
 pub const VM_ID: u16 = 1;
@@ -25,6 +25,8 @@ pub struct Partition {
     pub mode: Mode,
     /// The minor number of the version that its manifest names.
     pub minor: u8,
+    /// Whether it is restarted when it fails.
+    pub restarts: bool,
 }
 
 /// A configuration of the search.
@@ -54,7 +56,20 @@ pub struct World {
 }
 
 const fn part(up: bool, mode: Mode, minor: u8) -> Partition {
-    Partition { up, mode, minor }
+    Partition {
+        up,
+        mode,
+        minor,
+        restarts: false,
+    }
+}
+
+/// A partition with a single context that is restarted when it fails.
+const fn restarted(mode: Mode, minor: u8) -> Partition {
+    Partition {
+        restarts: true,
+        ..part(true, mode, minor)
+    }
 }
 
 const UNASKED: Negotiated = Negotiated {
@@ -140,6 +155,24 @@ impl World {
                 )
             },
             Self {
+                forms: &[Form::Two],
+                ..Self::new(
+                    "1-restart",
+                    "two partitions on one core that are restarted when they fail, REQ2 only",
+                    1,
+                    &[restarted(SmcccStrict, 2), restarted(Permissive, 2)],
+                )
+            },
+            Self {
+                forms: &[Form::Narrow],
+                ..Self::new(
+                    "2-restart",
+                    "a partition that is restarted and one that is not on two cores, 32-bit requests only",
+                    2,
+                    &[restarted(Permissive, 2), part(up, Permissive, 2)],
+                )
+            },
+            Self {
                 proxy: Some(Permissive),
                 versions: &[1, 2, 3],
                 exact: true,
@@ -191,12 +224,15 @@ impl World {
             let added = services.push(Service { uuid, messaging });
             assert!(added.is_ok(), "two services");
         }
+        let contexts = if partition.up { 1 } else { 2 };
         PartitionInfo {
-            id: EndpointId(Self::id(slot)),
-            services,
             messaging: all,
-            contexts: if partition.up { 1 } else { 2 },
             mode: partition.mode,
+            abort_action: match partition.restarts {
+                true => AbortAction::Restart,
+                false => AbortAction::Fail,
+            },
+            ..PartitionInfo::new(EndpointId(Self::id(slot)), services, contexts)
         }
     }
 
@@ -269,6 +305,7 @@ impl World {
                         if sender.is_none_or(|sender| gone[sender]) {
                             serves.origin = None;
                             serves.core = 0;
+                            serves.old = false;
                         } else if self.partitions[usize::from(from)].up {
                             serves.core = 0;
                         }
@@ -278,6 +315,7 @@ impl World {
             }
             if ctx.kept.is_some_and(|from| gone[usize::from(from)]) {
                 ctx.kept = None;
+                ctx.kept_old = false;
             }
         }
     }

@@ -24,7 +24,8 @@ fn all_states(name: &str) {
     if !name.starts_with('3') {
         assert!(marks.chained > 0 && marks.orphaned > 0);
     }
-    assert_eq!(marks.kept > 0, name.contains("strict") || name == "1-three");
+    let strict = name.contains("strict") || matches!(name, "1-three" | "1-restart");
+    assert_eq!(marks.kept > 0, strict);
 }
 
 macro_rules! configurations {
@@ -51,6 +52,8 @@ configurations! {
     three_partitions: "1-three",
     two_cores: "2",
     two_cores_in_strict_mode: "2-strict",
+    partitions_that_are_restarted: "1-restart",
+    one_that_is_restarted_on_two_cores: "2-restart",
     a_vm: "3",
     a_vm_in_strict_mode: "3-strict",
 }

@@ -53,16 +53,16 @@ impl<'c> World<'c> {
                 uuid: service(slot, n),
                 messaging: Messaging(messaging),
             });
+            let contexts = match spec.per_core {
+                true => config.cores as u16,
+                false => 1,
+            };
+            let services = services.into_iter().collect();
             let info = PartitionInfo {
-                id: EndpointId(id(slot)),
-                services: services.into_iter().collect(),
+                // What the second service has is not what the partition as a whole is asked for.
                 messaging: Messaging(spec.messaging),
-                contexts: if spec.per_core {
-                    config.cores as u16
-                } else {
-                    1
-                },
                 mode: spec.mode,
+                ..PartitionInfo::new(EndpointId(id(slot)), services, contexts)
             };
             spmc.add(info, spec.version).ok_or("too many partitions")?;
         }

@@ -109,6 +109,9 @@ pub struct World<'c> {
 
 pub(super) struct Console<'a>(&'a mut usize);
 
+/// Nobody has memory here.
+impl spm::Mem for Console<'_> {}
+
 impl spm::Machine for Console<'_> {
     fn console(&mut self, _from: EndpointId, _character: u8) {
         *self.0 += 1;
@@ -310,7 +313,9 @@ impl World<'_> {
         let slot = self.running(core)?;
         let x = self.labels.frame(Origin::Partition(slot.0));
         self.leaves_partition(core, &x, Exit::Interrupted)?;
-        let outcome = self.spmc.abort(&mut self.cores[core].pe, slot);
+        let mut console = Console(&mut self.console);
+        let pe = &mut self.cores[core].pe;
+        let outcome = self.spmc.abort(pe, slot, None, &mut console);
         self.settle(core, Actor::Abort(slot), outcome)
     }
 

@@ -101,6 +101,9 @@ impl World<'_> {
                     kind: Kind::Resumed,
                 }
             }
+            Next::Reload(_) | Next::Wipe(_) => {
+                return Err("no partition here has a life after its first".to_owned());
+            }
             Next::NormalWorld | Next::NormalWorldResume => {
                 if self.leave_spmc(core, outcome)? == To::Secure {
                     // A bounced completion: the SPMC says so in its place.

@@ -99,8 +99,10 @@ impl Marks {
         let contexts = &s.ctx[..world.contexts.len()];
         let mut poisoned = *s;
         world.poison(&mut poisoned);
-        let orphaned =
-            |ctx: &crate::state::Ctx| ctx.serves.is_some_and(|serves| serves.origin.is_none());
+        let orphaned = |ctx: &crate::state::Ctx| {
+            ctx.serves
+                .is_some_and(|serves| serves.origin.is_none() || serves.old)
+        };
         self.preempted += usize::from(contexts.iter().any(|ctx| ctx.state == State::Preempted));
         self.chained += usize::from(contexts.iter().any(|ctx| ctx.calls()));
         self.kept +=

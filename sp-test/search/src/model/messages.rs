@@ -7,7 +7,7 @@ use crate::{
     world::{OTHER_SERVICE, World, service},
 };
 use ffa_abi::{
-    FfaError::{self, Aborted, Busy, Denied, InvalidParameters},
+    FfaError::{self, Busy, Denied, InvalidParameters},
     contract::Mode,
 };
 use spmc::state::{Model as Runtime, State};
@@ -54,7 +54,7 @@ impl Expect<'_> {
         let ctx = self.view.s.ctx[number];
         if ctx.state != State::Waiting {
             return Err(match (ctx.state, from) {
-                (State::Aborted, _) => Aborted,
+                (State::Aborted, _) => self.why_dead(slot),
                 (State::Blocked, Some(from))
                     if ctx.model == Runtime::Run && self.precedes(slot, from) =>
                 {
@@ -109,6 +109,7 @@ impl Expect<'_> {
             sender,
             origin: Some(giver),
             core: self.core as u8,
+            old: false,
             form,
         });
         self.view.s.core[self.core].now = Now::Slot(slot);
@@ -180,6 +181,7 @@ impl Expect<'_> {
                     deliver(&mut message, &x, form, head);
                     self.view.kept[number] = Some(message);
                     self.view.s.ctx[number].kept = Some(own as u8);
+                    self.view.s.ctx[number].kept_old = false;
                     self.view.x[number][..8].copy_from_slice(&error(Denied));
                 } else {
                     deliver(&mut self.view.x[number], &x, form, head);
@@ -217,6 +219,7 @@ impl Expect<'_> {
                 let message = self.view.kept[own].take().unwrap_or_default();
                 self.view.x[own][..18].copy_from_slice(&message);
                 self.view.s.ctx[own].kept = None;
+                self.view.s.ctx[own].kept_old = false;
                 return Ok(());
             }
         }
@@ -259,7 +262,7 @@ impl Expect<'_> {
             State::Blocked if ctx.waits.is_none() => false,
             State::Blocked => return Err(Denied),
             State::Created | State::Starting | State::Running => return Err(Busy),
-            State::Aborted => return Err(Aborted),
+            State::Aborted => return Err(self.why_dead(slot)),
             State::Off => return Err(InvalidParameters),
         };
         if entered {

@@ -9,6 +9,7 @@ mod vm;
 use crate::{
     calls::{Kind, fid, ids},
     events::Event,
+    label,
     state::{By, Ctx, Form, Negotiated, Now},
     view::View,
     world::World,
@@ -50,7 +51,9 @@ const fn success(w2: u64) -> Answer {
 /// The runtime models: which calls of a partition are legal (DEN0077A, "Partition runtime models").
 const fn legal(model: Runtime, call: &Kind) -> bool {
     match model {
-        Runtime::Init => matches!(call, Kind::Request { .. } | Kind::Wait { .. }),
+        Runtime::Init | Runtime::Restart => {
+            matches!(call, Kind::Request { .. } | Kind::Wait { .. })
+        }
         Runtime::Run => !matches!(call, Kind::Response { .. }),
         Runtime::DirectRequest => !matches!(call, Kind::Wait { .. }),
     }
@@ -150,6 +153,7 @@ impl Expect<'_> {
     fn origin(&self, number: usize) -> Option<By> {
         let serves = self.view.s.ctx[number].serves?;
         match serves.origin {
+            _ if serves.old => None,
             Some(By::Slot(from)) => {
                 let sender = self.world.context(from, usize::from(serves.core))?;
                 (!self.view.s.ctx[sender].is_gone()).then_some(By::Slot(from))
@@ -161,6 +165,9 @@ impl Expect<'_> {
     /// Whether a response is kept for a context, by one that lives.
     fn keeps(&self, number: usize) -> Option<u8> {
         let from = self.view.s.ctx[number].kept?;
+        if self.view.s.ctx[number].kept_old {
+            return None;
+        }
         (!self.view.s.ctx[usize::from(from)].is_gone()).then_some(from)
     }
 
@@ -168,6 +175,7 @@ impl Expect<'_> {
     fn free_dead(&mut self, number: usize) {
         if self.keeps(number).is_none() {
             self.view.s.ctx[number].kept = None;
+            self.view.s.ctx[number].kept_old = false;
             self.view.kept[number] = None;
         }
     }
@@ -267,18 +275,67 @@ impl Expect<'_> {
 
     fn abort(&mut self, slot: u8) {
         let number = self.own(slot);
+        let initialises = matches!(
+            self.view.s.ctx[number].model,
+            Runtime::Init | Runtime::Restart
+        );
+        if self.world.partitions[usize::from(slot)].restarts && !initialises {
+            return self.restart(slot, number);
+        }
         let ctx = &mut self.view.s.ctx[number];
         let giver = ctx.giver;
         *ctx = Ctx {
             state: State::Aborted,
             serves: None,
             kept: None,
+            kept_old: false,
             ..*ctx
         };
         self.view.kept[number] = None;
         self.leave(slot);
         self.complete(giver, error(FfaError::Aborted));
         self.ends_for_vm(false);
+    }
+
+    /// It is loaded anew and initialises, on the core of who waits for it. What is left of its
+    /// earlier life is as good as gone.
+    fn restart(&mut self, slot: u8, number: usize) {
+        let s = &mut self.view.s;
+        for ctx in &mut s.ctx {
+            if let Some(serves) = &mut ctx.serves
+                && serves.origin == Some(By::Slot(slot))
+            {
+                serves.old = true;
+            }
+            if ctx.kept == Some(number as u8) {
+                ctx.kept_old = true;
+            }
+        }
+        let ctx = &mut s.ctx[number];
+        *ctx = Ctx {
+            state: State::Starting,
+            model: Runtime::Restart,
+            serves: None,
+            kept: None,
+            kept_old: false,
+            wide: false,
+            ..*ctx
+        };
+        self.view.kept[number] = None;
+        self.view.x[number] = label::frame(number as label::Origin);
+        s.versions[usize::from(slot)] = Negotiated {
+            minor: self.world.partitions[usize::from(slot)].minor,
+            locked: false,
+        };
+    }
+
+    /// The error for one who calls a partition that has failed.
+    fn why_dead(&self, slot: u8) -> FfaError {
+        match self.world.partitions[usize::from(slot)].restarts {
+            // It failed while it initialised, and was stopped.
+            true => FfaError::Busy,
+            false => FfaError::Aborted,
+        }
     }
 
     /// `FFA_VERSION` by one of whom `noted` is known.

@@ -51,6 +51,8 @@ impl Expect<'_> {
             }
             Kind::Spmd(number, w3) => return self.spmd(number, w3),
             Kind::FalseSpmd => Err(InvalidParameters),
+            // No addresses, and nobody has memory.
+            Kind::RxtxMap => Err(InvalidParameters),
             _ => Err(NotSupported),
         };
         if let Err(code) = result {
@@ -86,6 +88,7 @@ impl Expect<'_> {
                         ctx.state = State::Off;
                         ctx.serves = None;
                         ctx.kept = None;
+                        ctx.kept_old = false;
                         self.view.kept[number] = None;
                     }
                 }

@@ -32,7 +32,10 @@ impl Expect<'_> {
             Kind::Yield { wide, w4 } => self.yields(slot, wide, w4),
             Kind::Error { wide, code: -8 }
                 if self.cycles(slot, wide).is_ok()
-                    && self.view.s.ctx[self.own(slot)].model == Runtime::Init =>
+                    && matches!(
+                        self.view.s.ctx[self.own(slot)].model,
+                        Runtime::Init | Runtime::Restart
+                    ) =>
             {
                 self.abort(slot);
                 return;
@@ -59,6 +62,8 @@ impl Expect<'_> {
             }
             Kind::SmcccVersion => return self.one(slot, 0x1_0002),
             Kind::UnknownSmc | Kind::Psci => return self.one(slot, u64::MAX),
+            // No addresses, and nobody has memory.
+            Kind::RxtxMap => Err(InvalidParameters),
             _ => Err(NotSupported),
         };
         if let Err(code) = result {
@@ -96,8 +101,13 @@ impl Expect<'_> {
         ctx.state = State::Waiting;
         ctx.wide = wide;
         let giver = ctx.giver;
+        // Who waits for one that was restarted is told that its call failed.
+        let answer = match ctx.model {
+            Runtime::Restart => error(FfaError::Aborted),
+            _ => [fid::MSG_WAIT, 0, 0, 0, 0, 0, 0, 0],
+        };
         self.leave(slot);
-        self.complete(giver, [fid::MSG_WAIT, 0, 0, 0, 0, 0, 0, 0]);
+        self.complete(giver, answer);
         Ok(())
     }
 
@@ -109,7 +119,8 @@ impl Expect<'_> {
         let minor = self.minor(slot);
         let own = self.own(slot);
         let ctx = &mut self.view.s.ctx[own];
-        if matches!(ctx.model, Runtime::Init) || (ctx.model == Runtime::DirectRequest && minor < 2)
+        if matches!(ctx.model, Runtime::Init | Runtime::Restart)
+            || (ctx.model == Runtime::DirectRequest && minor < 2)
         {
             return Err(Denied);
         }

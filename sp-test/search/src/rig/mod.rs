@@ -11,7 +11,7 @@ use crate::{
     view::View,
     world::{self, World},
 };
-use ffa_abi::{EndpointId, Version};
+use ffa_abi::EndpointId;
 use proxy_el2::vm::Vm;
 use spmc::{
     context::{Context, Registers, Slot},
@@ -28,8 +28,10 @@ impl Registers for General {
     }
 }
 
-/// Nobody listens to the console.
+/// Nobody listens to the console, and nobody has memory.
 struct Silent;
+
+impl spm::Mem for Silent {}
 
 impl spm::Machine for Silent {
     fn console(&mut self, _: EndpointId, _: u8) {}
@@ -50,7 +52,8 @@ impl Rig {
     pub fn new(world: &World, general: bool) -> Self {
         let mut spmc = Spmc::new();
         for slot in 0..world.partitions.len() {
-            let added = spmc.add(world.info(slot), Version::V1_0);
+            let first = World::version(world.partitions[slot].minor);
+            let added = spmc.add(world.info(slot), first);
             assert_eq!(added, Some(Slot(slot as u8)));
         }
         let mut cores: Vec<_> = (0..world.cores).map(|core| Pe::new(core as u16)).collect();
@@ -63,7 +66,7 @@ impl Rig {
             cores,
             vm: world
                 .proxy
-                .map(|mode| Vm::new(EndpointId(world::VM_ID), 0, mode)),
+                .map(|mode| Vm::new(EndpointId(world::VM_ID), 0, 0..0, mode)),
             general,
         }
     }
@@ -96,7 +99,13 @@ impl Rig {
                 after.s.core[usize::from(other)].now = Now::Spmc;
                 None
             }
-            Event::Abort => Some(self.spmc.abort(&mut self.cores[core], slot(before, core)?)),
+            Event::Abort => {
+                let slot = slot(before, core)?;
+                Some(
+                    self.spmc
+                        .abort(&mut self.cores[core], slot, None, &mut Silent),
+                )
+            }
             Event::Interrupt { .. } => Some(
                 self.spmc
                     .preempt(&mut self.cores[core], slot(before, core)?),
@@ -114,7 +123,15 @@ impl Rig {
             }
             Event::Call(_) => Some(self.call(core, before)?),
         };
-        if let Some(outcome) = next {
+        if let Some(mut outcome) = next {
+            if let Next::Reload(slot) = outcome.next {
+                // The image does it before anything else runs.
+                let pe = &mut self.cores[core];
+                let context = pe.context(slot).ok_or("who failed is not here")?;
+                let number = world.context(slot.0, core).ok_or("it has no context")?;
+                context.machine.0 = label::frame(number as Origin);
+                outcome = self.spmc.reloaded(pe, slot, true);
+            }
             self.outcome(core, &mut after, outcome)?;
         }
         // EL3 switches the core off if the SPMC agrees.
@@ -180,6 +197,9 @@ impl Rig {
             Next::NormalWorld | Next::NormalWorldResume => Now::NormalWorld,
             Next::Partition(slot) => Now::Slot(slot.0),
             Next::Booted => Now::Spmc,
+            Next::Reload(_) | Next::Wipe(_) => {
+                return Err("a restart that led to another, or a destruction".to_owned());
+            }
         };
         if next == Next::NormalWorldResume && caller != Now::NormalWorld {
             return Err(format!("{caller:?} ended in a resume of the normal world"));

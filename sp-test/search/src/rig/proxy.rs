@@ -9,8 +9,13 @@ use crate::{
     view::View,
     world::World,
 };
+use core::ops::Range;
 use ffa_abi::{EndpointId, Regs, Version};
-use proxy_el2::{forward::Upstream, vm};
+use proxy_el2::{
+    buffers::{Memory, Unreachable},
+    forward::Upstream,
+    vm,
+};
 use spmc::spm::Outcome;
 
 /// What EL3 answers to the proxy in one call of a VM: what it has answered so far, then the call
@@ -23,6 +28,27 @@ struct Script {
     pending: Option<Regs>,
     /// Whether interrupts are the proxy's own, by which the interrupted partition is run again.
     own: bool,
+}
+
+/// There is no memory here.
+impl Memory for Script {
+    fn open(&mut self, _: Range<u64>) -> Result<(), Unreachable> {
+        Err(Unreachable)
+    }
+
+    fn close(&mut self, _: Range<u64>) {}
+
+    fn write(&mut self, _: u64, _: &[u8]) -> Result<(), Unreachable> {
+        Err(Unreachable)
+    }
+
+    fn zero(&mut self, _: Range<u64>) -> Result<(), Unreachable> {
+        Err(Unreachable)
+    }
+
+    fn read_rx(&mut self, _: usize, _: &mut [u8]) -> Result<(), Unreachable> {
+        Err(Unreachable)
+    }
 }
 
 impl vm::Machine for Script {
@@ -51,6 +77,9 @@ const UPSTREAM: Upstream = Upstream {
     version: Version::V1_2,
     spm_id: EndpointId::SPMC,
     direct2: true,
+    // Buffers and discovery are not searched.
+    rx: 0,
+    info_regs: false,
 };
 
 impl Rig {

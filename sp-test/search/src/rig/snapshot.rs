@@ -60,6 +60,11 @@ const fn negotiated(noted: Negotiation) -> Negotiated {
     }
 }
 
+/// The life that every partition is in before an event; a restart makes it the next.
+const LIFE: u16 = 7;
+/// Bits 1:0 of the life of a partition that has stopped.
+const STOPPED: u32 = 2;
+
 impl Rig {
     /// Puts the cores into the state of `view`.
     pub fn load(&mut self, world: &World, view: &View) {
@@ -94,6 +99,7 @@ impl Rig {
                 Parked {
                     from: Slot(from),
                     core: index.into(),
+                    life: if ctx.kept_old { LIFE - 1 } else { LIFE },
                     message: Regs(message),
                 }
             });
@@ -105,6 +111,7 @@ impl Rig {
                     sender: EndpointId(serves.sender),
                     origin: serves.origin.map(giver),
                     core: serves.core.into(),
+                    life: if serves.old { LIFE - 1 } else { LIFE },
                     kind: request_kind(serves.form),
                 }),
             );
@@ -122,8 +129,12 @@ impl Rig {
         self.spmc
             .set_negotiation(None, negotiation(view.s.normal_world));
         for slot in 0..world.partitions.len() {
-            self.spmc
-                .set_gone(Slot(slot as u8), gone(world, view, slot));
+            let slot = Slot(slot as u8);
+            self.spmc.set_gone(slot, gone(world, view, slot.index()));
+            let ended =
+                world.partitions[slot.index()].restarts && gone(world, view, slot.index()) != 0;
+            let state = if ended { STOPPED } else { 0 };
+            self.spmc.set_life(slot, u32::from(LIFE) << 16 | state);
         }
         for (core, pe) in self.cores.iter_mut().enumerate() {
             pe.nwd = Regs(view.nwd[core]);
@@ -137,6 +148,9 @@ impl Rig {
 
     /// Reads the state back.
     pub(super) fn note(&mut self, world: &World, after: &mut View) -> Result<(), String> {
+        let lives: Vec<u16> = (0..world.partitions.len())
+            .map(|slot| (self.spmc.life(Slot(slot as u8)) >> 16) as u16)
+            .collect();
         for (number, (slot, index)) in world.contexts.iter().enumerate() {
             let slot = Slot(*slot);
             let own = World::id(slot.index());
@@ -147,12 +161,12 @@ impl Rig {
                     && let Some(context) = pe.context(slot)
                 {
                     places += 1;
-                    note_context(world, context, after, number, own, Some(core as u8))?;
+                    note_context(world, &lives, context, after, number, own, Some(core as u8))?;
                 }
             }
             if let Some(context) = self.spmc.unpark(slot) {
                 places += 1;
-                let noted = note_context(world, context, after, number, own, None);
+                let noted = note_context(world, &lives, context, after, number, own, None);
                 self.spmc.leave(slot, context);
                 noted?;
             }
@@ -180,9 +194,10 @@ impl Rig {
     }
 }
 
-/// Reads a context back.
+/// Reads a context back. `lives` are the partitions' present ones.
 fn note_context(
     world: &World,
+    lives: &[u16],
     context: &mut Context<General>,
     after: &mut View,
     number: usize,
@@ -237,6 +252,10 @@ fn note_context(
             sender: request.sender.0,
             origin: request.origin.map(by),
             core: request.core as u8,
+            old: matches!(
+                request.origin,
+                Some(Giver::Partition(from)) if lives[from.index()] != request.life
+            ),
             form: form(request.kind),
         }),
         waits: match context.waits_for {
@@ -245,6 +264,7 @@ fn note_context(
         },
         wide: context.call_is_wide,
         kept: kept_from,
+        kept_old: kept.is_some_and(|parked| lives[parked.from.index()] != parked.life),
         at,
     };
     Ok(())
