@@ -90,6 +90,19 @@ pub const NOTIFICATION_INFO_GET_64: u32 = 0xc400_0083;
 /// FFA_PARTITION_INFO_GET_REGS (64-bit only).
 pub const PARTITION_INFO_GET_REGS: u32 = 0xc400_008b;
 
+/// FFA_RX_RELEASE.
+pub const RX_RELEASE: u32 = 0x8400_0065;
+/// FFA_RXTX_MAP, 32-bit form.
+pub const RXTX_MAP_32: u32 = 0x8400_0066;
+/// FFA_RXTX_UNMAP.
+pub const RXTX_UNMAP: u32 = 0x8400_0067;
+/// FFA_PARTITION_INFO_GET.
+pub const PARTITION_INFO_GET: u32 = 0x8400_0068;
+/// FFA_RX_ACQUIRE.
+pub const RX_ACQUIRE: u32 = 0x8400_0084;
+/// FFA_ABORT, 64-bit form.
+pub const ABORT_64: u32 = 0xc400_0090;
+
 /// FF-A 1.0.
 pub const V1_0: u32 = 0x1_0000;
 /// FF-A 1.1.
@@ -103,10 +116,14 @@ pub const V1_3: u32 = 0x1_0003;
 pub const NOT_SUPPORTED: i32 = -1;
 /// INVALID_PARAMETERS.
 pub const INVALID_PARAMETERS: i32 = -2;
+/// NO_MEMORY.
+pub const NO_MEMORY: i32 = -3;
 /// BUSY.
 pub const BUSY: i32 = -4;
 /// DENIED.
 pub const DENIED: i32 = -6;
+/// RETRY.
+pub const RETRY: i32 = -7;
 /// ABORTED.
 pub const ABORTED: i32 = -8;
 
@@ -163,8 +180,16 @@ pub const fn name(x0: u64) -> &'static str {
         ERROR => "FFA_ERROR",
         SUCCESS_32 => "FFA_SUCCESS_32",
         INTERRUPT => "FFA_INTERRUPT",
+        SUCCESS_64 => "FFA_SUCCESS_64",
         VERSION => "FFA_VERSION",
         FEATURES => "FFA_FEATURES",
+        RX_RELEASE => "FFA_RX_RELEASE",
+        RX_ACQUIRE => "FFA_RX_ACQUIRE",
+        RXTX_MAP_32 => "FFA_RXTX_MAP_32",
+        RXTX_MAP_64 => "FFA_RXTX_MAP_64",
+        RXTX_UNMAP => "FFA_RXTX_UNMAP",
+        PARTITION_INFO_GET => "FFA_PARTITION_INFO_GET",
+        PARTITION_INFO_GET_REGS => "FFA_PARTITION_INFO_GET_REGS",
         ID_GET => "FFA_ID_GET",
         MSG_WAIT => "FFA_MSG_WAIT",
         MSG_WAIT_64 => "FFA_MSG_WAIT_64",
@@ -172,6 +197,8 @@ pub const fn name(x0: u64) -> &'static str {
         YIELD_64 => "FFA_YIELD_64",
         RUN => "FFA_RUN",
         RUN_64 => "FFA_RUN_64",
+        ABORT => "FFA_ABORT",
+        ABORT_64 => "FFA_ABORT_64",
         DIRECT_REQ_32 => "FFA_MSG_SEND_DIRECT_REQ_32",
         DIRECT_REQ_64 => "FFA_MSG_SEND_DIRECT_REQ_64",
         DIRECT_RESP_32 => "FFA_MSG_SEND_DIRECT_RESP_32",
@@ -188,8 +215,10 @@ pub const fn error_name(x2: u64) -> &'static str {
     match x2 as u32 as i32 {
         NOT_SUPPORTED => "NOT_SUPPORTED",
         INVALID_PARAMETERS => "INVALID_PARAMETERS",
+        NO_MEMORY => "NO_MEMORY",
         BUSY => "BUSY",
         DENIED => "DENIED",
+        RETRY => "RETRY",
         ABORTED => "ABORTED",
         _ => "other",
     }

@@ -4,7 +4,10 @@
 //! (S-EL1), the clients `client-run`, `client-test`, `client-bench` and `client-record` (EL1 as a VM
 //! behind the proxy, or NS-EL2 directly under TF-A; the same image decides by `CurrentEL`), and those
 //! of the [contract matrix](contract): partitions `sp-v10` to `sp-v13` of one source, clients
-//! `contract-v10` to `contract-v13` and, for strict VMs, `contract-s10` to `contract-s13`. It never
+//! `contract-v10` to `contract-v13` and, for strict VMs, `contract-s10` to `contract-s13`; those of the
+//! [discovery boots](discovery): the partition `sp-discovery`, which is all of them by its place, and
+//! the clients `discovery-v10` to `discovery-v13` and `discovery-many`; those of the suite
+//! [`lifecycle`](life) and of the system of [twelve](many). It never
 //! uses the firmware's own encoders: what a register must hold is stated here a second time, from the
 //! specifications (DEN0077A, DEN0028), so that a mistake in one place shows in the other.
 //!
@@ -15,8 +18,11 @@
 pub mod abi;
 pub mod boot_info;
 pub mod contract;
+pub mod discovery;
 pub mod expect;
+pub mod life;
 pub mod line;
+pub mod many;
 pub mod protocol;
 pub mod random;
 pub mod sp_cases;
@@ -60,6 +66,29 @@ macro_rules! contract_client {
         mod firmware {
             fn main(boot: &sp_test::rt::entry::Boot) -> ! {
                 sp_test::client::contract::main(env!("CARGO_BIN_NAME"), $version, $strict, boot)
+            }
+
+            sp_test::image!(main);
+        }
+
+        #[cfg(not(target_os = "none"))]
+        fn main() {
+            println!(
+                "{} is firmware: build it for aarch64-unknown-none-softfloat",
+                env!("CARGO_BIN_NAME")
+            );
+        }
+    };
+}
+
+/// Makes a binary of the client of the discovery boots that speaks `$version`.
+#[macro_export]
+macro_rules! discovery_client {
+    ($version:expr) => {
+        #[cfg(target_os = "none")]
+        mod firmware {
+            fn main(boot: &sp_test::rt::entry::Boot) -> ! {
+                sp_test::client::discovery::main(env!("CARGO_BIN_NAME"), $version, boot)
             }
 
             sp_test::image!(main);

@@ -44,6 +44,10 @@ pub const UNDEFINED: u16 = 10;
 /// got, wanted).
 pub const YIELD: u16 = 11;
 
+/// Command: reads ID_AA64PFR1_EL1 x5 times inside of a window of the instruction counter. Answers x5 =
+/// the last value.
+pub const READ_ID: u16 = 0x40;
+
 /// Status: done, or the case passed.
 pub const OK: u64 = 0;
 /// Status: the case failed.

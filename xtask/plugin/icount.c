@@ -8,6 +8,9 @@
  *     <address> <opcode> <count>        (hexadecimal, hexadecimal, decimal; one line per instruction)
  *     end
  *
+ * With `boot=ADDRESS` there is one more window before those: it is open from power-on and closes before
+ * the first instruction at or above that address, or at the first of the two hints.
+ *
  * It relies on one virtual CPU running at a time, which `-icount` gives. QEMU's headers are not
  * needed: the few functions used are declared here, as the plugin interface's version 4 has them.
  */
@@ -56,6 +59,9 @@ struct counter {
 
 static struct counter *buckets[BUCKETS];
 static bool counting;
+/* The boot's window is open, and where it ends. */
+static bool booting;
+static uint64_t boot_end;
 static FILE *out;
 
 static struct counter *counter_of(uint64_t address, uint32_t opcode)
@@ -86,23 +92,8 @@ static void executed(unsigned int cpu, void *data)
 		counter->count++;
 }
 
-static void opened(unsigned int cpu, void *data)
+static void write_window(void)
 {
-	(void)cpu;
-	(void)data;
-	for (size_t i = 0; i < BUCKETS; i++)
-		for (struct counter *counter = buckets[i]; counter; counter = counter->next)
-			counter->count = 0;
-	counting = true;
-}
-
-static void closed(unsigned int cpu, void *data)
-{
-	(void)cpu;
-	(void)data;
-	if (!counting)
-		return;
-	counting = false;
 	fputs("window\n", out);
 	for (size_t i = 0; i < BUCKETS; i++)
 		for (struct counter *counter = buckets[i]; counter; counter = counter->next)
@@ -113,6 +104,35 @@ static void closed(unsigned int cpu, void *data)
 	fflush(out);
 }
 
+static void booted(unsigned int cpu, void *data)
+{
+	(void)cpu;
+	(void)data;
+	if (!booting)
+		return;
+	booting = false;
+	counting = false;
+	write_window();
+}
+
+static void opened(unsigned int cpu, void *data)
+{
+	booted(cpu, data);
+	for (size_t i = 0; i < BUCKETS; i++)
+		for (struct counter *counter = buckets[i]; counter; counter = counter->next)
+			counter->count = 0;
+	counting = true;
+}
+
+static void closed(unsigned int cpu, void *data)
+{
+	booted(cpu, data);
+	if (!counting)
+		return;
+	counting = false;
+	write_window();
+}
+
 static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *block)
 {
 	size_t length = qemu_plugin_tb_n_insns(block);
@@ -120,8 +140,12 @@ static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *block)
 	(void)id;
 	for (size_t i = 0; i < length; i++) {
 		struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(block, i);
+		uint64_t address = qemu_plugin_insn_vaddr(insn);
 		uint32_t opcode = 0;
 
+		/* In front of the instruction's own counter: it belongs to the boot no more. */
+		if (booting && address >= boot_end)
+			qemu_plugin_register_vcpu_insn_exec_cb(insn, booted, 0, NULL);
 		qemu_plugin_insn_data(insn, &opcode, sizeof(opcode));
 		if (opcode == OPEN)
 			qemu_plugin_register_vcpu_insn_exec_cb(insn, opened, 0, NULL);
@@ -129,17 +153,21 @@ static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *block)
 			qemu_plugin_register_vcpu_insn_exec_cb(insn, closed, 0, NULL);
 		else
 			qemu_plugin_register_vcpu_insn_exec_cb(
-				insn, executed, 0,
-				counter_of(qemu_plugin_insn_vaddr(insn), opcode));
+				insn, executed, 0, counter_of(address, opcode));
 	}
 }
 
 EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_info *info, int argc, char **argv)
 {
 	(void)info;
-	for (int i = 0; i < argc; i++)
-		if (!strncmp(argv[i], "out=", 4))
+	for (int i = 0; i < argc; i++) {
+		if (!strncmp(argv[i], "out=", 4)) {
 			out = fopen(argv[i] + 4, "w");
+		} else if (!strncmp(argv[i], "boot=", 5)) {
+			boot_end = strtoull(argv[i] + 5, NULL, 0);
+			booting = counting = true;
+		}
+	}
 	if (!out) {
 		fputs("icount: no file to write to: give out=FILE\n", stderr);
 		return -1;

@@ -4,7 +4,7 @@ use crate::{
     fip::{self, Package, Payloads, TfA},
     firmware::{Binary, Firmware, Options, PROXY, SPMC, compile_dts},
     paths,
-    scenario::{BOARD, Bl33, Manifest, Partition, Scenario},
+    scenario::{BOARD, Bl33, Edit, Layout, Manifest, Partition, Scenario},
     setup, spkg,
 };
 use anyhow::{Context, Result, bail};
@@ -108,23 +108,31 @@ fn package(
 ) -> Result<Package> {
     // Where BL2 puts the package is taken from the file itself, so that a changed manifest that is
     // wrong still reaches the SPMC, which must be the one to refuse it.
-    let original = paths::read_text(&board.join(partition.manifest.file))?;
+    let original = file_text(board, &partition.manifest)?;
     let place = |property: &str| {
         cells(&original, property)
             .with_context(|| format!("{} has no property {property}", partition.manifest.file))
     };
     // BL2 knows a package by its first service.
-    let uuid = *place("uuid")?
-        .first_chunk()
-        .with_context(|| format!("{}: uuid must be four cells", partition.manifest.file))?;
+    let uuid = first_uuid(&original).with_context(|| {
+        format!(
+            "{}: uuid must be four cells, or a text",
+            partition.manifest.file
+        )
+    })?;
     let load_address = place("load-address")?.last().copied().unwrap_or_default();
     let manifest = compile_dts(
         partition.name,
         &manifest_text(board, &partition.manifest)?,
         folder,
     )?;
-    let mut bytes = spkg::pack(&manifest, &firmware.flat(partition.binary)?)
-        .with_context(|| format!("partition {}", partition.name))?;
+    let image = firmware.flat(partition.binary)?;
+    let mut bytes = match partition.layout {
+        Layout::Spkg => spkg::pack(&manifest, &image),
+        Layout::List => spkg::pack_list(&manifest, &image, None),
+        Layout::ListWithHobs => spkg::pack_list(&manifest, &image, Some(&spkg::hob_list())),
+    }
+    .with_context(|| format!("partition {}", partition.name))?;
     for (offset, value) in &partition.header_changes {
         if let Some(word) = bytes.get_mut(*offset..*offset + 4) {
             word.copy_from_slice(&value.to_le_bytes());
@@ -143,16 +151,22 @@ fn package(
 /// # Errors
 /// The file cannot be read, or a change does not fit it exactly once.
 pub fn manifest_text(board: &Path, manifest: &Manifest) -> Result<String> {
-    let mut text = paths::read_text(&board.join(manifest.file))?;
-    for (from, to) in &manifest.edits {
-        let count = text.matches(from).count();
+    edited(file_text(board, manifest)?, manifest.file, &manifest.edits)
+}
+
+/// The text of a manifest without those changes that BL2 knows nothing of.
+fn file_text(board: &Path, manifest: &Manifest) -> Result<String> {
+    let text = paths::read_text(&board.join(manifest.file))?;
+    edited(text, manifest.file, &manifest.base)
+}
+
+fn edited(mut text: String, file: &str, edits: &[Edit]) -> Result<String> {
+    for (from, to) in edits {
+        let count = text.matches(&**from).count();
         if count != 1 {
-            bail!(
-                "{} has {from:?} {count} times, wanted exactly once to change it",
-                manifest.file
-            );
+            bail!("{file} has {from:?} {count} times, wanted exactly once to change it");
         }
-        text = text.replacen(from, to, 1);
+        text = text.replacen(&**from, to, 1);
     }
     Ok(text)
 }
@@ -173,9 +187,41 @@ fn cells(source: &str, property: &str) -> Option<Vec<u32>> {
     })
 }
 
+/// The first service's UUID as four words: `uuid` as cells, or as a text in a `services` node.
+fn first_uuid(source: &str) -> Option<[u32; 4]> {
+    if let Some(cells) = cells(source, "uuid") {
+        return cells.first_chunk().copied();
+    }
+    let text = source.lines().find_map(|line| {
+        let value = line.trim().strip_prefix("uuid")?.trim_start();
+        let (text, _) = value
+            .strip_prefix('=')?
+            .trim()
+            .strip_prefix('"')?
+            .split_once('"')?;
+        Some(text)
+    })?;
+    let digits: String = text.chars().filter(|digit| *digit != '-').collect();
+    let bits = u128::from_str_radix(&digits, 16).ok()?;
+    // Its digits are those of the cells.
+    let words = [96, 64, 32, 0].map(|shift| (bits >> shift) as u32);
+    (digits.len() == 32).then_some(words)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_uuid_is_read_in_both_forms() {
+        let words = [0x1e67_b5b4, 0xe14f_904a, 0x13fb_1fb8, 0xcbda_e1da];
+        let cells = "uuid = <0x1e67b5b4 0xe14f904a 0x13fb1fb8 0xcbdae1da 1 2 3 4>;";
+        assert_eq!(first_uuid(cells), Some(words));
+        let text = "\tuuid = \"1e67b5b4-e14f-904a-13fb-1fb8cbdae1da\";";
+        assert_eq!(first_uuid(text), Some(words));
+        assert_eq!(first_uuid("image-uuid = \"00\";"), None);
+        assert_eq!(first_uuid("uuid = \"0102\";"), None);
+    }
 
     #[test]
     fn cells_are_read_in_both_bases() {

@@ -14,6 +14,10 @@ const FIP_OFFSET: usize = 256 << 10;
 /// BL2 gives the SPMC manifest and the configuration one page each.
 const CONFIG_ROOM: usize = 4096;
 
+/// BL2 (TF-A 2.12.1) loads at most so many packages (MAX_SP_IDS), each of at most so many bytes.
+const PACKAGES: usize = 8;
+const PACKAGE_ROOM: usize = 4 << 20;
+
 /// TF-A's products.
 #[derive(Clone, Debug)]
 pub struct TfA {
@@ -78,6 +82,44 @@ pub fn tb_fw_config(partitions: &[Package]) -> String {
     text
 }
 
+/// What BL2 is to load: each package by itself, or, where there are more than it can load, several in
+/// one, as they lie behind each other in memory. BL2 looks into none of them, and the SPMC finds each
+/// at the address that its own manifest says.
+///
+/// # Errors
+/// Two overlap, or several are too large for one.
+pub fn loads(partitions: &[Package]) -> Result<Vec<Package>> {
+    if partitions.len() <= PACKAGES {
+        return Ok(partitions.to_vec());
+    }
+    let mut sorted = partitions.to_vec();
+    sorted.sort_by_key(|package| package.load_address);
+    let together = sorted.len().div_ceil(PACKAGES);
+    sorted.chunks(together).map(join).collect()
+}
+
+fn join(packages: &[Package]) -> Result<Package> {
+    let Some((first, rest)) = packages.split_first() else {
+        bail!("no package to load");
+    };
+    let mut joined = first.clone();
+    for package in rest {
+        let offset = (package.load_address - joined.load_address) as usize;
+        let end = offset + package.bytes.len();
+        if offset < joined.bytes.len() || end > PACKAGE_ROOM {
+            bail!(
+                "{} lies at {offset:#x}..{end:#x} behind the start of {}, wanted behind {:#x} and below {PACKAGE_ROOM:#x}: BL2 loads {PACKAGES} packages, so these two must be one",
+                package.name,
+                joined.name,
+                joined.bytes.len()
+            );
+        }
+        joined.bytes.resize(offset, 0);
+        joined.bytes.extend(&package.bytes);
+    }
+    Ok(joined)
+}
+
 /// Packs everything into `folder` and returns the boot image's path.
 ///
 /// # Errors
@@ -89,7 +131,8 @@ pub fn pack(tf_a: &TfA, payloads: &Payloads, folder: &Path) -> Result<PathBuf> {
             payloads.spmc_manifest.len()
         );
     }
-    let config = firmware::compile_dts("tb_fw", &tb_fw_config(&payloads.partitions), folder)?;
+    let loads = loads(&payloads.partitions)?;
+    let config = firmware::compile_dts("tb_fw", &tb_fw_config(&loads), folder)?;
     if config.len() > CONFIG_ROOM {
         bail!(
             "the list of partitions has {} bytes, BL2 loads at most {CONFIG_ROOM}: use fewer partitions",
@@ -117,7 +160,7 @@ pub fn pack(tf_a: &TfA, payloads: &Payloads, folder: &Path) -> Result<PathBuf> {
         .arg(part("spmc-manifest.dtb", &payloads.spmc_manifest)?)
         .arg("--nt-fw")
         .arg(part("bl33.bin", &payloads.bl33)?);
-    for partition in &payloads.partitions {
+    for partition in &loads {
         let file = part(&format!("{}.pkg", partition.name), &partition.bytes)?;
         command.arg("--blob").arg(format!(
             "uuid={},file={}",
@@ -150,6 +193,38 @@ mod tests {
             uuid_text([0x1e67_b5b4, 0xe14f_904a, 0x13fb_1fb8, 0xcbda_e1da]),
             "b4b5671e-4a90-4fe1-b81f-fb13dae1dacb"
         );
+    }
+
+    fn package(number: u32, length: usize) -> Package {
+        Package {
+            name: format!("sp{number}"),
+            uuid: [0, 0, 0, number],
+            load_address: 0x0e30_0000 + number * 0x1000,
+            bytes: vec![number as u8; length],
+        }
+    }
+
+    #[test]
+    fn packages_are_joined_only_where_there_are_too_many() {
+        let few: Vec<_> = (0..8).map(|number| package(number, 16)).collect();
+        assert_eq!(loads(&few).unwrap().len(), 8);
+        let many: Vec<_> = (0..12).rev().map(|number| package(number, 16)).collect();
+        let loads = loads(&many).unwrap();
+        assert_eq!(loads.len(), 6);
+        assert_eq!(loads[1].load_address, 0x0e30_2000);
+        assert_eq!(loads[1].bytes.len(), 0x1010);
+        assert_eq!(loads[1].bytes[..16], [2; 16]);
+        assert_eq!(loads[1].bytes[16..0x1000], [0; 0xff0]);
+        assert_eq!(loads[1].bytes[0x1000..], [3; 16]);
+    }
+
+    #[test]
+    fn packages_that_overlap_or_lie_too_far_apart_are_refused() {
+        let long: Vec<_> = (0..12).map(|number| package(number, 0x1001)).collect();
+        assert!(loads(&long).is_err());
+        let mut far: Vec<_> = (0..12).map(|number| package(number, 16)).collect();
+        far[11].load_address += PACKAGE_ROOM as u32;
+        assert!(loads(&far).is_err());
     }
 
     #[test]

@@ -124,6 +124,11 @@ pub fn functions(elf: &Path) -> Result<Vec<Symbol>> {
         .filter(|symbol| {
             matches!(symbol.kind(), SymbolKind::Text | SymbolKind::Unknown)
                 && symbol.is_definition()
+                // Log strings are symbols too, at addresses that are none.
+                && symbol
+                    .section_index()
+                    .and_then(|index| file.section_by_index(index).ok())
+                    .is_some_and(|section| section.kind() == SectionKind::Text)
                 && symbol
                     .name()
                     .is_ok_and(|name| !name.is_empty() && !name.starts_with('$'))

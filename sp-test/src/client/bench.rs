@@ -5,7 +5,7 @@
 //! round trip took place: it must be the partition's transformation applied 1,000 times.
 
 use super::report::{Failure, Seen, Verdict, equal};
-use super::{Client, ECHO, Refusal, registers};
+use super::{Client, ECHO, Peer, Refusal, many, registers};
 use crate::abi::{self, Regs};
 use crate::protocol;
 use crate::rt::call::{self, Conduit};
@@ -25,25 +25,53 @@ pub fn main(boot: &Boot) -> ! {
         ("direct_req64", abi::DIRECT_REQ_64),
         ("direct_req2", abi::DIRECT_REQ2),
     ] {
-        measure(&mut client, name, id);
+        measure(&mut client, name, &ECHO, id);
     }
-    measure(&mut client, "features", abi::FEATURES);
+    measure(&mut client, "features", &ECHO, abi::FEATURES);
+    let verdict = id_reads(&mut client);
+    client.case("bench/read_id_aa64pfr1", verdict);
     match client.command(&ECHO, protocol::FP_EACH, &[1]) {
-        Ok(_) => measure(&mut client, "direct_req2_fp", abi::DIRECT_REQ2),
+        Ok(_) => measure(&mut client, "direct_req2_fp", &ECHO, abi::DIRECT_REQ2),
         Err(refusal) => client.case("bench/direct_req2_fp", Err(refusal.into())),
     }
     client.end()
 }
 
-fn measure(client: &mut Client, name: &'static str, id: u32) {
+/// The start of the image for twelve partitions: the rows of the other that are compared.
+pub fn many(boot: &Boot) -> ! {
+    let mut client = Client::start("client-bench-many", boot);
+    let last = many::peer(crate::many::LAST);
+    for (name, peer, id) in [
+        ("direct_req64_first_of_12", &ECHO, abi::DIRECT_REQ_64),
+        ("direct_req64_last_of_12", &last, abi::DIRECT_REQ_64),
+        ("direct_req2_first_of_12", &ECHO, abi::DIRECT_REQ2),
+        ("direct_req2_last_of_12", &last, abi::DIRECT_REQ2),
+    ] {
+        measure(&mut client, name, peer, id);
+    }
+    client.end()
+}
+
+/// A partition's reads of a register that the SPMC answers; the window is the partition's.
+fn id_reads(client: &mut Client) -> Verdict {
+    client.count += 1;
+    crate::say!("@bench read_id_aa64pfr1 {ITERATIONS}");
+    let answer = client.command(&ECHO, protocol::READ_ID, &[ITERATIONS])?;
+    equal("status", answer[0], protocol::OK)?;
+    // SME is not for partitions, whatever the CPU has.
+    equal("ID_AA64PFR1_EL1.SME", answer[1] >> 24 & 0xf, 0)?;
+    Ok(Seen::Value("ID_AA64PFR1_EL1", answer[1]))
+}
+
+fn measure(client: &mut Client, name: &'static str, peer: &Peer, id: u32) {
     let mut payload = [0; 14];
     call::fresh().fill(&mut payload);
     let regs = match id {
         abi::FEATURES => registers(id, &[abi::VERSION.into()]),
-        abi::DIRECT_REQ2 => client.req2(&ECHO, &payload),
+        abi::DIRECT_REQ2 => client.req2(peer, &payload),
         _ => client.req(
             id,
-            &ECHO,
+            peer,
             &core::array::from_fn(|n| payload[n] & 0xffff_ffff),
         ),
     };
@@ -56,7 +84,7 @@ fn measure(client: &mut Client, name: &'static str, id: u32) {
             abi::DIRECT_REQ2 => window4(&mut result),
             _ => window3(&mut result),
         }
-        check(&regs, &result)
+        check(peer, &regs, &result)
     });
     client.case(format_args!("bench/{name}"), verdict);
 }
@@ -86,7 +114,7 @@ fn warm_up(regs: &Regs) -> Result<(), Refusal> {
 }
 
 /// Compares the last answer with the transformation applied once per round trip.
-fn check(sent: &Regs, got: &Regs) -> Verdict {
+fn check(peer: &Peer, sent: &Regs, got: &Regs) -> Verdict {
     equal("x0 of the last answer", got[0], answer(sent[0]))?;
     let (first, count) = match sent[0] as u32 {
         abi::DIRECT_REQ2 => (4, 14),
@@ -97,8 +125,8 @@ fn check(sent: &Regs, got: &Regs) -> Verdict {
     let registers = sent.iter().zip(got).skip(first).take(count);
     for (index, (sent, got)) in (0..).zip(registers) {
         let want = (0..ITERATIONS).fold(*sent, |value, _| match narrow {
-            true => ECHO.transform.narrow(index, value),
-            false => ECHO.transform.wide(index, value),
+            true => peer.transform.narrow(index, value),
+            false => peer.transform.wide(index, value),
         });
         equal("a payload register of the last answer", *got, want)?;
     }

@@ -18,6 +18,9 @@
 pub mod bench;
 pub mod cases;
 pub mod contract;
+pub mod discovery;
+pub mod life;
+pub mod many;
 pub mod record;
 pub mod report;
 pub mod run;

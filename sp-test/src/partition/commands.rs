@@ -54,6 +54,7 @@ impl Partition {
             CASE => self.case(request),
             MISBEHAVE => self.misbehave(request),
             YIELD => give_way(request[5]),
+            READ_ID => payload(OK, &[read_id(request[5])]),
             UNDEFINED => faulted(fault::probe_undefined().map(|()| 0)),
             _ => payload(UNKNOWN, &[]),
         };
@@ -193,6 +194,26 @@ fn probe(address: u64, how: u64) -> Payload {
         // SAFETY: as above; a fetch from there faults, or the case has failed anyway.
         _ => unsafe { fault::probe_execute(address) }.map(|()| 0),
     })
+}
+
+/// Reads ID_AA64PFR1_EL1, which traps to the SPMC, in a window of the instruction counter.
+fn read_id(times: u64) -> u64 {
+    let value;
+    // SAFETY: reads a register without side effects; the hints do nothing to the CPU.
+    unsafe {
+        core::arch::asm!(
+            "hint #0x60",
+            "2:",
+            "mrs {value}, id_aa64pfr1_el1",
+            "subs {count}, {count}, #1",
+            "b.hi 2b",
+            "hint #0x61",
+            value = out(reg) value,
+            count = inout(reg) times => _,
+            options(nomem, nostack)
+        );
+    }
+    value
 }
 
 /// Yields to the requester, which must run this partition again.

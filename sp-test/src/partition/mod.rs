@@ -6,6 +6,7 @@
 
 mod commands;
 pub mod contract;
+pub mod discovery;
 
 use crate::abi::{self, Regs};
 use crate::boot_info::{self, BootInfo};
@@ -94,7 +95,14 @@ pub fn run(config: Config, boot: &Boot) -> ! {
     .serve()
 }
 
-fn query(id: u32, x1: u64) -> Regs {
+/// The partition's id, asked for before [`run`] by an image that is several partitions.
+pub fn own_id() -> u16 {
+    query(abi::VERSION, abi::V1_2.into());
+    query(abi::ID_GET, 0)[2] as u16
+}
+
+/// A call by SMC with one argument.
+pub(crate) fn query(id: u32, x1: u64) -> Regs {
     let mut regs = [0; 18];
     regs[0] = id.into();
     regs[1] = x1;
@@ -102,7 +110,8 @@ fn query(id: u32, x1: u64) -> Regs {
     regs
 }
 
-fn find_boot_info(address: u64) -> BootInfo {
+/// Judges what the boot information's register points at.
+pub(crate) fn find_boot_info(address: u64) -> BootInfo {
     if address == 0 {
         return BootInfo::None;
     }
@@ -231,7 +240,7 @@ fn wait() -> Regs {
 
 /// A response of kind `id` to `request`, its payload zero.
 #[inline]
-fn respond(id: u32, request: &Regs) -> Regs {
+pub(crate) fn respond(id: u32, request: &Regs) -> Regs {
     let mut regs = [0; 18];
     regs[0] = id.into();
     regs[1] = (request[1] >> 16 & 0xffff) | (request[1] & 0xffff) << 16;

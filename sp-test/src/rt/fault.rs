@@ -84,7 +84,7 @@ fn image_base() -> u64 {
 }
 
 /// Runs `probe`, which may take one synchronous exception.
-fn expecting<T>(probe: impl FnOnce() -> T) -> Result<T, Fault> {
+pub(super) fn expecting<T>(probe: impl FnOnce() -> T) -> Result<T, Fault> {
     TAKEN.store(false, Relaxed);
     EXPECTED.store(true, Relaxed);
     let value = probe();
@@ -111,6 +111,37 @@ pub fn probe_read(address: u64) -> Result<u64, Fault> {
             asm!("ldr {0}, [{1}]", inout(reg) value, in(reg) address, options(nostack));
         }
         value
+    })
+}
+
+/// Loads four bytes from `address`.
+///
+/// # Errors
+/// The fault that the load took.
+pub fn probe_read_32(address: u64) -> Result<u64, Fault> {
+    expecting(|| {
+        let mut value = 0;
+        // SAFETY: a load has no effect on this image's memory; a fault is stepped over.
+        unsafe {
+            asm!("ldr {0:w}, [{1}]", inout(reg) value, in(reg) address, options(nostack));
+        }
+        value
+    })
+}
+
+/// Stores four bytes at `address`.
+///
+/// # Errors
+/// The fault that the store took.
+///
+/// # Safety
+/// `address` is memory that this image does not use.
+pub unsafe fn probe_write_32(address: u64, value: u32) -> Result<(), Fault> {
+    expecting(|| {
+        // SAFETY: the caller vouches for the address; a fault is stepped over.
+        unsafe {
+            asm!("str {0:w}, [{1}]", in(reg) value, in(reg) address, options(nostack));
+        }
     })
 }
 

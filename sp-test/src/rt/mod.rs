@@ -10,7 +10,9 @@ pub mod console;
 pub mod entry;
 pub mod fault;
 pub mod fp;
+pub mod id;
 pub mod interrupt;
+pub mod mmu;
 pub mod regs;
 pub mod spin;
 mod vectors;
@@ -45,11 +47,36 @@ pub fn give_up() -> ! {
         crate::say!("@end 0 1");
         power_off();
     }
+    let mut regs = [0; 18];
+    regs[0] = crate::abi::MSG_WAIT.into();
+    // It may have died while it served a request: then the wait is refused, and this answers.
+    let mut owed = OWED.load(Relaxed);
     loop {
-        let mut regs = [0; 18];
-        regs[0] = crate::abi::MSG_WAIT.into();
         call::call(call::Conduit::Smc, &mut regs);
+        if regs[0] == crate::abi::DIRECT_REQ_32.into() {
+            owed = regs[1];
+        }
+        let ids = core::mem::take(&mut owed);
+        regs = [0; 18];
+        if ids == 0 {
+            regs[0] = crate::abi::MSG_WAIT.into();
+        } else {
+            regs[0] = crate::abi::DIRECT_RESP_32.into();
+            regs[1] = (ids >> 16 & 0xffff) | (ids & 0xffff) << 16;
+            regs[3] = DEAD;
+        }
     }
+}
+
+/// w1 of the direct request that a partition is serving, 0 between requests.
+static OWED: AtomicU64 = AtomicU64::new(0);
+
+/// w3 of the answer to all requests of a partition that can't go on.
+pub const DEAD: u64 = 0xdead;
+
+/// Notes the request that this partition owes a response; 0 once it has given it.
+pub fn owes(w1: u64) {
+    OWED.store(w1, Relaxed);
 }
 
 /// Powers the machine (or the VM) off by PSCI SYSTEM_OFF.

@@ -7,6 +7,7 @@ use crate::{
     counts, firmware,
     firmware::{Firmware, Options},
     image, paths, plugin, report,
+    results::Bench as Announced,
     scenario::{self, Bl33, Finish, Scenario, Text},
     session::{self, Play},
     setup::{self, Tools},
@@ -54,7 +55,8 @@ pub fn run(arguments: &Bench) -> Result<ExitCode> {
         let boot = assemble::boot(scenario, &firmware, &tools.tf_a)?;
         rows.extend(count(scenario, &boot, &tools, &counter, printer)?);
     }
-    let [vm, _] = &scenarios;
+    bench_report::bound_by_few(&mut rows);
+    let vm = scenarios.first().context("no boot to time")?;
     let report = Report {
         power_on_to_vm_seconds: power_on(vm, &firmware, &tools, printer)?,
         images: images(&firmware)?,
@@ -101,7 +103,7 @@ fn count(
         paths::make_dir(folder)?;
     }
     let mut plugin = OsString::from(counter);
-    plugin.push(",out=");
+    plugin.push(format!(",boot={:#x},out=", counts::PROXY_BASE));
     plugin.push(&file);
     let play = Play {
         qemu: tools.qemu.clone(),
@@ -127,8 +129,12 @@ fn count(
             outcome.log.display()
         );
     }
-    let windows = counts::parse(&paths::read_text(&file)?)
-        .with_context(|| format!("{} cannot be read", file.display()))?;
+    let mut windows = counts::parse(&paths::read_text(&file)?)
+        .with_context(|| format!("{} cannot be read", file.display()))?
+        .into_iter();
+    let boot = windows
+        .next()
+        .context("the counter saw no end of the boot")?;
     let benches = &outcome.results.benches;
     if windows.len() != benches.len() || benches.is_empty() {
         bail!(
@@ -142,10 +148,18 @@ fn count(
         Bl33::Vm(_) => "vm",
         Bl33::Direct(_) => "direct",
     };
+    let boot_bench = Announced {
+        name: match scenario.partitions.len() {
+            2 => bench_report::BOOT.to_owned(),
+            count => format!("{}_with_{count}", bench_report::BOOT),
+        },
+        iterations: 1,
+    };
     Ok(benches
         .iter()
         .zip(windows)
         .map(|(bench, window)| Row::new(from, bench, window))
+        .chain([Row::new(from, &boot_bench, boot)])
         .collect())
 }
 

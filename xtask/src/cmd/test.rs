@@ -28,7 +28,7 @@ const IMAGES: &str = "images";
 /// Arguments of `test`.
 #[derive(Args, Debug)]
 pub struct Test {
-    /// Only this suite: host, images, ring-…, search, contract, bad, or a scenario's name
+    /// Only this suite: host, images, ring-…, search, contract, discovery, bad, lifecycle, many, or a scenario's name
     #[arg(long)]
     suite: Option<String>,
     #[command(flatten)]
@@ -225,8 +225,9 @@ fn show(suite: &Suite, json: bool) {
         println!("{}", serde_json::to_string(suite).unwrap_or_default());
         return;
     }
-    // Cells of the matrix that passed are shown in its table.
-    let shown = |case: &&Case| !(case.passed && matrix::is_cell(&case.name));
+    // Cells of the matrix that passed are shown in its table, and the discovery boots have thousands.
+    let many = |name: &str| matrix::is_cell(name) || name.starts_with("discovery/");
+    let shown = |case: &&Case| !(case.passed && many(&case.name));
     for case in suite.cases.iter().filter(shown) {
         let verdict = if case.passed { "pass" } else { "FAIL" };
         // A passing case is one short line; a failing one says all it knows.

@@ -2,7 +2,7 @@
 //! permissive and strict) and one client of each version, as a VM permissive and strict, and at
 //! NS-EL2.
 
-use super::{Bl33, Manifest, Partition, Scenario, boot};
+use super::{Bl33, Layout, Manifest, Partition, Scenario, boot};
 use crate::firmware::{Binary, payload};
 use std::time::Duration;
 
@@ -109,6 +109,7 @@ fn side_by_side(name: &'static str, about: &'static str, bl33: Bl33) -> Scenario
         name,
         manifest: Manifest::plain(manifest),
         binary,
+        layout: Layout::Spkg,
         header_changes: Vec::new(),
     };
     Scenario {

@@ -2,12 +2,15 @@
 
 mod bad;
 mod contract;
+mod discovery;
+mod lifecycle;
+mod many;
 
 use crate::{
     console::Stream,
     firmware::{Binary, payload},
 };
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 /// The only board so far.
 pub const BOARD: &str = "qemu-virt";
@@ -24,13 +27,18 @@ pub enum Bl33 {
     Direct(Binary),
 }
 
+/// A change of a text: `.0` must be there exactly once and becomes `.1`.
+pub type Edit = (Cow<'static, str>, Cow<'static, str>);
+
 /// A manifest: a source file of the board and changes to its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manifest {
     /// The file's name.
     pub file: &'static str,
-    /// Changes: each `.0` must be there exactly once and becomes `.1`.
-    pub edits: Vec<(&'static str, &'static str)>,
+    /// What makes of the file, which many share, this one's: BL2 goes by it too.
+    pub base: Vec<Edit>,
+    /// Changes that BL2 knows nothing of.
+    pub edits: Vec<Edit>,
 }
 
 impl Manifest {
@@ -38,14 +46,30 @@ impl Manifest {
     pub const fn plain(file: &'static str) -> Self {
         Self {
             file,
+            base: Vec::new(),
             edits: Vec::new(),
         }
     }
 
+    /// One more change that makes this manifest of a shared file.
+    #[must_use]
+    pub fn made(
+        mut self,
+        from: impl Into<Cow<'static, str>>,
+        to: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        self.base.push((from.into(), to.into()));
+        self
+    }
+
     /// One more change.
     #[must_use]
-    pub fn with(mut self, from: &'static str, to: &'static str) -> Self {
-        self.edits.push((from, to));
+    pub fn with(
+        mut self,
+        from: impl Into<Cow<'static, str>>,
+        to: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        self.edits.push((from.into(), to.into()));
         self
     }
 }
@@ -59,8 +83,22 @@ pub struct Partition {
     pub manifest: Manifest,
     /// Its image.
     pub binary: Binary,
+    /// The layout of its package.
+    pub layout: Layout,
     /// Words of the package's header that are overwritten: the offset in bytes, the value.
     pub header_changes: Vec<(usize, u32)>,
+}
+
+/// How a partition is packed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Layout {
+    /// TF-A's own.
+    #[default]
+    Spkg,
+    /// A transfer list.
+    List,
+    /// A transfer list with a HOB list.
+    ListWithHobs,
 }
 
 /// A text that must or must not be seen.
@@ -107,7 +145,7 @@ pub struct Scenario {
 }
 
 /// The suites that are several boots: all whose names begin so.
-pub const GROUPS: [&str; 2] = ["contract", "bad"];
+pub const GROUPS: [&str; 5] = ["contract", "discovery", "bad", "lifecycle", "many"];
 
 impl Scenario {
     /// Whether it belongs to the suite of this name: its own, or a group's.
@@ -129,6 +167,7 @@ pub fn echo() -> Partition {
         name: "echo",
         manifest: Manifest::plain("sp-echo.dts"),
         binary: payload("sp-echo"),
+        layout: Layout::Spkg,
         header_changes: Vec::new(),
     }
 }
@@ -139,6 +178,7 @@ pub fn relay() -> Partition {
         name: "relay",
         manifest: Manifest::plain("sp-relay.dts"),
         binary: payload("sp-relay"),
+        layout: Layout::Spkg,
         header_changes: Vec::new(),
     }
 }
@@ -192,9 +232,9 @@ pub fn record() -> Scenario {
     )
 }
 
-/// The boots of `bench`.
-pub fn bench() -> [Scenario; 2] {
-    let mut boots = [
+/// The boots of `bench`, the one that is timed from power-on first.
+pub fn bench() -> Vec<Scenario> {
+    let mut boots = vec![
         boot(
             "bench-vm",
             "cost from a VM behind the proxy",
@@ -206,6 +246,7 @@ pub fn bench() -> [Scenario; 2] {
             Bl33::Direct(payload("client-bench")),
         ),
     ];
+    boots.extend(many::bench());
     for boot in &mut boots {
         boot.timeout = Duration::from_secs(120);
     }
@@ -227,7 +268,10 @@ pub fn tests() -> Vec<Scenario> {
         ),
     ];
     tests.extend(contract::all());
+    tests.extend(discovery::all());
     tests.extend(bad::all());
+    tests.extend(many::tests());
+    tests.extend(lifecycle::all());
     tests
 }
 
@@ -263,6 +307,14 @@ mod tests {
                 let text = assemble::manifest_text(&paths::board(BOARD), manifest);
                 assert!(text.is_ok(), "{}: {text:?}", scenario.name);
             }
+        }
+    }
+
+    #[test]
+    fn every_boot_has_names_of_its_own_for_its_partitions() {
+        for scenario in all() {
+            let names: HashSet<_> = scenario.partitions.iter().map(|p| p.name).collect();
+            assert_eq!(names.len(), scenario.partitions.len(), "{}", scenario.name);
         }
     }
 }

@@ -21,6 +21,8 @@ enum Answer {
     Success,
     /// FFA_SUCCESS_32, NOT_SUPPORTED at EL3.
     Logged,
+    /// INVALID_PARAMETERS; NOT_SUPPORTED to callers of an older version than this.
+    Invalid { since: u32 },
     /// NOT_SUPPORTED, by an FFA_ERROR; from EL3 by the bare -1 where it does not know the number.
     Unsupported { beyond_el3: bool },
 }
@@ -100,7 +102,7 @@ const CALLS: &[Call] = &[
         &[1, 0x0a],
         Answer::Logged,
     ),
-    // Not implemented yet; whatever they answer one day, these two leave x8-x17 alone.
+    // Not implemented yet; whatever it answers one day, it leaves x8-x17 alone.
     call(
         "INFO_GET_64-ERROR",
         abi::NOTIFICATION_INFO_GET_64,
@@ -110,15 +112,15 @@ const CALLS: &[Call] = &[
     call(
         "RXTX_MAP_64-ERROR",
         abi::RXTX_MAP_64,
-        &[0x5010_0000, 0x5010_1000, 1],
-        UNSUPPORTED,
+        &[0x5010_0000, 0x5010_1000, 5],
+        Answer::Invalid { since: abi::V1_0 },
     ),
-    // Not implemented yet; its success will be in x0-x17.
+    // Its success is in x0-x17 (suite `discovery`), its error is not.
     call(
         "GET_REGS-ERROR",
         abi::PARTITION_INFO_GET_REGS,
-        &[],
-        UNSUPPORTED,
+        &[0, 0, 0xffff],
+        Answer::Invalid { since: abi::V1_2 },
     ),
 ];
 
@@ -167,6 +169,7 @@ fn check(suite: &Suite, exchange: &Exchange, answer: Answer) -> Verdict {
             is_error(exchange, abi::NOT_SUPPORTED)?;
         }
         Answer::Logged => starts_with(exchange, &[abi::SUCCESS_32.into(), 0])?,
+        Answer::Invalid { since } => is_error(exchange, invalid(suite.column.version, since))?,
         Answer::Unsupported { beyond_el3 } => {
             let bare = beyond_el3 && suite.column.boundary == Boundary::Physical;
             if bare {
@@ -177,6 +180,15 @@ fn check(suite: &Suite, exchange: &Exchange, answer: Answer) -> Verdict {
         }
     }
     Ok(Seen::Value("x0", got))
+}
+
+/// The error of [`Answer::Invalid`] for a caller of `version`.
+const fn invalid(version: u32, since: u32) -> i32 {
+    if version < since {
+        abi::NOT_SUPPORTED
+    } else {
+        abi::INVALID_PARAMETERS
+    }
 }
 
 /// The same calls made by a partition.
@@ -231,6 +243,10 @@ fn one(suite: &mut Suite, subject: &Subject, setup: u64, row: &Call) -> Verdict 
         Answer::Refused => abi::code(abi::NOT_SUPPORTED),
         Answer::Unknown => u64::MAX,
         Answer::Success | Answer::Logged => abi::SUCCESS_32.into(),
+        Answer::Invalid { since } => {
+            equal("x2", x2, abi::code(invalid(subject.version, since)))?;
+            abi::ERROR.into()
+        }
         Answer::Unsupported { .. } => {
             equal("x2", x2, abi::code(abi::NOT_SUPPORTED))?;
             abi::ERROR.into()

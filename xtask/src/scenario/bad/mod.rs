@@ -3,6 +3,8 @@
 //!
 //! The mistake is in the second partition, so that the first shows that the rest still boots.
 
+mod properties;
+
 use super::{Bl33, Finish, Manifest, Partition, Scenario, Text, boot, relay};
 use crate::{console::Stream, firmware::payload};
 use std::time::Duration;
@@ -28,6 +30,7 @@ pub fn all() -> Vec<Scenario> {
     let mut all = spmc_manifest();
     all.extend(spmc_manifest_layout());
     all.extend(partition_manifest());
+    all.extend(properties::all());
     all.extend(partition_package());
     all.extend(partition_initialisation());
     all.extend(vm_manifest());
