@@ -241,6 +241,13 @@ impl<M> Context<M> {
         }
     }
 
+    /// Nobody waits for the answer to the request that it serves any more.
+    pub fn orphan(&mut self) {
+        if let Some(request) = &mut self.request {
+            request.origin = None;
+        }
+    }
+
     /// It serves no request any more.
     #[inline(always)]
     pub fn served(&mut self) {

@@ -16,7 +16,7 @@ pub enum State {
     Blocked,
     /// An interrupt took the core away.
     Preempted,
-    /// It failed for good.
+    /// It failed, for good or until it is restarted.
     Aborted,
     /// Its core is off.
     Off,
@@ -122,6 +122,8 @@ pub const fn permitted(model: Model, call: CycleCall) -> bool {
 const fn allowed(model: Model, call: CycleCall) -> bool {
     match (model, call) {
         (Model::Init | Model::Restart, CycleCall::Request | CycleCall::Wait) => true,
+        // Unlike the first time it can be interrupted, and so can whom it calls.
+        (Model::Restart, CycleCall::Run) => true,
         (Model::Init | Model::Restart, _) => false,
         (Model::Run, CycleCall::Response) => false,
         (Model::Run, _) => true,
@@ -253,7 +255,7 @@ mod tests {
         assert!(!permitted(Model::Run, CycleCall::Response));
         for call in [CycleCall::Response, CycleCall::Run, CycleCall::Yield] {
             assert!(!permitted(Model::Init, call));
-            assert!(!permitted(Model::Restart, call));
+            assert_eq!(permitted(Model::Restart, call), call == CycleCall::Run);
         }
         assert!(permitted(Model::DirectRequest, CycleCall::Response));
         assert!(permitted(Model::Run, CycleCall::Wait));

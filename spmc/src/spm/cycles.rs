@@ -1,12 +1,20 @@
 //! CPU cycle management (DEN0077A, "CPU cycle management"): `FFA_RUN`, `FFA_MSG_WAIT` and
 //! `FFA_YIELD`.
 
-use super::{Next, Outcome, Pe, Spmc, direct::Sender};
+use super::{Look, Next, Outcome, Pe, Spmc, direct::Sender};
 use crate::{
     context::{Giver, Registers, Slot, WaitsFor},
     state::{CycleCall, Event, Model, State, permitted},
 };
 use ffa_abi::{FfaError, Reply, TargetInfo, contract};
+
+/// What `FFA_RUN` does.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    event: Event,
+    /// The request that is being served has lost its sender: its answer goes into the void.
+    orphan: bool,
+}
 
 impl<'c, M: Registers> Spmc<'c, M> {
     /// `FFA_RUN` by the normal world or by a partition. An error changes nothing.
@@ -29,33 +37,34 @@ impl<'c, M: Registers> Spmc<'c, M> {
         {
             return fetched;
         }
-        let claimed = self.claim(pe, slot);
+        let look = self.look(pe, slot);
         // A partition may only give cycles back to one that was interrupted or yielded.
         if let Sender::Partition(from) = runner {
-            let state = pe.context(slot).map(|context| context.state());
+            let state = look.map(|look| look.state);
             if from == slot || !matches!(state, Some(State::Preempted | State::Blocked)) {
-                self.unclaim(pe, slot);
                 return Err(FfaError::Denied);
             }
             let model = pe.context(from).ok_or(FfaError::Denied)?.model;
             if !permitted(model, CycleCall::Run) || self.precedes(pe, slot, from) {
-                self.unclaim(pe, slot);
                 return Err(FfaError::Denied);
             }
         }
         if target.context >= info.contexts {
-            self.unclaim(pe, slot);
             return Err(FfaError::InvalidParameters);
-        }
-        if !claimed {
-            return Err(FfaError::Busy);
         }
         let giver = match runner {
             Sender::NormalWorld => Giver::NormalWorld,
             Sender::Partition(from) => Giver::Partition(from),
         };
-        let event = match self.run_event(pe, slot, giver) {
-            Ok(event) => event,
+        self.run_event(pe, slot, look.ok_or(FfaError::Busy)?, giver)?;
+        // Another core may have had it since it was looked at: with the context here it is looked at
+        // again.
+        if !self.claim(pe, slot) {
+            return Err(FfaError::Busy);
+        }
+        let look = self.look(pe, slot).ok_or(FfaError::Busy)?;
+        let Run { event, orphan } = match self.run_event(pe, slot, look, giver) {
+            Ok(run) => run,
             Err(error) => {
                 self.unclaim(pe, slot);
                 return Err(error);
@@ -66,6 +75,9 @@ impl<'c, M: Registers> Spmc<'c, M> {
         // Commit.
         context.transition(event);
         context.giver = giver;
+        if orphan {
+            context.orphan();
+        }
         if event == Event::Enter {
             context.model = Model::Run;
             Reply::run(target).write(context.machine.x());
@@ -80,19 +92,31 @@ impl<'c, M: Registers> Spmc<'c, M> {
         Ok(Outcome::to(Next::Partition(slot)))
     }
 
-    /// What `FFA_RUN` by `giver` means for the context of `slot` on this core.
-    fn run_event(&self, pe: &mut Pe<'c, M>, slot: Slot, giver: Giver) -> Result<Event, FfaError> {
+    /// What `FFA_RUN` by `giver` means for the context of `slot`, which is as in `look`.
+    fn run_event(
+        &self,
+        pe: &mut Pe<'c, M>,
+        slot: Slot,
+        look: Look,
+        giver: Giver,
+    ) -> Result<Run, FfaError> {
         let core = pe.index;
-        let context = pe.context(slot).ok_or(FfaError::Busy)?;
+        let mut orphan = false;
         // A context that serves a request is run by who sent it, so that the answer finds its
         // sender waiting; one whose sender died may be run by anybody.
-        if let Some(request) = context.request() {
+        if let Some(request) = look.request {
             let by_sender = match self.origin(&request) {
                 None => true,
                 // The contexts of one sender are different senders.
                 Some(Giver::Partition(from)) => {
-                    giver == Giver::Partition(from)
-                        && self.context_index(from, request.core) == self.context_index(from, core)
+                    let same = giver == Giver::Partition(from)
+                        && self.context_index(from, request.core) == self.context_index(from, core);
+                    // A sender that waits has ended without the answer, and the normal world takes
+                    // care of what it left behind. It would keep the receiver busy for ever.
+                    orphan = !same
+                        && giver == Giver::NormalWorld
+                        && self.has_ended(pe, from, request.core);
+                    same || orphan
                 }
                 Some(origin) => origin == giver,
             };
@@ -100,16 +124,26 @@ impl<'c, M: Registers> Spmc<'c, M> {
                 return Err(FfaError::Denied);
             }
         }
-        match context.state() {
-            State::Waiting => Ok(Event::Enter),
-            State::Preempted => Ok(Event::Resume),
+        let event = match look.state {
+            State::Waiting => Event::Enter,
+            State::Preempted => Event::Resume,
             // Blocked on a callee: running it would hand it an answer that nobody gave.
-            State::Blocked if context.waits_for == WaitsFor::Cycles => Ok(Event::Unblock),
-            State::Blocked => Err(FfaError::Denied),
-            State::Created | State::Starting | State::Running => Err(FfaError::Busy),
-            State::Aborted => Err(self.why_dead(slot)),
-            State::Off => Err(FfaError::InvalidParameters),
-        }
+            State::Blocked if look.waits_for == WaitsFor::Cycles => Event::Unblock,
+            State::Blocked => return Err(FfaError::Denied),
+            State::Created | State::Starting | State::Running => return Err(FfaError::Busy),
+            State::Aborted => return Err(self.why_dead(slot)),
+            State::Off => return Err(FfaError::InvalidParameters),
+        };
+        Ok(Run { event, orphan })
+    }
+
+    /// Whether the sender of a request, which was made on core `core`, waits: it has answered its own
+    /// caller, or given its cycles back, without the answer. `false` if that can't be seen from here.
+    fn has_ended(&self, pe: &mut Pe<'c, M>, sender: Slot, core: u16) -> bool {
+        self.context_index(sender, core) == self.context_index(sender, pe.index)
+            && self
+                .look(pe, sender)
+                .is_some_and(|sender| sender.state == State::Waiting)
     }
 
     /// Whether a response is kept for the partition in `slot`. One whose sender has died meanwhile

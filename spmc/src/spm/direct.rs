@@ -1,7 +1,7 @@
 //! Direct messages (DEN0077A, "Direct messaging"): requests and responses of both kinds, between
 //! the normal world and partitions and from partition to partition.
 
-use super::{Next, Outcome, Pe, Spmc};
+use super::{Look, Next, Outcome, Pe, Spmc};
 use crate::{
     context::{Context, Giver, Parked, Registers, RequestKind, Slot, WaitsFor},
     state::{CycleCall, Event, Model, State, permitted},
@@ -159,37 +159,11 @@ impl<'c, M: Registers> Spmc<'c, M> {
             }
         }
 
-        // The receiver's context on this core.
-        if pe.contexts[slot.index()].is_none() && !self.claim(pe, slot) {
-            return Err(FfaError::Busy);
+        // The receiver's context for this core.
+        let receiver = self.look(pe, slot).ok_or(FfaError::Busy)?;
+        if receiver.state != State::Waiting {
+            return Err(self.why_not_waiting(pe, sender, slot, &receiver));
         }
-        match self.checked_request(pe, sender, ids, slot, kind, service, peer) {
-            Ok(outcome) => Ok(outcome),
-            Err(error) => {
-                self.unclaim(pe, slot);
-                Err(error)
-            }
-        }
-    }
-
-    /// The rest of the checks, with the receiver's context on this core, and the commit.
-    #[allow(clippy::too_many_arguments)] // The call's own arguments, split by what was checked.
-    fn checked_request(
-        &self,
-        pe: &mut Pe<'c, M>,
-        sender: Sender,
-        ids: Endpoints,
-        slot: Slot,
-        kind: RequestKind,
-        service: Uuid,
-        peer: Peer,
-    ) -> Result<Outcome, FfaError> {
-        let context = pe.context(slot).ok_or(FfaError::Busy)?;
-        let state = context.state();
-        if state != State::Waiting {
-            return Err(self.why_not_waiting(pe, sender, slot));
-        }
-        let wide_wait = context.call_is_wide;
         if let Sender::Partition(from) = sender {
             let model = pe.context(from).ok_or(FfaError::Denied)?.model;
             if !permitted(model, CycleCall::Request) {
@@ -200,7 +174,20 @@ impl<'c, M: Registers> Spmc<'c, M> {
                 return Err(FfaError::Busy);
             }
         }
-        contract::deliverable(peer, wide_wait, kind.layout()).map_err(|_| FfaError::Denied)?;
+        contract::deliverable(peer, receiver.wide, kind.layout()).map_err(|_| FfaError::Denied)?;
+        if pe.contexts[slot.index()].is_none() {
+            if !self.claim(pe, slot) {
+                return Err(FfaError::Busy);
+            }
+            // Another core may have had it since it was looked at.
+            let as_seen = pe.context(slot).is_some_and(|context| {
+                context.state() == State::Waiting && context.call_is_wide == receiver.wide
+            });
+            if !as_seen {
+                self.unclaim(pe, slot);
+                return Err(FfaError::Busy);
+            }
+        }
 
         // Commit.
         let uuid = service.registers();
@@ -243,15 +230,18 @@ impl<'c, M: Registers> Spmc<'c, M> {
 
     /// The error for a receiver that is not waiting.
     #[cold]
-    fn why_not_waiting(&self, pe: &mut Pe<'c, M>, sender: Sender, slot: Slot) -> FfaError {
-        let (state, model, serves) = match pe.context(slot) {
-            Some(context) => (context.state(), context.model, context.request().is_some()),
-            None => return FfaError::Busy,
-        };
-        match state {
+    fn why_not_waiting(
+        &self,
+        pe: &mut Pe<'c, M>,
+        sender: Sender,
+        slot: Slot,
+        receiver: &Look,
+    ) -> FfaError {
+        let serves = receiver.request.is_some();
+        match receiver.state {
             State::Aborted => self.why_dead(slot),
             // An earlier member of the caller's own chain that was entered by FFA_RUN: a loop.
-            State::Blocked if !serves && model == Model::Run => match sender {
+            State::Blocked if !serves && receiver.model == Model::Run => match sender {
                 Sender::Partition(from) if self.precedes(pe, slot, from) => FfaError::Denied,
                 _ => FfaError::Busy,
             },

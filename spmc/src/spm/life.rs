@@ -55,12 +55,17 @@ impl Life {
         (self.0.load(Ordering::Relaxed) >> 16) as u16
     }
 
+    /// The first end counts.
     fn end(&self, state: u32) {
-        self.0.fetch_or(state, Ordering::Relaxed);
+        let _ = self
+            .0
+            .fetch_update(Ordering::Release, Ordering::Relaxed, |word| {
+                (word & Self::STATE == Self::ALIVE).then_some(word | state)
+            });
     }
 
     fn begin_another(&self) {
-        self.0.fetch_add(Self::ONE_LIFE, Ordering::Relaxed);
+        self.0.fetch_add(Self::ONE_LIFE, Ordering::Release);
     }
 
     /// For tests that go on from a state that they have noted.
@@ -134,7 +139,10 @@ impl<'c, M: Registers> Spmc<'c, M> {
             action,
             reason,
         });
-        self.unmap_of_partition(slot, machine);
+        // Of one with a context on each core only this one has failed: the others go on with the pair.
+        if partition.info.is_up() {
+            self.unmap_of_partition(slot, machine);
+        }
         // Who works for it, or keeps a response of its, asks whether it is alive.
         self.bury(slot, pe.index);
         match action {
@@ -193,13 +201,18 @@ impl<'c, M: Registers> Spmc<'c, M> {
             context.model = Model::Restart;
             context.call_is_wide = false;
             if let Some(partition) = self.partitions.get(slot.index()) {
+                let turn = partition.parked.lock();
                 partition.life.begin_another();
                 partition.version.forget(partition.first_version);
-                partition
-                    .open
-                    .work_out(&partition.info, partition.first_version);
+                if partition.life.is_alive() {
+                    partition
+                        .open
+                        .work_out(&partition.info, partition.first_version);
+                }
+                drop(turn);
                 let bit = self.bit(slot, core);
-                partition.dead.fetch_and(!bit, Ordering::Relaxed);
+                // Who sees it alive sees that this is another life.
+                partition.dead.fetch_and(!bit, Ordering::Release);
             }
             return Outcome::to(Next::Partition(slot));
         }

@@ -32,8 +32,8 @@ pub use snapshot::Negotiation;
 
 use crate::{
     MAX_PARTITIONS,
-    context::{Context, Giver, PartitionInfo, Registers, Request, Slot},
-    state::{Event, Model},
+    context::{Context, Giver, PartitionInfo, Registers, Request, Slot, WaitsFor},
+    state::{Event, Model, State},
     sync::Mutex,
 };
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -267,7 +267,27 @@ impl<'c, M> Pe<'c, M> {
     }
 }
 
+/// What a context is like, looked at where it is.
+#[derive(Clone, Copy, Debug)]
+struct Look {
+    state: State,
+    model: Model,
+    request: Option<Request>,
+    waits_for: WaitsFor,
+    wide: bool,
+}
+
 impl<M> Context<M> {
+    const fn look(&self) -> Look {
+        Look {
+            state: self.state(),
+            model: self.model,
+            request: self.request(),
+            waits_for: self.waits_for,
+            wide: self.call_is_wide,
+        }
+    }
+
     #[inline(always)]
     const fn left(&self, slot: Slot) -> Left {
         Left {
@@ -397,6 +417,17 @@ impl<'c, M: Registers> Spmc<'c, M> {
         }
     }
 
+    /// Looks at the context of a partition for this core, without taking it: `None` if another core
+    /// has it. What a call is refused for is seen so; a context that is taken only to be given back
+    /// would look busy to other cores meanwhile.
+    fn look(&self, pe: &mut Pe<'c, M>, slot: Slot) -> Option<Look> {
+        if let Some(context) = pe.context(slot) {
+            return Some(context.look());
+        }
+        let parked = self.partitions.get(slot.index())?.parked.lock();
+        parked.as_ref().map(|context| context.look())
+    }
+
     /// Takes a migrating context to this core, if no other has it.
     #[cold]
     #[inline(never)]
@@ -445,7 +476,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
         let bit = self.bit(slot, core);
         self.partitions
             .get(slot.index())
-            .is_none_or(|partition| partition.dead.load(Ordering::Relaxed) & bit != 0)
+            .is_none_or(|partition| partition.dead.load(Ordering::Acquire) & bit != 0)
     }
 
     /// The context that a partition has on core `core` has failed for good, or is off with it.

@@ -242,13 +242,19 @@ impl Expect<'_> {
         let number = target.ok_or(Busy)?;
         let giver = from.map_or(By::NormalWorld, By::Slot);
         let ctx = self.view.s.ctx[number];
+        let mut orphan = false;
         if let Some(serves) = ctx.serves {
             let by_sender = match self.origin(number) {
                 None => true,
                 Some(By::Slot(sender)) => {
-                    from == Some(sender)
-                        && self.world.context(sender, usize::from(serves.core))
-                            == Some(self.own(sender))
+                    let sent = self.world.context(sender, usize::from(serves.core));
+                    let same = from == Some(sender) && sent == Some(self.own(sender));
+                    // Its sender has ended without the answer: the normal world may end it.
+                    orphan = !same
+                        && from.is_none()
+                        && sent == self.reach(sender)
+                        && sent.is_some_and(|sent| self.view.s.ctx[sent].state == State::Waiting);
+                    same || orphan
                 }
                 Some(origin) => origin == giver,
             };
@@ -270,6 +276,11 @@ impl Expect<'_> {
             self.view.x[number][..8].copy_from_slice(&run);
         }
         let ctx = &mut self.view.s.ctx[number];
+        if let Some(serves) = &mut ctx.serves
+            && orphan
+        {
+            serves.origin = None;
+        }
         if entered {
             ctx.model = Runtime::Run;
         }

@@ -51,9 +51,11 @@ const fn success(w2: u64) -> Answer {
 /// The runtime models: which calls of a partition are legal (DEN0077A, "Partition runtime models").
 const fn legal(model: Runtime, call: &Kind) -> bool {
     match model {
-        Runtime::Init | Runtime::Restart => {
-            matches!(call, Kind::Request { .. } | Kind::Wait { .. })
-        }
+        Runtime::Init => matches!(call, Kind::Request { .. } | Kind::Wait { .. }),
+        Runtime::Restart => matches!(
+            call,
+            Kind::Request { .. } | Kind::Wait { .. } | Kind::Run { .. }
+        ),
         Runtime::Run => !matches!(call, Kind::Response { .. }),
         Runtime::DirectRequest => !matches!(call, Kind::Wait { .. }),
     }

@@ -6,7 +6,7 @@ use crate::{
     state::{Model, State},
 };
 use ffa_abi::{
-    FfaError::{Denied, InvalidParameters, NotSupported},
+    FfaError::{Busy, Denied, InvalidParameters, NotSupported},
     Version,
     fid::raw::*,
 };
@@ -156,15 +156,49 @@ fn the_answer_after_a_yield_can_only_follow_a_run() {
     f.nwd_runs(A);
     f.sp_requests(B, DIRECT_REQ_32);
     assert_eq!(f.sp(yields(0)), Next::Partition(A));
-    // A goes to wait: B still owes it, and is nobody else's to run.
-    assert_eq!(f.sp(msg_wait()), Next::NormalWorld);
+    // While A is interrupted B is nobody else's to run.
+    assert_eq!(f.preempt(), Next::NormalWorld);
     f.refused(run(B, 0), Denied);
+    f.nwd(run(A, 0));
+    // A goes to wait: B still owes it, and is no other partition's to run.
+    assert_eq!(f.sp(msg_wait()), Next::NormalWorld);
     f.nwd_runs(C);
     f.refused(run(B, 0), Denied);
     f.sp(msg_wait());
     f.nwd_runs(A);
     assert_eq!(f.sp(run(B, 0)), Next::Partition(B));
     f.responds_to(A, DIRECT_RESP_32);
+}
+
+#[test]
+fn the_normal_world_ends_what_a_partition_left_behind_that_has_ended() {
+    for request in [DIRECT_REQ_32, DIRECT_REQ_64, DIRECT_REQ2] {
+        let mut f = Fixture::new();
+        // A asks C, which an interrupt takes the core from; A answers its own caller and never runs
+        // C again. C would be busy for everybody for as long as A lives.
+        f.nwd_requests(A, DIRECT_REQ2);
+        f.sp_requests(C, request);
+        assert_eq!(f.preempt(), Next::Partition(A));
+        f.responds_to_nwd(DIRECT_RESP2);
+        f.refused(message(DIRECT_REQ_32, VM, id(C)), Busy);
+        assert_eq!(f.nwd(run(C, 0)), Next::Partition(C));
+        // A is asked something else, here and now; C's answer is not for it.
+        f.preempt();
+        f.nwd_requests(A, DIRECT_REQ_32);
+        f.responds_to_nwd(DIRECT_RESP_32);
+        f.nwd(run(C, 0));
+        let waits = f.view(A);
+        let answer = match request {
+            DIRECT_REQ_32 => DIRECT_RESP_32,
+            DIRECT_REQ_64 => DIRECT_RESP_64,
+            _ => DIRECT_RESP2,
+        };
+        assert_eq!(f.sp(message(answer, id(C), id(A))), Next::NormalWorld);
+        f.nwd_got(&[MSG_WAIT.into()]);
+        assert_eq!(f.view(A), waits);
+        f.nwd_requests(C, DIRECT_REQ2);
+        f.responds_to_nwd(DIRECT_RESP2);
+    }
 }
 
 #[test]

@@ -228,6 +228,39 @@ fn a_restart_takes_no_more_time_of_the_normal_world_than_it_gives() {
 }
 
 #[test]
+fn whom_it_calls_while_it_initialises_again_is_run_after_an_interrupt() {
+    let mut f = world(AbortAction::Restart);
+    f.nwd_requests(A, DIRECT_REQ2);
+    f.sp(give_up(0));
+    f.sp_requests(B, DIRECT_REQ2);
+    assert_eq!(f.preempt(), Next::Partition(A));
+    f.sp_got(A, &[INTERRUPT.into(), target(B, 0)]);
+    assert_eq!(f.sp(run(B, 0)), Next::Partition(B));
+    f.responds_to(A, DIRECT_RESP2);
+    assert_eq!(f.sp(msg_wait()), Next::NormalWorld);
+    f.nwd_got(&ABORTED);
+    after(&mut f, A, AbortAction::Restart);
+}
+
+#[test]
+fn others_of_a_partitions_contexts_keep_its_pair() {
+    let mut f = world(AbortAction::Fail);
+    let own = Fake::memory(C);
+    f.nwd_runs(C);
+    let map = Function::RxtxMap.raw64().into();
+    f.answered(frame(&[map, own, own + 0x1000, 1]), &[SUCCESS_32.into()]);
+    f.sp(msg_wait());
+    f.pe = 1;
+    f.nwd_requests(C, DIRECT_REQ_32);
+    assert_eq!(f.abort(), Next::NormalWorld);
+    f.pe = 0;
+    f.nwd_requests(C, DIRECT_REQ_32);
+    let unmap = frame(&[Function::RxtxUnmap.raw32().into()]);
+    f.answered(unmap, &[SUCCESS_32.into()]);
+    f.responds_to_nwd(DIRECT_RESP_32);
+}
+
+#[test]
 fn it_can_be_restarted_again_and_again() {
     let mut f = world(AbortAction::Restart);
     for n in 1..=100 {

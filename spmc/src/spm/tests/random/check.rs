@@ -171,8 +171,28 @@ impl World {
                     other => panic!("{other:?} was run"),
                 }
                 assert_eq!(now_at(slot).gp.x, expected, "x0-x30 of who runs");
-                if let Some((Some(origin), ..)) = self.owes.get(&next) {
-                    assert!(origin.is_same_sender(caller), "only who asked runs it");
+                if let Some((origin, ..)) = self.owes.get_mut(&next)
+                    && let Some(asked) = *origin
+                    && !asked.is_same_sender(caller)
+                {
+                    // The normal world takes care of what one left behind that has ended.
+                    let Who::Context(by, by_index) = asked else {
+                        panic!("only who asked runs it");
+                    };
+                    let state = before
+                        .contexts
+                        .iter()
+                        .find(|view| {
+                            view.slot == by
+                                && view.pe.is_none_or(|pe| by_index == 0 || pe == by_index)
+                        })
+                        .map(|view| view.state);
+                    assert!(
+                        matches!(caller, Who::NormalWorld(_)),
+                        "only who asked runs it"
+                    );
+                    assert_eq!(state, Some(State::Waiting), "only who asked runs it");
+                    *origin = None;
                 }
             }
             other => panic!("{other:#x} changed who runs from {caller:?} to {next:?}"),
