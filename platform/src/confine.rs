@@ -18,6 +18,13 @@ const EL1TVT: u64 = 1 << 13;
 /// HFGRTR_EL2 and HFGWTR_EL2: TPIDR2_EL0 and SMPRI_EL1 do not trap (their bits count the other way).
 const FGT_SME: u64 = 1 << 54 | 1 << 55;
 
+/// HFGRTR_EL2 and HFGWTR_EL2: AFSR0_EL1 and AFSR1_EL1 trap.
+const FGT_AFSR: u64 = 1 << 0 | 1 << 1;
+/// HCR_EL2.TID2: CTR_EL0 and what describes caches trap.
+const TID2: u64 = 1 << 17;
+/// HCR_EL2.TID4: what describes caches traps (FEAT_EVT).
+const TID4: u64 = 1 << 49;
+
 /// ICH_HCR_EL2: TC, TALL0, TALL1, TDIR.
 const ICC_TRAPS: u64 = 1 << 10 | 1 << 11 | 1 << 12 | 1 << 14;
 
@@ -61,15 +68,18 @@ pub unsafe fn confine(features: &Features, kind: Confinement) {
     // E2PB and E2TB stay 0: the profiling and trace buffers are EL2's, which owns none.
     let mut mdcr = MDCR_EL2::HPMN.val(MDCR_EL2.read(MDCR_EL2::HPMN));
     let mut cnthctl = EL1PCTEN;
-    let mut sme = 0;
+    let mut fine = 0;
+    let mut caches = 0;
     if kind.owner {
         cnthctl |= EL1PTEN;
         if features.sme {
-            sme = FGT_SME;
+            fine = FGT_SME;
         }
         ICH_HCR_EL2.set(0);
     } else {
         hcr += HCR_EL2::TID3::SET;
+        caches = if features.evt { TID4 } else { TID2 };
+        fine = FGT_AFSR;
         mdcr += MDCR_EL2::TPMCR::SET
             + MDCR_EL2::TPM::SET
             + MDCR_EL2::TDA::SET
@@ -84,7 +94,7 @@ pub unsafe fn confine(features: &Features, kind: Confinement) {
         // Any ICC register: the list registers are the other world's, and so are its interrupts.
         ICH_HCR_EL2.set(ICC_TRAPS);
     }
-    HCR_EL2.write(hcr);
+    HCR_EL2.set(hcr.value | caches);
     MDCR_EL2.write(mdcr);
     VMPIDR_EL2.set(MPIDR_EL1.get());
     let vtcr = vtcr_el2(Vtcr {
@@ -104,9 +114,9 @@ pub unsafe fn confine(features: &Features, kind: Confinement) {
             write_sysreg!("S3_4_C1_C2_2", 0);
         }
         if features.fgt {
-            // Of the fine-grained traps only those are on that count the other way.
-            write_sysreg!("S3_4_C1_C1_4", sme);
-            write_sysreg!("S3_4_C1_C1_5", sme);
+            // Of the others only those are on that count the other way.
+            write_sysreg!("S3_4_C1_C1_4", fine);
+            write_sysreg!("S3_4_C1_C1_5", fine);
             write_sysreg!("S3_4_C1_C1_6", 0);
             write_sysreg!("S3_4_C3_C1_4", 0);
             write_sysreg!("S3_4_C3_C1_5", 0);

@@ -43,6 +43,8 @@ pub struct Features {
     pub fgt: bool,
     /// HCRX_EL2.
     pub hcx: bool,
+    /// Enhanced virtualization traps: those of cache descriptions without CTR_EL0.
+    pub evt: bool,
     /// Bits of physical address, as ID_AA64MMFR0_EL1.PARange encodes them.
     pub pa_range: u8,
 }
@@ -54,6 +56,7 @@ impl Features {
         let pfr1 = read_sysreg!("id_aa64pfr1_el1");
         let mmfr0 = read_sysreg!("id_aa64mmfr0_el1");
         let mmfr1 = read_sysreg!("id_aa64mmfr1_el1");
+        let mmfr2 = read_sysreg!("S3_0_C0_C7_2");
         let isar1 = read_sysreg!("id_aa64isar1_el1");
         let isar2 = read_sysreg!("S3_0_C0_C6_2");
         let field = |register: u64, shift: u32| register >> shift & 0xf;
@@ -65,6 +68,7 @@ impl Features {
             ecv: field(mmfr0, 60) != 0,
             fgt: field(mmfr0, 56) != 0,
             hcx: field(mmfr1, 40) != 0,
+            evt: field(mmfr2, 56) != 0,
             pa_range: field(mmfr0, 0) as u8,
         }
     }

@@ -1,7 +1,7 @@
 //! Floating point, AdvSIMD, SVE and SME registers, switched only when somebody needs them.
 //!
 //! The image itself is softfloat. FPEN, ZEN and SMEN trap together all the time that a partition
-//! may run and at every exit to EL3 (trapping SVE alone would make the CPU narrow Z to 128 bits at
+//! may run and whenever the normal world is entered (trapping SVE alone would make the CPU narrow Z to 128 bits at
 //! the change of exception level). At a guest's first use the other side's state is saved in full:
 //! at the largest vector length with predicates and FFR, after leaving streaming mode; then FP
 //! alone is opened. ZCR_EL2 and SVCR are put back on the way.

@@ -1,7 +1,12 @@
 //! What a guest reads from the identification registers (ID group 3, trapped by HCR_EL2.TID3): the
 //! CPU's own values without what the guest can't have.
 
-use crate::{read_sysreg, trap::SystemAccess};
+use crate::{
+    read_sysreg,
+    sysreg::isb,
+    trap::{SystemAccess, sysreg_name},
+    write_sysreg,
+};
 
 /// Keeps all fields of `value` but the 4-bit ones that start at these bits.
 const fn without(value: u64, shifts: &[u32]) -> u64 {
@@ -41,4 +46,54 @@ pub fn read(access: SystemAccess) -> Option<u64> {
         (7, 2) => read_sysreg!("S3_0_C0_C7_2"),
         _ => 0,
     })
+}
+
+const CCSIDR: u32 = sysreg_name(3, 1, 0, 0, 0);
+const CLIDR: u32 = sysreg_name(3, 1, 0, 0, 1);
+const CCSIDR2: u32 = sysreg_name(3, 1, 0, 0, 2);
+const CSSELR: u32 = sysreg_name(3, 2, 0, 0, 0);
+const CTR: u32 = sysreg_name(3, 3, 0, 0, 1);
+const AFSR0: u32 = sysreg_name(3, 0, 5, 1, 0);
+const AFSR1: u32 = sysreg_name(3, 0, 5, 1, 1);
+/// CSSELR_EL1: TnD, Level, InD.
+const SELECTION: u64 = 0x1f;
+
+/// An access to the registers that describe caches (trapped by HCR_EL2.TID4 or TID2), or to AFSR0_EL1
+/// and AFSR1_EL1 (trapped where fine-grained traps are there). CSSELR_EL1 selects which cache is
+/// described, and it is one register for all who share the core: each guest has its own, `selected`, in
+/// memory instead.
+///
+/// Gives the value of a read, and something that means nothing for a write of `written`. `None` if
+/// `access` is none of these.
+pub fn cache(access: SystemAccess, written: u64, selected: &mut u64) -> Option<u64> {
+    Some(match (access.name(), access.is_read()) {
+        (CSSELR, true) => *selected,
+        (CSSELR, false) => {
+            *selected = written & SELECTION;
+            0
+        }
+        (CLIDR, true) => read_sysreg!("clidr_el1"),
+        (CTR, true) => read_sysreg!("ctr_el0"),
+        (CCSIDR, true) => described(*selected, || read_sysreg!("ccsidr_el1")),
+        // CCIDX, bits 23:20 of ID_AA64MMFR2_EL1: without it there is no such register.
+        (CCSIDR2, true) if read_sysreg!("S3_0_C0_C7_2") >> 20 & 0xf != 0 => {
+            described(*selected, || read_sysreg!("S3_1_C0_C0_2"))
+        }
+        // Implementation defined, and nothing that a guest can rely on.
+        (AFSR0 | AFSR1, _) => 0,
+        _ => return None,
+    })
+}
+
+/// Reads a description of the selected cache, and puts back what the core's owner has selected.
+fn described(selected: u64, read: impl Fn() -> u64) -> u64 {
+    let own = read_sysreg!("csselr_el1");
+    // SAFETY: it only selects what the next read describes, and is put back.
+    unsafe { write_sysreg!("csselr_el1", selected) }
+    isb();
+    let value = read();
+    // SAFETY: as above.
+    unsafe { write_sysreg!("csselr_el1", own) }
+    isb();
+    value
 }

@@ -47,6 +47,8 @@ pub const YIELD: u16 = 11;
 /// Command: reads ID_AA64PFR1_EL1 x5 times inside of a window of the instruction counter. Answers x5 =
 /// the last value.
 pub const READ_ID: u16 = 0x40;
+/// Writes CSSELR_EL1; answers with what it was, what it is then, and CLIDR_EL1.
+pub const SELECT_CACHE: u16 = 0x41;
 
 /// Status: done, or the case passed.
 pub const OK: u64 = 0;

@@ -77,6 +77,8 @@ pub fn primary() -> Guest {
     if let Err(error) = interrupts {
         defmt::warn!("no interrupts: {}", defmt::Debug2Format(&error));
     }
+    // The port looks at it before each call, and its first value is anybody's guess.
+    super::interrupts::forget_pending();
     let mut port = Port {
         interrupts: None,
         windows: Windows::new(map),

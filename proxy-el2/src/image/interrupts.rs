@@ -111,6 +111,13 @@ fn give_to_vm(intid: u32) {
     isb();
 }
 
+/// Nothing is pending for a VM.
+pub fn forget_pending() {
+    // SAFETY: The VM is not running; list register 0 holds its interrupt, which is not active, or none.
+    unsafe { write_sysreg!("S3_4_C12_C12_0", 0) }
+    isb();
+}
+
 /// Whether an interrupt was made pending for the VM, and the VM has not taken it.
 #[inline(always)]
 pub fn is_pending_for_vm() -> bool {
@@ -126,8 +133,7 @@ pub fn is_pending_for_vm() -> bool {
 pub fn recall() {
     // Physical number: bits 44:32.
     let intid = read_sysreg!("S3_4_C12_C12_0") >> 32 & 0x1fff;
-    // SAFETY: The VM is not running, and has not acknowledged it.
-    unsafe { write_sysreg!("S3_4_C12_C12_0", 0) }
-    isb();
+    // The VM is not running, and has not acknowledged it.
+    forget_pending();
     gic::deactivate(intid as u32);
 }

@@ -55,6 +55,11 @@ impl Partition {
             MISBEHAVE => self.misbehave(request),
             YIELD => give_way(request[5]),
             READ_ID => payload(OK, &[read_id(request[5])]),
+            SELECT_CACHE => {
+                let before = regs::csselr();
+                regs::select_cache(request[5]);
+                payload(OK, &[before, regs::csselr(), regs::clidr()])
+            }
             UNDEFINED => faulted(fault::probe_undefined().map(|()| 0)),
             _ => payload(UNKNOWN, &[]),
         };

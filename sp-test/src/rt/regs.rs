@@ -30,6 +30,21 @@ reader!(
     /// CurrentEL, exception level in bits 3:2.
     current_el_raw, "currentel");
 
+reader!(
+    /// CSSELR_EL1: which cache is described.
+    csselr, "csselr_el1");
+reader!(
+    /// CLIDR_EL1: which caches there are.
+    clidr, "clidr_el1");
+
+/// Selects which cache is described.
+pub fn select_cache(value: u64) {
+    // SAFETY: changes what CCSIDR_EL1 reads, nothing else.
+    unsafe {
+        asm!("msr csselr_el1, {}", "isb", in(reg) value, options(nomem, nostack, preserves_flags));
+    }
+}
+
 /// The exception level, 1 or 2.
 #[inline]
 pub fn current_el() -> u64 {

@@ -179,6 +179,8 @@ pub fn secondary() -> (&'static Core, &'static mut PeState, Cpu) {
     // held them then can't come back.
     let (pe, vectors) = unsafe { (pe.retake(), vectors.retake()) };
     bring_up_gic();
+    // What its TLB holds is from before it was off: it has heard of no change since.
+    platform::guest::tlbi_all_guests();
     let cpu = Cpu::new(vectors);
     info!("core {=usize} is on", index);
     (core, pe, cpu)

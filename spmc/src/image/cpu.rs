@@ -1,13 +1,13 @@
 //! One core: which endpoint's registers are live, and running partitions.
 //!
 //! EL3 swaps EL2 state only. The normal world's EL1 registers are saved when the first partition
-//! runs and are back before each exit to EL3; vector registers and pointer authentication keys move
+//! runs and are back before it runs again; vector registers and pointer authentication keys move
 //! only when somebody else needs them.
 
 use super::{
     boot::{Core, PeState},
     estate,
-    port::Port,
+    port::{Port, may_log},
     vcpu::Vcpu,
 };
 use defmt::{error, info, warn};
@@ -219,7 +219,7 @@ impl Cpu {
                     }
                     return spmc.handle_partition(pe, slot, &mut Port);
                 }
-                if self.trapped(vcpu, slot) == Trapped::WantsFp {
+                if self.trapped(spmc, vcpu, slot) == Trapped::WantsFp {
                     self.give_fp(pe, slot);
                 }
                 continue;
@@ -242,14 +242,18 @@ impl Cpu {
     /// A synchronous exception that is not a call: emulated, or given to the partition's own EL1.
     #[cold]
     #[inline(never)]
-    fn trapped(&mut self, vcpu: &mut Vcpu, slot: Slot) -> Trapped {
+    fn trapped(&mut self, spmc: &Core, vcpu: &mut Vcpu, slot: Slot) -> Trapped {
         let fault = guest::fault();
         match fault.trap() {
             // The caller can reach the other contexts.
             Trap::Fp => return Trapped::WantsFp,
             Trap::SystemRegister(access) if self.emulate(vcpu, access) => {}
             _ => {
-                report(slot, vcpu, &fault);
+                if let Some(info) = spmc.info(slot)
+                    && may_log(info.id)
+                {
+                    report(slot, vcpu, &fault);
+                }
                 reflect(&mut vcpu.regs, &fault);
             }
         }
@@ -258,10 +262,15 @@ impl Cpu {
 
     /// Emulates a trapped system register. `false` if the partition has none of that name.
     fn emulate(&mut self, vcpu: &mut Vcpu, access: SystemAccess) -> bool {
-        let Some(value) = idregs::read(access) else {
+        let register = vcpu.regs.x.get(access.register()).copied();
+        let cache =
+            |vcpu: &mut Vcpu| idregs::cache(access, register.unwrap_or_default(), &mut vcpu.csselr);
+        let Some(value) = idregs::read(access).or_else(|| cache(vcpu)) else {
             return false;
         };
-        if let Some(register) = vcpu.regs.x.get_mut(access.register()) {
+        if access.is_read()
+            && let Some(register) = vcpu.regs.x.get_mut(access.register())
+        {
             *register = value;
         }
         vcpu.regs.pc = vcpu.regs.pc.wrapping_add(4);

@@ -45,6 +45,8 @@ pub struct Estate {
     pub load: Range<u64>,
     /// Memory regions outside of it.
     pub others: Vec<Mapped, 16>,
+    /// Device regions.
+    pub devices: Vec<Mapped, 16>,
     /// Its address spaces; empty once it was destroyed.
     pub spaces: Spaces,
     /// What its package looked like before it ran first, boot information included.
@@ -161,11 +163,6 @@ impl Spaces {
         self.normal.destroy(&normal);
         self.secure.destroy(&secure);
     }
-
-    /// Has every core forget what it cached of the partition's own translations.
-    fn forget(&self) {
-        flush(&self.normal, &self.secure, IpaSpace::Own).all(self.secure.vmid());
-    }
 }
 
 /// Flushes one space of a partition with these two.
@@ -195,11 +192,12 @@ pub fn kind_of(slot: Slot, address: u64, size: u64) -> Result<Kind, FfaError> {
     }
 }
 
-/// Whether a partition was given any of this memory of the normal world.
+/// Whether a partition was given any of this address space of the normal world.
 pub fn anybody_has(range: &Range<u64>) -> bool {
     ESTATES.iter().any(|estate| {
         estate.lock().as_ref().is_some_and(|estate| {
-            estate.others.iter().any(|region| {
+            let mut all = estate.others.iter().chain(&estate.devices);
+            all.any(|region| {
                 region.normal_world
                     && region.range.start < range.end
                     && range.start < region.range.end
@@ -233,15 +231,26 @@ pub fn map_static_buffers(core: &Core, slot: Slot, port: &mut Port) -> bool {
 #[cold]
 #[inline(never)]
 pub fn reload(slot: Slot, vcpu: &mut Vcpu) -> bool {
-    let estate = ESTATES.get(slot.index()).map(SpinMutex::lock);
-    let Some(estate) = estate.as_ref().and_then(|estate| estate.as_ref()) else {
+    // The work takes time, and others look at estates meanwhile: none of it is done under the lock.
+    // Nobody else touches a partition that has ended.
+    let facts = with_estate(slot, |estate| {
+        let saved = estate.saved.clone()?;
+        let written: Ranges = estate.written().collect();
+        let tlbi = flush(&estate.spaces.normal, &estate.spaces.secure, IpaSpace::Own);
+        let vmid = estate.spaces.secure.vmid();
+        Some((
+            saved,
+            estate.load.clone(),
+            written,
+            (tlbi, vmid),
+            estate.start.clone(),
+        ))
+    });
+    let Some((saved, load, written, (tlbi, vmid), start)) = facts.flatten() else {
         return false;
     };
-    let Some(saved) = &estate.saved else {
-        return false;
-    };
-    let done = boot::with_memory(saved.clone(), |saved| {
-        boot::with_memory(estate.load.clone(), |memory| {
+    let done = boot::with_memory(saved, |saved| {
+        boot::with_memory(load, |memory| {
             let (head, tail) = memory.split_at_mut(saved.len().min(memory.len()));
             head.copy_from_slice(saved.get(..head.len()).unwrap_or_default());
             tail.fill(0);
@@ -252,17 +261,17 @@ pub fn reload(slot: Slot, vcpu: &mut Vcpu) -> bool {
         error!("a partition's memory could not be mapped to restart it");
         return false;
     }
-    for range in estate.written() {
-        if !wipe_range(range) {
-            return false;
-        }
+    if !written.into_iter().all(wipe_range) {
+        return false;
     }
     cache::invalidate_instructions();
-    estate.spaces.forget();
-    vcpu.regs = estate.start.clone();
+    // What any core cached of the partition's own translations.
+    tlbi.all(vmid);
+    vcpu.regs = start;
     vcpu.el1 = El1State::START;
     vcpu.fp = FpState::RESET;
     vcpu.keys = Keys::RESET;
+    vcpu.csselr = 0;
     true
 }
 
@@ -270,18 +279,28 @@ pub fn reload(slot: Slot, vcpu: &mut Vcpu) -> bool {
 #[cold]
 #[inline(never)]
 pub fn wipe(slot: Slot, vcpu: &mut Vcpu) {
-    let mut estate = ESTATES.get(slot.index()).map(SpinMutex::lock);
-    let Some(estate) = estate.as_mut().and_then(|estate| estate.as_mut()) else {
+    // As in `reload`.
+    let facts = with_estate(slot, |estate| {
+        let mut ranges: Ranges = estate.written().collect();
+        // There is room for one more than regions.
+        let _ = ranges.push(estate.load.clone());
+        ranges
+    });
+    let Some(ranges) = facts else {
         return;
     };
-    let mut bytes = estate.load.end.saturating_sub(estate.load.start);
-    let mut whole = wipe_range(estate.load.clone());
-    for range in estate.written() {
-        bytes = bytes.saturating_add(range.end.saturating_sub(range.start));
+    let bytes = ranges.iter().fold(0, |bytes: u64, range| {
+        bytes.saturating_add(range.end.saturating_sub(range.start))
+    });
+    let mut whole = true;
+    for range in ranges {
         whole &= wipe_range(range);
     }
-    estate.spaces.clear();
-    estate.others.clear();
+    let _ = with_estate(slot, |estate| {
+        estate.spaces.clear();
+        estate.others.clear();
+        estate.devices.clear();
+    });
     *vcpu = Vcpu::RESET;
     match whole {
         true => defmt::info!(
@@ -292,6 +311,15 @@ pub fn wipe(slot: Slot, vcpu: &mut Vcpu) {
         ),
         false => error!("slot {=u8}: its memory could not all be wiped", slot.0),
     }
+}
+
+/// The ranges of a partition's own memory.
+type Ranges = Vec<Range<u64>, 17>;
+
+/// Looks at, or changes, what is kept of a partition.
+fn with_estate<R>(slot: Slot, f: impl FnOnce(&mut Estate) -> R) -> Option<R> {
+    let mut estate = ESTATES.get(slot.index())?.lock();
+    estate.as_mut().map(f)
 }
 
 fn wipe_range(range: Range<u64>) -> bool {

@@ -163,6 +163,7 @@ fn load(
     Estate {
         load: region,
         others: partition.memory.iter().cloned().collect(),
+        devices: partition.devices.iter().cloned().collect(),
         spaces,
         saved,
         start,
@@ -237,16 +238,15 @@ fn prepare(
     let reserved = Reserved { own };
     let partition = check_partition(manifest, entry, &read, &package, accepted, &reserved)
         .map_err(|e| sentence(&e))?;
-    let secure = partition
-        .memory
-        .iter()
-        .filter(|region| !region.normal_world);
-    for range in secure.map(|region| &region.range) {
-        if !BOARD.is_secure_ram(range.start, range.end.saturating_sub(range.start)) {
-            return Err(about(
-                name,
-                "a memory region is not secure RAM of this board",
-            ));
+    for region in &partition.memory {
+        let start = region.range.start;
+        let size = region.range.end.saturating_sub(start);
+        let there = match region.normal_world {
+            true => BOARD.is_normal_ram(start, size),
+            false => BOARD.is_secure_ram(start, size),
+        };
+        if !there {
+            return Err(about(name, "a memory region is not RAM of this board"));
         }
     }
     if read.eager_fp {

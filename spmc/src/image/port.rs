@@ -1,6 +1,7 @@
 //! The machine, as the core's calls see it.
 
-use super::{boot, estate};
+use super::{BOARD, boot, estate};
+use core::sync::atomic::{AtomicU32, Ordering};
 use defmt::{error, warn};
 use ffa_abi::{EndpointId, FfaError, Regs};
 use platform::{
@@ -8,6 +9,7 @@ use platform::{
     stage1::{Kind, Stage1Error},
 };
 use spmc::{
+    MAX_PARTITIONS,
     context::AbortAction,
     manifest::MemoryKind,
     spm::{Machine, Mem, Notice, Owner, Window},
@@ -20,6 +22,29 @@ const SPARE_TABLES: usize = 8;
 
 /// The machine of whichever core handles the call.
 pub struct Port;
+
+/// How many lines a partition may cause by what it does wrong. A line takes milliseconds on a real
+/// UART, and all cores share it.
+const LINES: u32 = 64;
+/// How many it has caused, by the low bits of its id.
+static CAUSED: [AtomicU32; MAX_PARTITIONS] = [const { AtomicU32::new(0) }; MAX_PARTITIONS];
+
+/// Whether one more line about what a partition did wrong may be logged.
+pub fn may_log(partition: EndpointId) -> bool {
+    let Some(caused) = CAUSED.get(usize::from(partition.0) % MAX_PARTITIONS) else {
+        return false;
+    };
+    let before = caused.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| {
+        (n <= LINES).then(|| n.saturating_add(1))
+    });
+    if before == Ok(LINES) {
+        warn!(
+            "partition {=u16:#x}: no more lines about what it does wrong",
+            partition.0
+        );
+    }
+    before.is_ok_and(|n| n < LINES)
+}
 
 impl Machine for Port {
     fn console(&mut self, from: EndpointId, character: u8) {
@@ -54,10 +79,14 @@ impl Machine for Port {
                     None => error!("partition {=u16:#x} aborted: {=str}", partition.0, what),
                 }
             }
-            Notice::SmcRefused { partition, fid } => warn!(
-                "partition {=u16:#x}: SMC {=u32:#x} kept from EL3: it is not in smc_whitelist",
-                partition.0, fid
-            ),
+            Notice::SmcRefused { partition, fid } => {
+                if may_log(partition) {
+                    warn!(
+                        "partition {=u16:#x}: SMC {=u32:#x} kept from EL3: it is not in smc_whitelist",
+                        partition.0, fid
+                    );
+                }
+            }
         }
     }
 }
@@ -149,7 +178,8 @@ fn offered(base: u64, size: u64) -> Result<Kind, FfaError> {
             memory.kind == MemoryKind::NsMemory && all.start <= base && end <= all.end
         })
     });
-    if !own || estate::anybody_has(&range) {
+    // The manifest may call address space memory that has none.
+    if !own || !BOARD.is_normal_ram(base, size) || estate::anybody_has(&range) {
         return Err(FfaError::Denied);
     }
     Ok(Kind::DataNs)

@@ -22,6 +22,8 @@ pub struct Vcpu {
     pub vsttbr: u64,
     /// VMPIDR_EL2.
     pub vmpidr: u64,
+    /// CSSELR_EL1 as the partition has it; the core's own is the normal world's.
+    pub csselr: u64,
 }
 
 impl Vcpu {
@@ -34,6 +36,7 @@ impl Vcpu {
         vttbr: 0,
         vsttbr: 0,
         vmpidr: 0,
+        csselr: 0,
     };
 }
 

@@ -86,7 +86,8 @@ pub trait Machine: Mem {
     /// A character that an endpoint wrote with `FFA_CONSOLE_LOG`.
     fn console(&mut self, from: EndpointId, character: u8);
 
-    /// A call of the SPMC's own to EL3: x0-x17 there and back. No endpoint's frame is in them. A
+    /// A call of the SPMC's own to EL3: x0-x17 there and back. Those of a partition are in them
+    /// only where its own call is passed on. A
     /// machine that does not override it has an EL3 that knows no function.
     fn el3(&mut self, regs: &mut Regs) {
         regs[0] = smccc::UNKNOWN;

@@ -1,5 +1,6 @@
 //! The cases of `client-test`, a file per chapter; this one has what they share.
 
+mod caches;
 mod calls;
 mod containment;
 mod cores;
@@ -25,6 +26,7 @@ pub const CHAPTERS: &[fn(&mut Client)] = &[
     cycles::run,
     partition::run,
     fp::run,
+    caches::run,
     isolation::run,
     power::run,
     containment::run,
