@@ -20,7 +20,8 @@ use spmc::{
 enum Requester {
     Normal,
     Partition(Slot),
-    /// A partition that has died since.
+    /// A partition that has died since, or has ended without the answer when the normal world ran the
+    /// receiver.
     Dead,
 }
 
@@ -223,7 +224,11 @@ pub(crate) fn book(
                 return Ok(());
             }
         }
-        Actor::Normal => {}
+        Actor::Normal => {
+            if let (Who::Partition(slot), None) = (landing.who, message) {
+                orphaned(world, core, slot)?;
+            }
+        }
     }
     match message {
         Some(message) => Err(format!(
@@ -233,6 +238,33 @@ pub(crate) fn book(
         )),
         None => Ok(()),
     }
+}
+
+/// The normal world runs a partition. If that owes a partition an answer, the requester must have ended:
+/// nobody waits for the answer any more.
+fn orphaned(world: &mut World<'_>, core: usize, slot: Slot) -> Result<(), String> {
+    let place_of = place(world, slot, core);
+    let Some(Owed {
+        requester: Requester::Partition(by),
+        core: sent,
+    }) = world.ledger.owed[slot.index()][place_of]
+    else {
+        return Ok(());
+    };
+    let per_core = world.specs[by.index()].per_core;
+    for (n, other) in world.cores.iter_mut().enumerate() {
+        if let Some(context) = other.pe.context(by)
+            && (!per_core || n == sent)
+            && context.state() != State::Waiting
+        {
+            return Err(format!("{slot:?} is run, but {by:?} waits for its answer"));
+        }
+    }
+    world.ledger.owed[slot.index()][place_of] = Some(Owed {
+        requester: Requester::Dead,
+        core: sent,
+    });
+    Ok(())
 }
 
 /// A response was accepted: it ends exactly one request.
