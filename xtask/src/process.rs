@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::{
     fs::File,
+    io::{BufRead as _, BufReader},
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
@@ -197,19 +198,56 @@ pub fn bound_command(program: impl AsRef<std::ffi::OsStr>) -> Command {
 /// # Errors
 /// It cannot be started or ends with a failure; the error names the step, the log and its last
 /// telling line.
-pub fn run_logged(command: Command, step: &str, log: &Path) -> Result<()> {
+pub fn run_logged(mut command: Command, step: &str, log: &Path) -> Result<()> {
+    let file = open_log(&command, log)?;
+    command
+        .stdout(file.try_clone().context("cannot share the log file")?)
+        .stderr(file);
+    judge(Process::spawn(command)?.wait()?, step, log)
+}
+
+/// The same, and shows `watch` each line of its standard output.
+///
+/// # Errors
+/// As [`run_logged`].
+pub fn run_watched(
+    mut command: Command,
+    step: &str,
+    log: &Path,
+    mut watch: impl FnMut(&str),
+) -> Result<()> {
     use std::io::Write as _;
-    let mut command = command;
+    let mut file = open_log(&command, log)?;
+    command
+        .stdout(Stdio::piped())
+        .stderr(file.try_clone().context("cannot share the log file")?);
+    let mut process = Process::spawn(command)?;
+    if let Some(output) = process.child().stdout.take() {
+        // Bytes, not text: a file name may be anything.
+        for line in BufReader::new(output).split(b'\n') {
+            let Ok(mut line) = line else { break };
+            watch(&String::from_utf8_lossy(&line));
+            line.push(b'\n');
+            // A full disk shows in the step itself.
+            let _ = file.write_all(&line);
+        }
+    }
+    judge(process.wait()?, step, log)
+}
+
+/// Opens a log and writes down the command.
+fn open_log(command: &Command, log: &Path) -> Result<File> {
+    use std::io::Write as _;
     let mut file = File::options()
         .create(true)
         .append(true)
         .open(log)
         .with_context(|| format!("cannot write {}", log.display()))?;
     let _ = writeln!(file, "+ {command:?}");
-    command
-        .stdout(file.try_clone().context("cannot share the log file")?)
-        .stderr(file);
-    let status = Process::spawn(command)?.wait()?;
+    Ok(file)
+}
+
+fn judge(status: ExitStatus, step: &str, log: &Path) -> Result<()> {
     if status.success() {
         return Ok(());
     }
@@ -229,7 +267,10 @@ fn telling_line(text: &str) -> Option<&str> {
     lines()
         .find(|line| {
             let lower = line.to_ascii_lowercase();
-            lower.contains("error:") || line.starts_with("E:") || lower.contains("no space left")
+            // Meson's last error says that there was one.
+            (lower.contains("error:") && !lower.ends_with("meson setup failed"))
+                || line.starts_with("E:")
+                || lower.contains("no space left")
         })
         .or_else(|| lines().find(|line| !line.is_empty()))
 }
@@ -258,7 +299,25 @@ mod tests {
         let log = "cc a.c\na.c:1: error: no\nmake: *** [a] Error 1\n";
         assert_eq!(telling_line(log), Some("a.c:1: error: no"));
         assert_eq!(telling_line("x\ny\n\n"), Some("y"));
+        let meson = "a:1:2: ERROR: no b\n\nERROR: meson setup failed\n";
+        assert_eq!(telling_line(meson), Some("a:1:2: ERROR: no b"));
         assert_eq!(telling_line(""), None);
+    }
+
+    #[test]
+    fn a_watched_step_shows_its_lines_and_logs_all() {
+        let log = std::env::temp_dir().join(format!("watched-{}", std::process::id()));
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo one; echo two; echo E: three >&2; exit 3"]);
+        let mut lines = Vec::new();
+        let result = run_watched(command, "a step", &log, |line| lines.push(line.to_owned()));
+        let text = std::fs::read_to_string(&log).unwrap();
+        std::fs::remove_file(&log).unwrap();
+        assert_eq!(lines, ["one", "two"]);
+        assert!(text.contains("two\n") && text.contains("three\n"));
+        let error = result.unwrap_err().to_string();
+        assert!(error.starts_with("a step failed"), "{error}");
+        assert!(error.contains("E: three"), "{error}");
     }
 
     #[test]

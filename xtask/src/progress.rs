@@ -12,6 +12,8 @@ pub struct Step {
     name: String,
     start: Instant,
     bar: Option<ProgressBar>,
+    /// The tens of percent that were shown.
+    tens: u64,
 }
 
 impl Step {
@@ -33,6 +35,17 @@ impl Step {
             name,
             start: Instant::now(),
             bar,
+            tens: 0,
+        }
+    }
+
+    /// Shows how far it is: always on a terminal, else in a line for each ten percent.
+    pub fn percent(&mut self, percent: u64) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(format!("{}: {percent} %", self.name));
+        } else if percent / 10 > self.tens {
+            self.tens = percent / 10;
+            eprintln!("{}: {percent} %", self.name);
         }
     }
 

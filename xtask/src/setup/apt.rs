@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-/// The suite that has TF-A's source.
+/// The suite that has the sources: TF-A's, and one of QEMU 10.0.
 const SOURCE_SUITE: &str = "trixie";
 /// Package lists younger than this are used as they are.
 const FRESH: Duration = Duration::from_secs(24 * 60 * 60);
@@ -53,6 +53,10 @@ impl Apt {
             list += &apt.line(main_index, "deb", main, &backports)?;
         }
         list += &apt.line(main_index, "deb-src", main, SOURCE_SUITE)?;
+        // The release that needs backports for QEMU itself has the preferred source of QEMU there.
+        if let Some(backports) = apt.backports() {
+            list += &apt.line(main_index, "deb-src", main, &backports)?;
+        }
         paths::write(&apt.folder.join("sources.list"), list)?;
         paths::write(
             &apt.configuration(),
@@ -90,9 +94,9 @@ impl Apt {
 
     /// The commands that install packages, as arguments of `apt-get`.
     pub fn install_commands(&self, packages: &[&str]) -> Vec<Vec<String>> {
-        let (qemu, rest): (Vec<&str>, Vec<&str>) = packages
+        let (newer, rest): (Vec<&str>, Vec<&str>) = packages
             .iter()
-            .partition(|package| package.starts_with("qemu"));
+            .partition(|package| is_too_old_on_bookworm(package));
         let command = |suite: Option<String>, packages: &[&str]| {
             let mut arguments = vec![
                 "-c".to_owned(),
@@ -111,8 +115,8 @@ impl Apt {
         if !rest.is_empty() {
             commands.push(command(None, &rest));
         }
-        if !qemu.is_empty() {
-            commands.push(command(self.backports(), &qemu));
+        if !newer.is_empty() {
+            commands.push(command(self.backports(), &newer));
         }
         commands
     }
@@ -170,9 +174,18 @@ impl Apt {
     pub fn source(&self, package: &str, folder: &Path, log: &Path) -> Result<()> {
         let mut command = self.private(&["source", "--download-only", package]);
         command.current_dir(folder);
-        process::run_logged(command, "apt-get source", log).with_context(|| {
-            format!("the source of {package} cannot be fetched; check the network, or set TFA_DIR to a checkout of TF-A 2.12")
-        })
+        process::run_logged(command, "apt-get source", log)
+    }
+
+    /// What the lists say about a source package, in every version: the text of `apt-cache showsrc`.
+    ///
+    /// # Errors
+    /// `apt-cache` fails.
+    pub fn offers(&self, package: &str) -> Result<String> {
+        let configuration = self.configuration().display().to_string();
+        let arguments = ["-c", &configuration, "showsrc", "--only-source", package];
+        process::output("apt-cache", &arguments)
+            .with_context(|| format!("`apt-cache showsrc {package}` failed"))
     }
 
     /// A command that writes to no folder of the machine's own.
@@ -187,6 +200,12 @@ impl Apt {
             .env_remove("APT_CONFIG");
         command
     }
+}
+
+/// What bookworm's backports are for: its QEMU has no timers of secure EL2; its Meson cannot build
+/// QEMU 10, and it has no pycotap at all.
+fn is_too_old_on_bookworm(package: &str) -> bool {
+    package.starts_with("qemu") || matches!(package, "meson" | "python3-pycotap")
 }
 
 /// All entries of the machine's own sources.
@@ -257,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn qemu_comes_from_backports_on_bookworm_only() {
+    fn what_is_too_old_comes_from_backports_on_bookworm_only() {
         let apt = |codename: &str| Apt {
             folder: "/c/apt".into(),
             codename: codename.to_owned(),
@@ -268,6 +287,13 @@ mod tests {
             commands[1]
                 .join(" ")
                 .ends_with("-t bookworm-backports qemu-system-arm")
+        );
+        let commands = apt("bookworm").install_commands(&["meson", "ninja-build"]);
+        assert!(commands[0].join(" ").ends_with("recommends ninja-build"));
+        assert!(
+            commands[1]
+                .join(" ")
+                .ends_with("-t bookworm-backports meson")
         );
         let commands = apt("trixie").install_commands(&["qemu-system-arm"]);
         assert_eq!(

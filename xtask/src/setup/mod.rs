@@ -2,6 +2,7 @@
 //! missing, after it has said what and why; takes no network when nothing is.
 
 mod apt;
+pub mod qemu_fvp;
 mod sources;
 mod space;
 mod tfa;
@@ -10,7 +11,12 @@ mod version;
 
 pub use tools::Tool;
 
-use crate::{fip::TfA, firmware::TARGET, paths, process};
+use crate::{
+    board::{Board, Flow, Qemu},
+    fip::TfA,
+    firmware::TARGET,
+    paths, process,
+};
 use anyhow::{Context, Result, bail};
 use apt::Apt;
 use std::{
@@ -26,19 +32,39 @@ use tfa::Place;
 pub struct Tools {
     /// QEMU's binary.
     pub qemu: PathBuf,
-    /// TF-A's products.
-    pub tf_a: TfA,
+    /// TF-A's products, by the way of booting.
+    tf_a: Vec<(Flow, TfA)>,
 }
 
-/// The state of everything, for `doctor`.
+impl Tools {
+    /// TF-A's products for a way of booting.
+    ///
+    /// # Errors
+    /// They were not asked for when the tools were set up.
+    pub fn tf_a(&self, flow: Flow) -> Result<&TfA> {
+        self.tf_a
+            .iter()
+            .find_map(|(known, tf_a)| (*known == flow).then_some(tf_a))
+            .with_context(|| format!("TF-A was not built for the way of booting {flow:?}"))
+    }
+}
+
+/// The state of everything that the usual boot of a board needs, for `doctor`.
 ///
 /// # Errors
 /// There is no cache folder, or `TFA_DIR` is wrong.
-pub fn state() -> Result<Vec<Tool>> {
+pub fn state(board: &'static Board) -> Result<Vec<Tool>> {
     let mut state = tools::all();
-    let place = Place::find()?;
+    for (_, place) in places(board, [Flow::default()])? {
+        state.push(tf_a(&place)?);
+    }
+    state.push(qemu_fvp::state()?);
+    Ok(state)
+}
+
+fn tf_a(place: &Place) -> Result<Tool> {
     let built = place.built();
-    state.push(Tool {
+    Ok(Tool {
         name: "TF-A",
         why: "boots the chain",
         found: match &built {
@@ -54,36 +80,78 @@ pub fn state() -> Result<Vec<Tool>> {
             "cargo xtask setup".to_owned()
         },
         package: None,
-    });
-    Ok(state)
+        optional: false,
+    })
 }
 
-/// Installs or builds what is missing and returns where it is.
+/// Where TF-A is for ways of booting.
+fn places(
+    board: &'static Board,
+    flows: impl IntoIterator<Item = Flow>,
+) -> Result<Vec<(Flow, Place)>> {
+    flows
+        .into_iter()
+        .map(|flow| {
+            let known = board
+                .flow(flow)
+                .with_context(|| format!("{} has no way of booting {flow:?}", board.name))?;
+            Ok((flow, Place::find(&known.tf_a)?))
+        })
+        .collect()
+}
+
+/// Installs or builds what is missing for some ways of booting a board, and returns where it is.
 ///
 /// # Errors
 /// Something is missing and cannot be had; the error says what to do.
-pub fn ensure() -> Result<Tools> {
-    let place = Place::find()?;
+pub fn ensure(board: &'static Board, flows: impl IntoIterator<Item = Flow>) -> Result<Tools> {
+    let tf_a = built_or_build(&places(board, flows)?)?;
+    let qemu = match board.qemu {
+        Qemu::Packaged => tools::qemu(),
+        Qemu::WithFvp => qemu_fvp::ensure()?,
+    };
+    Ok(Tools { qemu, tf_a })
+}
+
+/// The same without QEMU, for one way of booting.
+///
+/// # Errors
+/// As [`ensure`].
+pub fn ensure_tf_a(board: &'static Board, flow: Flow) -> Result<TfA> {
+    let built = built_or_build(&places(board, [flow])?)?;
+    built
+        .into_iter()
+        .next()
+        .map(|(_, tf_a)| tf_a)
+        .context("TF-A was not built")
+}
+
+fn built_or_build(places: &[(Flow, Place)]) -> Result<Vec<(Flow, TfA)>> {
+    let built = || {
+        let built = places
+            .iter()
+            .map(|(flow, place)| Some((*flow, place.built()?)));
+        built.collect::<Option<Vec<_>>>()
+    };
     let missing: Vec<_> = tools::all().into_iter().filter(|tool| !tool.good).collect();
-    if let (true, Some(tf_a)) = (missing.is_empty(), place.built()) {
-        return Ok(Tools {
-            qemu: tools::qemu(),
-            tf_a,
-        });
+    if let (true, Some(tf_a)) = (missing.is_empty(), built()) {
+        return Ok(tf_a);
     }
     // One set-up at a time; the second finds the first one's work.
     let _lock = lock(&paths::cache()?, "another set-up")?;
-    announce(&missing, &place)?;
+    announce(&missing, places)?;
     space::check(&paths::cache()?, 400, "TF-A and Debian's package lists")?;
     install(&missing)?;
-    let tf_a = match place.built() {
-        Some(tf_a) => tf_a,
-        None => place.build()?,
-    };
-    Ok(Tools {
-        qemu: tools::qemu(),
-        tf_a,
-    })
+    places
+        .iter()
+        .map(|(flow, place)| {
+            let tf_a = match place.built() {
+                Some(tf_a) => tf_a,
+                None => place.build()?,
+            };
+            Ok((*flow, tf_a))
+        })
+        .collect()
 }
 
 /// Takes the lock of a folder; waits if another process has it.
@@ -103,7 +171,7 @@ pub fn lock(folder: &Path, who: &str) -> Result<File> {
 }
 
 /// Says first what will be done and why.
-fn announce(missing: &[Tool], place: &Place) -> Result<()> {
+fn announce(missing: &[Tool], places: &[(Flow, Place)]) -> Result<()> {
     eprintln!("set-up: this is missing and will be installed or built:");
     for tool in missing {
         let from = match (tool.package, tool.name) {
@@ -113,7 +181,8 @@ fn announce(missing: &[Tool], place: &Place) -> Result<()> {
         };
         eprintln!("  {} (from: {from})", tool.complaint());
     }
-    if place.built().is_none() {
+    let unbuilt = places.iter().filter(|(_, place)| place.built().is_none());
+    for (_, place) in unbuilt {
         eprintln!(
             "  TF-A: {} (boots the chain; {}), kept in {}",
             place.wanted(),
@@ -135,8 +204,7 @@ fn install(missing: &[Tool]) -> Result<()> {
     {
         bail!("{}: {}", tool.complaint(), tool.mend);
     }
-    let packages: BTreeSet<_> = missing.iter().filter_map(|tool| tool.package).collect();
-    let packages: Vec<_> = packages.into_iter().collect();
+    let packages = packages(missing);
     if !packages.is_empty() {
         install_packages(&packages)?;
     }
@@ -159,6 +227,19 @@ fn install(missing: &[Tool]) -> Result<()> {
         ),
         None => Ok(()),
     }
+}
+
+/// The packages of tools, each once.
+fn packages(tools: &[Tool]) -> Vec<&'static str> {
+    let packages: BTreeSet<_> = tools.iter().filter_map(|tool| tool.package).collect();
+    packages.into_iter().collect()
+}
+
+/// FNV-1a: the same in every version of Rust.
+fn hash(bytes: impl IntoIterator<Item = u8>) -> u64 {
+    bytes.into_iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 /// What rustup has to do to add a tool, if rustup adds it.
@@ -198,7 +279,7 @@ fn install_packages(packages: &[&str]) -> Result<()> {
 }
 
 /// Arguments as a shell takes them.
-fn quoted(arguments: &[String]) -> String {
+pub fn quoted(arguments: &[String]) -> String {
     let safe = |c: char| c.is_ascii_alphanumeric() || "-_./=:+~,".contains(c);
     arguments
         .iter()

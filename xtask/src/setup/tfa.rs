@@ -3,8 +3,8 @@
 //! Each step works in a folder of its own and is renamed when it is complete, so that an
 //! interruption leaves nothing that a later run could take for finished.
 
-use super::apt::Apt;
-use crate::{fip::TfA, paths, process, progress::Step};
+use super::{apt::Apt, hash};
+use crate::{board::Recipe, fip::TfA, paths, process, progress::Step};
 use anyhow::{Context, Result, bail};
 use std::{
     env, fs,
@@ -16,36 +16,11 @@ use std::{
 const PACKAGE: &str = "arm-trusted-firmware";
 /// The version whose behaviour the firmware is tested against.
 pub const VERSION: &str = "2.12.1+dfsg";
-/// What is kept of a build.
-const PRODUCTS: [&str; 3] = ["bl1.bin", "bl2.bin", "bl31.bin"];
-/// How TF-A is built, beside its payloads and the architecture's minor version.
-const OPTIONS: [&str; 21] = [
-    "PLAT=qemu",
-    "CROSS_COMPILE=aarch64-linux-gnu-",
-    "DEBUG=0",
-    "LOG_LEVEL=40",
-    "QEMU_USE_GIC_DRIVER=QEMU_GICV3",
-    "BL32_RAM_LOCATION=tdram",
-    "ENABLE_SME_FOR_NS=2",
-    "ENABLE_SME_FOR_SWD=1",
-    "ENABLE_SVE_FOR_NS=2",
-    "ENABLE_SVE_FOR_SWD=1",
-    "ENABLE_FEAT_FGT=2",
-    "ENABLE_FEAT_HCX=2",
-    "ENABLE_FEAT_ECV=2",
-    "SPD=spmd",
-    "SPMD_SPM_AT_SEL2=1",
-    "ENABLE_FEAT_SEL2=1",
-    "NEED_FDT=yes",
-    "NEED_BL32=yes",
-    "BRANCH_PROTECTION=1",
-    "ARM_ARCH_MAJOR=8",
-    "ENABLE_FEAT_MTE2=2",
-];
-
 /// Where TF-A's source comes from and where its build goes.
 #[derive(Clone, Debug)]
 pub struct Place {
+    /// How it is built.
+    recipe: &'static Recipe,
     /// A checkout that the user names; without one the source comes from Debian.
     checkout: Option<PathBuf>,
     /// The folder of the build: by version and a hash of the options.
@@ -57,7 +32,7 @@ impl Place {
     ///
     /// # Errors
     /// There is no cache folder, or `TFA_DIR` names no checkout of TF-A.
-    pub fn find() -> Result<Self> {
+    pub fn find(recipe: &'static Recipe) -> Result<Self> {
         let checkout = env::var_os("TFA_DIR")
             .filter(|folder| !folder.is_empty())
             .map(PathBuf::from);
@@ -73,8 +48,14 @@ impl Place {
                 format!("checkout-{}", state_of(folder))
             }
         };
-        let key = hash(OPTIONS.iter().flat_map(|option| option.bytes().chain([0])));
+        let key = hash(
+            recipe
+                .options
+                .iter()
+                .flat_map(|option| option.bytes().chain([0])),
+        );
         Ok(Self {
+            recipe,
             checkout,
             folder: paths::cache()?
                 .join("tfa")
@@ -96,9 +77,10 @@ impl Place {
 
     /// A word for `doctor`.
     pub fn wanted(&self) -> String {
+        let platform = self.recipe.platform();
         self.checkout.as_ref().map_or_else(
-            || format!("{VERSION}, built with the project's options"),
-            |folder| format!("a build of {}", folder.display()),
+            || format!("{VERSION}, built with the project's options for {platform}"),
+            |folder| format!("a build of {} for {platform}", folder.display()),
         )
     }
 
@@ -113,18 +95,12 @@ impl Place {
             Some(folder) => std::path::absolute(folder).context("TFA_DIR is no usable path")?,
             None => fetch(&logs)?,
         };
-        build(&source, &self.folder, &logs.join("tf-a-build.log"))?;
+        let log = logs.join(format!("tf-a-build-{}.log", self.recipe.platform()));
+        build(self.recipe, &source, &self.folder, &log)?;
         Ok(TfA {
             folder: self.folder.clone(),
         })
     }
-}
-
-/// FNV-1a: the same in every version of Rust.
-fn hash(bytes: impl IntoIterator<Item = u8>) -> u64 {
-    bytes.into_iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
 }
 
 /// A key for a checkout's path and state: another commit or another change is another build.
@@ -181,7 +157,9 @@ fn fetch(logs: &Path) -> Result<PathBuf> {
         apt.update(&log)?;
         let part = fresh_part(&folder)?;
         let step = Step::start(format!("fetching the source of TF-A {VERSION}"));
-        apt.source(PACKAGE, &part, &log)?;
+        apt.source(PACKAGE, &part, &log).with_context(|| {
+            format!("the source of {PACKAGE} cannot be fetched; check the network, or set TFA_DIR to a checkout of TF-A 2.12")
+        })?;
         let archive = part.join(format!("{PACKAGE}_{VERSION}.orig.tar.xz"));
         if !archive.exists() {
             bail!(
@@ -200,7 +178,7 @@ fn fetch(logs: &Path) -> Result<PathBuf> {
     Ok(folder)
 }
 
-fn build(source: &Path, folder: &Path, log: &Path) -> Result<()> {
+fn build(recipe: &Recipe, source: &Path, folder: &Path, log: &Path) -> Result<()> {
     let _ = fs::remove_file(log);
     let part = fresh_part(folder)?;
     let build = part.join("build");
@@ -210,12 +188,16 @@ fn build(source: &Path, folder: &Path, log: &Path) -> Result<()> {
     paths::write(&dummy, [0; 4096])?;
     let layout = part.join("sp_layout.json");
     paths::write(&layout, "{}")?;
-    let step = Step::start(format!("building TF-A from {}", source.display()));
+    let platform = recipe.platform();
+    let step = Step::start(format!(
+        "building TF-A for {platform} from {}",
+        source.display()
+    ));
     let mut command = process::bound_command("make");
     command
         .arg("-C")
         .arg(source)
-        .args(OPTIONS)
+        .args(recipe.options)
         .arg(format!("ARM_ARCH_MINOR={}", architecture_minor(source)))
         .arg(format!("BUILD_BASE={}", build.display()))
         .arg(format!("BL32={}", dummy.display()))
@@ -225,16 +207,17 @@ fn build(source: &Path, folder: &Path, log: &Path) -> Result<()> {
             "-j{}",
             std::thread::available_parallelism().map_or(1, usize::from)
         ))
-        .args(["bl1", "bl2", "bl31", "fiptool"])
+        .args(recipe.targets)
+        .arg("fiptool")
         // Flags of an outer make are not TF-A's.
         .env_remove("MAKEFLAGS")
         .env_remove("MFLAGS");
     process::run_logged(command, "building TF-A", log)?;
-    let release = build.join("qemu/release");
-    for product in PRODUCTS {
+    let release = build.join(platform).join("release");
+    for product in recipe.products {
         let from = release.join(product);
-        fs::copy(&from, part.join(product))
-            .with_context(|| format!("TF-A's build left no {}", from.display()))?;
+        let to = part.join(from.file_name().unwrap_or_default());
+        fs::copy(&from, to).with_context(|| format!("TF-A's build left no {}", from.display()))?;
     }
     // Newer versions build their tools beside the images.
     let fiptool = [
@@ -247,7 +230,7 @@ fn build(source: &Path, folder: &Path, log: &Path) -> Result<()> {
         .with_context(|| format!("TF-A's build left no fiptool (log: {})", log.display()))?;
     fs::copy(fiptool, part.join("fiptool")).context("cannot copy TF-A's fiptool")?;
     let _ = fs::remove_dir_all(&build);
-    paths::write(&part.join("complete"), OPTIONS.join("\n"))?;
+    paths::write(&part.join("complete"), recipe.options.join("\n"))?;
     finish(&part, folder)?;
     step.done();
     Ok(())

@@ -35,6 +35,8 @@ pub struct Tool {
     /// Debian's package.
     #[serde(skip)]
     pub package: Option<&'static str>,
+    /// Whether much works without it: `doctor` does not fail for it.
+    pub optional: bool,
 }
 
 impl Tool {
@@ -121,40 +123,64 @@ fn qemu_tool() -> Tool {
         },
         // A binary that the user names is the user's to mend.
         package: (!named).then_some("qemu-system-arm"),
+        optional: false,
     }
 }
 
-fn command(
+/// A program.
+pub fn command(
     name: &'static str,
     why: &'static str,
     package: &'static str,
     arguments: &[&str],
 ) -> Tool {
-    let found = process::output(name, arguments).map(|text| {
-        Version::find(&text).map_or_else(|| "present".to_owned(), |version| version.to_string())
+    judge(
+        name,
+        why,
+        package,
+        process::output(name, arguments).as_deref(),
+        None,
+    )
+}
+
+/// A header of a library.
+pub fn header(
+    name: &'static str,
+    why: &'static str,
+    package: &'static str,
+    files: &[&str],
+) -> Tool {
+    let there = files.iter().any(|file| Path::new(file).exists());
+    judge(name, why, package, there.then_some("present"), None)
+}
+
+/// A tool by what it printed about its version, if it is there at all.
+pub fn judge(
+    name: &'static str,
+    why: &'static str,
+    package: &'static str,
+    printed: Option<&str>,
+    wanted: Option<Version>,
+) -> Tool {
+    let version = printed.and_then(Version::find);
+    let good = printed.is_some() && wanted.as_ref().is_none_or(|w| version.as_ref() >= Some(w));
+    let found = printed.map(|_| {
+        version
+            .as_ref()
+            .map_or_else(|| "present".to_owned(), Version::to_string)
     });
-    let good = found.is_some();
     Tool {
         name,
         why,
         found,
-        wanted: "any version".to_owned(),
+        wanted: wanted.map_or_else(
+            || "any version".to_owned(),
+            |wanted| format!("{wanted} or later"),
+        ),
         good,
         mend: mend(good, package),
         package: Some(package),
-    }
-}
-
-fn header(name: &'static str, why: &'static str, package: &'static str, files: &[&str]) -> Tool {
-    let good = files.iter().any(|file| Path::new(file).exists());
-    Tool {
-        name,
-        why,
-        found: good.then(|| "present".to_owned()),
-        wanted: "any version".to_owned(),
-        good,
-        mend: mend(good, package),
-        package: Some(package),
+        optional: false,
     }
 }
 
@@ -191,6 +217,7 @@ fn rust_source() -> Tool {
             "cargo xtask setup, or rustup component add rust-src".to_owned()
         },
         package: None,
+        optional: false,
     }
 }
 
@@ -218,5 +245,6 @@ fn rust_target() -> Tool {
             format!("cargo xtask setup, or rustup target add {TARGET}")
         },
         package: None,
+        optional: false,
     }
 }
