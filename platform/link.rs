@@ -9,7 +9,7 @@ fn main() {
         for argument in [
             &format!("-T{folder}/{script}"),
             "-Tdefmt.x",
-            // Position independent: relocated at entry, so one image serves every board. Constants
+            // Position independent: relocated at entry, so one layout serves every board. Constants
             // with addresses in them are relocated before they become read-only.
             "-pie",
             "--no-dynamic-linker",

@@ -1,6 +1,10 @@
-//! Guests' consoles: characters collected to lines, each a record in the image's own stream.
+//! Guests' consoles: characters collected to lines, each a frame in the image's own stream, or in a stream of its own
+//! where the board has a UART for it. The frames are the same.
 
-use crate::{logmux::LineBuffer, uart::CONSOLE};
+use crate::{
+    logmux::LineBuffer,
+    uart::{CONSOLE, Console, ENDPOINTS},
+};
 use spin::mutex::SpinMutex;
 
 /// The most guests that have a line in progress.
@@ -27,6 +31,15 @@ static LINES: SpinMutex<[Line; GUESTS]> = SpinMutex::new(
     }; GUESTS],
 );
 
+/// Where the lines go.
+fn console() -> &'static Console {
+    if ENDPOINTS.is_there() {
+        &ENDPOINTS
+    } else {
+        &CONSOLE
+    }
+}
+
 /// Takes one character that the guest with this id (not 0) wrote. A whole line goes out under one
 /// lock of the UART; a character alone takes none. A guest beyond the sixteenth is not heard.
 pub fn write(guest: u16, character: u8) {
@@ -42,7 +55,7 @@ pub fn write(guest: u16, character: u8) {
     let mut guard = None;
     line.buffer.push(guest, character, &mut |byte| {
         if guard.is_none() {
-            guard = CONSOLE.lock();
+            guard = console().lock();
         }
         if let Some(console) = &mut guard {
             console.put(byte);
@@ -64,7 +77,7 @@ pub fn flush_idle(guest: u16, patience: u32) {
     if line.looks <= patience {
         return;
     }
-    if let Some(mut console) = CONSOLE.lock() {
+    if let Some(mut console) = console().lock() {
         line.buffer.flush(guest, &mut |byte| console.put(byte));
     }
 }

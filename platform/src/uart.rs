@@ -1,6 +1,6 @@
 //! The image's PL011 and the lock that lets several CPUs share it.
 //!
-//! Owns one UART per image ([`CONSOLE`]) and who may write to it now. Called by the logger, by whoever forwards a
+//! Owns one UART per image ([`CONSOLE`]), or two ([`ENDPOINTS`]), and who may write to it now. Called by the logger, by whoever forwards a
 //! partition's console, and by the panic path. Never interprets what it carries ([`crate::logmux`] does), never uses
 //! interrupts or DMA, and waits for FIFO space only, not for the line to drain, unless asked to flush.
 
@@ -116,6 +116,8 @@ impl ReadReady for Uart {
 
 /// The image's console. Silent until [`Console::init`].
 pub static CONSOLE: Console = Console::new();
+/// The console of the image's guests, where the board has a UART for it ([`crate::board::Board::uart_partitions`]).
+pub static ENDPOINTS: Console = Console::new();
 
 /// A UART that the CPUs share.
 ///
@@ -178,6 +180,12 @@ impl Console {
                 None
             }
         }
+    }
+
+    /// Whether there is a UART behind it.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        self.base.load(Ordering::Relaxed) != 0
     }
 
     /// Whether the calling CPU holds the console.

@@ -16,6 +16,7 @@
 #![cfg_attr(target_os = "none", no_std)]
 
 pub mod abi;
+pub mod board;
 pub mod boot_info;
 pub mod contract;
 pub mod discovery;

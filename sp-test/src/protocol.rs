@@ -44,6 +44,10 @@ pub const UNDEFINED: u16 = 10;
 /// got, wanted).
 pub const YIELD: u16 = 11;
 
+/// Command: makes the call FFA_PARTITION_INFO_GET_REGS with x1 = x5, x2 = x6. Answers x5-x16 = x0-x11 of what came
+/// back.
+pub const INFO_REGS: u16 = 12;
+
 /// Command: reads ID_AA64PFR1_EL1 x5 times inside of a window of the instruction counter. Answers x5 =
 /// the last value.
 pub const READ_ID: u16 = 0x40;

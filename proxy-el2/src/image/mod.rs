@@ -5,12 +5,16 @@ mod interrupts;
 mod memory;
 mod run;
 
-use platform::{board::QEMU_VIRT, entry::BootArgs, image_main};
+use platform::{
+    board::{self, Board},
+    entry::BootArgs,
+    image_main,
+};
 
 image_main!(main, secondary);
 
 /// The board that this image runs on.
-pub const BOARD: &platform::board::Board = &QEMU_VIRT;
+pub const BOARD: &Board = board::SELECTED;
 
 fn main(_args: BootArgs) -> ! {
     let guest = boot::primary();

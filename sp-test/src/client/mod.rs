@@ -20,11 +20,13 @@ pub mod cases;
 pub mod contract;
 pub mod discovery;
 pub mod life;
+pub mod logical;
 pub mod many;
 pub mod record;
 pub mod report;
 pub mod run;
 pub mod test;
+pub mod tzc;
 
 use crate::abi::{self, Regs, UuidWords, ids, uuid_registers};
 use crate::expect::{self, Exchange, Mismatch};

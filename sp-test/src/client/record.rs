@@ -12,6 +12,7 @@ mod cases;
 use super::report::{Failure, Seen};
 use super::{Client, Refusal};
 use crate::abi;
+use crate::board::{self, place};
 use crate::expect::{self, Exchange};
 use crate::rt::call::{Conduit, watched_call};
 use crate::rt::entry::Boot;
@@ -115,10 +116,10 @@ fn mark(name: &str) {
 }
 
 /// GICD_CTLR as the normal world has it.
-const GICD_CTLR: *mut u32 = 0x0800_0000 as *mut u32;
+const GICD_CTLR: *mut u32 = place(0x0800_0000) as *mut u32;
 const GICD_CTLR_ENABLE_GRP1A: u32 = 1 << 1;
 /// The boot core's redistributor: its frame of SGIs and PPIs.
-const GICR_SGI: u64 = 0x080a_0000 + 0x1_0000;
+const GICR_SGI: u64 = place(0x080a_0000) + 0x1_0000;
 const GICR_ISENABLER0: *mut u32 = (GICR_SGI + 0x100) as *mut u32;
 const GICR_IPRIORITYR0: *mut u8 = (GICR_SGI + 0x400) as *mut u8;
 
@@ -239,7 +240,7 @@ fn core_1(name: &str) -> Result<Seen, Failure> {
     MAILBOX.done.store(0, Ordering::Relaxed);
     let mut sent = [0; 31];
     sent[0] = abi::PSCI_CPU_ON_64.into();
-    sent[1] = 1;
+    sent[1] = board::affinity(1);
     sent[2] = core_entry as *const () as u64;
     sent[3] = (&raw const MAILBOX) as u64;
     mark(name);
@@ -258,7 +259,7 @@ fn core_1(name: &str) -> Result<Seen, Failure> {
     untouched(&on)?;
     let mut sent = [0; 31];
     sent[0] = AFFINITY_INFO;
-    sent[1] = 1;
+    sent[1] = board::affinity(1);
     let off = watched_call(Conduit::Smc, sent);
     super::report::equal("AFFINITY_INFO", off.got[0], OFF)?;
     Ok(Seen::Value("x0", MAILBOX.x0.load(Ordering::Relaxed)))

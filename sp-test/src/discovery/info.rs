@@ -129,17 +129,17 @@ mod tests {
     #[test]
     fn descriptors_by_version_of_the_caller() {
         let first = |version| list(&Me::client(true, version), NIL)[0];
-        // Four contexts; receives direct requests; AArch64.
-        assert_eq!(first(abi::V1_0), [0x0000_0001_0004_8001, 0, 0, 0, 0, 0]);
+        // Eight contexts; receives direct requests; AArch64.
+        assert_eq!(first(abi::V1_0), [0x0000_0001_0008_8001, 0, 0, 0, 0, 0]);
         let low = 0x616c_756d_7461_6e74;
         let high = 0x0000_8001_d15c_0001;
         assert_eq!(
             first(abi::V1_1),
-            [0x0000_0101_0004_8001, low, high, 0, 0, 0]
+            [0x0000_0101_0008_8001, low, high, 0, 0, 0]
         );
         assert_eq!(
             first(abi::V1_3),
-            [0x0000_0101_0004_8001, low, high, 0, 0, 0x1_0000]
+            [0x0000_0101_0008_8001, low, high, 0, 0, 0x1_0000]
         );
     }
 

@@ -13,6 +13,7 @@ pub mod protocol;
 pub mod smc;
 
 use crate::abi::{self, UuidWords};
+use crate::board;
 use crate::contract::Boundary;
 use core::ops::Range;
 
@@ -99,7 +100,7 @@ pub const SUBJECTS: [Subject; 6] = [
         id: 0x8001,
         version: abi::V1_0,
         strict: false,
-        contexts: 4,
+        contexts: board::CORES,
         services: &[service(1, 0x8001, 0x003)],
         image: None,
         boot: Some(BootInformation {
@@ -129,7 +130,7 @@ pub const SUBJECTS: [Subject; 6] = [
         id: 0x8003,
         version: abi::V1_2,
         strict: false,
-        contexts: 4,
+        contexts: board::CORES,
         services: &[
             service(1, 0x8003, 0x603),
             service(2, 0x8003, 0x003),
@@ -148,7 +149,7 @@ pub const SUBJECTS: [Subject; 6] = [
         id: 0x8004,
         version: abi::V1_3,
         strict: false,
-        contexts: 4,
+        contexts: board::CORES,
         services: &[
             service(1, 0x8004, 0x603),
             shared(0x003),
@@ -203,7 +204,7 @@ impl Subject {
 
     /// Its memory: one mebibyte for each, in the order of their ids.
     pub const fn memory(&self) -> Range<u64> {
-        let start = 0x0e30_0000 + (self.id as u64 - 0x8001) * PARTITION_SIZE;
+        let start = board::place(0x0e30_0000) + (self.id as u64 - 0x8001) * PARTITION_SIZE;
         start..start + PARTITION_SIZE
     }
 
@@ -225,20 +226,22 @@ impl Subject {
 
 /// The regions in the partitions' manifests, and what lies behind them.
 pub mod regions {
+    use crate::board::{self, place};
+
     /// Secure, readable and writable: two pages.
-    pub const READ_WRITE: u64 = 0x0ef0_0000;
+    pub const READ_WRITE: u64 = place(0x0ef0_0000);
     /// Secure, readable: one page.
-    pub const READ_ONLY: u64 = 0x0ef1_0000;
+    pub const READ_ONLY: u64 = place(0x0ef1_0000);
     /// The last page of the partition's own memory, in bytes from its start: readable only.
     pub const OWN_READ_ONLY: u64 = 0xf_f000;
     /// The normal world's, readable and writable: two pages.
-    pub const NORMAL_WORLD: u64 = 0x7000_0000;
-    /// The secure PL061: one page.
-    pub const DEVICE: u64 = 0x090b_0000;
+    pub const NORMAL_WORLD: u64 = place(0x7000_0000);
+    /// A device: one page.
+    pub const DEVICE: u64 = board::DEVICE;
     /// RX of the partition whose buffers are in its manifest: two pages.
-    pub const RX: u64 = 0x0ef2_0000;
+    pub const RX: u64 = place(0x0ef2_0000);
     /// TX of the same: two pages.
-    pub const TX: u64 = 0x0ef2_2000;
+    pub const TX: u64 = place(0x0ef2_2000);
     /// What a partition leaves in [`NORMAL_WORLD`].
     pub const LEFT_BEHIND: u64 = 0x6e73_5f70_6167_6521;
 }
@@ -322,8 +325,8 @@ impl Me {
     pub fn memory(&self) -> Range<u64> {
         match (self.boundary, self.subject) {
             (Boundary::Partition, Some(subject)) => subject.memory(),
-            (Boundary::Vm, _) => 0x5000_0000..0x5080_0000,
-            _ => 0x4000_0000..0x8000_0000,
+            (Boundary::Vm, _) => board::all(0x5000_0000, 0x80_0000),
+            _ => board::NORMAL_RAM,
         }
     }
 
@@ -331,8 +334,8 @@ impl Me {
     pub fn scratch(&self) -> u64 {
         match self.boundary {
             Boundary::Partition => self.memory().start + 0x8_0000,
-            Boundary::Vm => 0x5040_0000,
-            Boundary::Physical => 0x6800_0000,
+            Boundary::Vm => board::place(0x5040_0000),
+            Boundary::Physical => board::place(0x6800_0000),
         }
     }
 }
@@ -387,10 +390,10 @@ mod tests {
             let has = |part: String| assert!(source.contains(&part), "{}: {part}", subject.name);
             has(format!("ffa-version = <{:#010x}>;", subject.version));
             has(format!("execution-ctx-count = <{}>;", subject.contexts));
-            has(format!(
-                "load-address = <0x0 {:#010x}>;",
-                subject.memory().start
-            ));
+            let (_, rest) = source.split_once("load-address = <0x0 0x").unwrap();
+            let (address, _) = rest.split_once('>').unwrap();
+            let address = u64::from_str_radix(address, 16).unwrap();
+            assert_eq!(board::place(address), subject.memory().start);
             for service in subject.services {
                 let [a, b, c, d] = service.uuid;
                 let cells = format!("{a:#x} {b:#x} {c:#x} {d:#x}");
@@ -420,7 +423,7 @@ mod tests {
         for subject in &SUBJECTS {
             assert_eq!(Subject::at(subject.memory().start + 0x4000), Some(subject));
         }
-        assert_eq!(Subject::at(0x0e90_0000), None);
+        assert_eq!(Subject::at(board::place(0x0e90_0000)), None);
     }
 
     #[test]

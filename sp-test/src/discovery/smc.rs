@@ -3,6 +3,7 @@
 
 use super::Forwarded;
 use crate::abi;
+use crate::board::BOARD;
 
 /// What must come back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub enum Answer {
     Listed([u64; 4]),
     /// The same, if everything is handed over only.
     Permissive(i32),
+    /// The same, with words.
+    PermissiveWords([u64; 4]),
 }
 
 impl Answer {
@@ -30,7 +33,8 @@ impl Answer {
         match (self, forwarded) {
             (Self::Listed(words), Forwarded::Listed | Forwarded::All) => Self::Words(words),
             (Self::Permissive(result), Forwarded::All) => Self::Result(result),
-            (Self::Listed(_) | Self::Permissive(_), _) => Self::Unknown,
+            (Self::PermissiveWords(words), Forwarded::All) => Self::Words(words),
+            (Self::Listed(_) | Self::Permissive(_) | Self::PermissiveWords(_), _) => Self::Unknown,
             _ => self,
         }
     }
@@ -64,6 +68,12 @@ pub const STD_UID: u64 = 0x8400_ff01;
 const STD_VERSION: u64 = 0x8400_ff03;
 /// The bytes 5b908d10-63f8-e847-ae2d-c0fb5641f6e2, four of which make a word, the lowest first.
 const TF_A: [u64; 4] = [0x108d_905b, 0x47e8_f863, 0xfbc0_2dae, 0xe2f6_4156];
+
+/// The UID of EL3's service for the platform.
+const SIP_UID: Answer = match BOARD.sip_uid {
+    Some(words) => Answer::PermissiveWords(words),
+    None => Answer::Permissive(-1),
+};
 
 /// SMCCC_ARCH_WORKAROUND_1 to 4.
 pub const WORKAROUNDS: [u64; 4] = [0x8000_8000, 0x8000_7fff, 0x8000_3fff, 0x8000_0004];
@@ -168,7 +178,8 @@ pub const SMCS: &[Smc] = &[
     smc("std_version", STD_VERSION, 0, Answer::Permissive(0)),
     smc("vendor_32", 0x8600_1234, 1, Answer::Permissive(-1)),
     smc("vendor_64", 0xc600_1234, 1, Answer::Permissive(-1)),
-    smc("sip", 0x8200_ff01, 0, Answer::Permissive(-1)),
+    smc("sip", 0x8200_1234, 1, Answer::Permissive(-1)),
+    smc("sip_uid", 0x8200_ff01, 0, SIP_UID),
     smc("trusted_os", 0xb200_0000, 0, Answer::Permissive(-1)),
     smc("reserved_owner", 0x8a00_0000, 0, Answer::Permissive(-1)),
     smc("zero", 0, 0, Answer::Unknown),
@@ -197,6 +208,9 @@ mod tests {
         let permissive = Answer::Permissive(0);
         assert_eq!(permissive.of(Forwarded::Listed), Answer::Unknown);
         assert_eq!(permissive.of(Forwarded::All), Answer::Result(0));
+        let words = Answer::PermissiveWords(words);
+        assert_eq!(words.of(Forwarded::Listed), Answer::Unknown);
+        assert_eq!(words.of(Forwarded::All), listed.of(Forwarded::All));
         assert_eq!(Answer::Workaround.of(Forwarded::All), Answer::Workaround);
     }
 }

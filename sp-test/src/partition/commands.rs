@@ -54,6 +54,7 @@ impl Partition {
             CASE => self.case(request),
             MISBEHAVE => self.misbehave(request),
             YIELD => give_way(request[5]),
+            INFO_REGS => info_regs([request[5], request[6]]),
             READ_ID => payload(OK, &[read_id(request[5])]),
             SELECT_CACHE => {
                 let before = regs::csselr();
@@ -219,6 +220,15 @@ fn read_id(times: u64) -> u64 {
         );
     }
     value
+}
+
+/// What partitions there are, by registers.
+fn info_regs(service: [u64; 2]) -> Payload {
+    let mut regs = [0; 18];
+    regs[0] = abi::PARTITION_INFO_GET_REGS.into();
+    regs[1..3].copy_from_slice(&service);
+    call::call(Conduit::Smc, &mut regs);
+    payload(OK, &regs[..12])
 }
 
 /// Yields to the requester, which must run this partition again.

@@ -1,13 +1,13 @@
 //! Lines of text out of the image, one at a time: FFA_CONSOLE_LOG at EL1, the PL011 at NS-EL2.
 
 use super::{call, regs};
-use crate::{abi, line};
+use crate::{abi, board, line};
 
 /// A line of this image; longer ones are cut.
 pub type Line = line::Line<256>;
 
-/// QEMU virt's non-secure PL011. At NS-EL2 this image is alone on the machine.
-const UART: u64 = 0x0900_0000;
+/// The normal world's PL011. At NS-EL2 this image is alone on the machine.
+const UART: u64 = board::place(0x0900_0000);
 const UART_FR: u64 = UART + 0x18;
 const UART_FR_TXFF: u32 = 1 << 5;
 

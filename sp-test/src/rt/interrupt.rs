@@ -5,6 +5,7 @@
 //! the virtual timer, which the hypervisor has enabled, and there is no GIC but ICC_* registers.
 
 use super::regs;
+use crate::board::place;
 use core::arch::asm;
 
 /// CNTHP, PPI 10.
@@ -14,11 +15,11 @@ const VIRTUAL_TIMER: u64 = 27;
 /// INTIDs from here on mean that nothing is pending.
 const SPECIAL: u64 = 1020;
 
-/// GICD_CTLR as the normal world has it, on QEMU's virt machine.
-const GICD_CTLR: *mut u32 = 0x0800_0000 as *mut u32;
+/// GICD_CTLR as the normal world has it.
+const GICD_CTLR: *mut u32 = place(0x0800_0000) as *mut u32;
 const GICD_CTLR_ENABLE_GRP1A: u32 = 1 << 1;
 /// The boot core's redistributor: its frame of SGIs and PPIs.
-const GICR_SGI: u64 = 0x080a_0000 + 0x1_0000;
+const GICR_SGI: u64 = place(0x080a_0000) + 0x1_0000;
 const GICR_ISENABLER0: *mut u32 = (GICR_SGI + 0x100) as *mut u32;
 const GICR_IPRIORITYR0: u64 = GICR_SGI + 0x400;
 

@@ -1,6 +1,7 @@
-//! A stage 1 for S-EL1, for as long as something needs it: an identity map of the first two gibibytes,
-//! of which the second is the normal world's.
+//! A stage 1 for S-EL1, for as long as something needs it: an identity map of the first gibibyte, and of the one
+//! that is the normal world's.
 
+use crate::board::NORMAL_RAM;
 use core::arch::asm;
 use core::cell::UnsafeCell;
 
@@ -20,6 +21,8 @@ const NS: u64 = 1 << 5;
 /// Nothing is fetched from here, at EL1 or EL0.
 const NO_FETCH: u64 = 3 << 53;
 const GIBIBYTE: u64 = 1 << 30;
+/// The normal world's gibibyte.
+const NORMAL_WORLD: usize = (NORMAL_RAM.start / GIBIBYTE) as usize;
 
 /// Attribute 0: normal memory, not cached.
 const MAIR: u64 = 0x44;
@@ -35,7 +38,7 @@ pub fn with_normal_world<T>(body: impl FnOnce() -> T) -> T {
     // that the image is made of.
     unsafe {
         (*table)[0] = BLOCK;
-        (*table)[1] = GIBIBYTE | BLOCK | NS | NO_FETCH;
+        (*table)[NORMAL_WORLD] = (NORMAL_WORLD as u64 * GIBIBYTE) | BLOCK | NS | NO_FETCH;
         asm!(
             "dsb sy",
             "msr mair_el1, {mair}",

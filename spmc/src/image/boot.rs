@@ -13,8 +13,9 @@ use ffa_abi::{
     Regs,
     fid::{Function, raw},
 };
-use heapless::String;
+use heapless::{String, Vec};
 use platform::{
+    board::Region,
     cpu,
     entry::{self, BootArgs},
     fp::VectorState,
@@ -23,7 +24,7 @@ use platform::{
     read_sysreg,
     stage1::{Kind, Pool, Stage1, Stage1Builder, Store},
     timer::{self, GenericTimer},
-    uart::CONSOLE,
+    uart::{CONSOLE, ENDPOINTS},
 };
 use spmc::{
     MAX_CPUS, MAX_PARTITIONS,
@@ -123,8 +124,12 @@ pub fn primary(args: &BootArgs) -> (&'static Core, &'static mut PeState, Cpu) {
     // A console that could not be set up stays silent; the partitions work without.
     // SAFETY: The board's secure PL011 is this image's alone, and `own_map` maps it for good.
     let _ = unsafe { CONSOLE.init(&BOARD.uart_secure, &mut GenericTimer) };
-    let manifest_page = args.x[0] as usize & !(PAGE - 1);
-    let map = own_map(manifest_page);
+    if let Some(uart) = &BOARD.uart_partitions {
+        // SAFETY: As above, for the UART of partitions' lines.
+        let _ = unsafe { ENDPOINTS.init(uart, &mut GenericTimer) };
+    }
+    let config = config(args.x[0]);
+    let map = own_map(&config);
     info!(
         "Tantalum SPMC on {=str}, core {=usize}, EL{=u8}, image {=u64:#x}..{=u64:#x}",
         BOARD.name,
@@ -134,7 +139,7 @@ pub fn primary(args: &BootArgs) -> (&'static Core, &'static mut PeState, Cpu) {
         layout::image_end() as u64,
     );
 
-    let manifest = read_manifest(args.x[0], manifest_page);
+    let manifest = read_manifest(args.x[0], config);
     let Some(core) = CORE.take() else { cpu::park() };
     let Some(contexts) = CONTEXTS.take() else {
         cpu::park()
@@ -221,21 +226,37 @@ fn offer_secondaries(map: &'static Stage1) {
     }
 }
 
-/// Maps the image (each section with its own permissions), its UART and its manifest, and switches
+/// The most devices that [`devices`] gives.
+pub const MAX_DEVICES: usize = 4;
+
+/// The registers that are the SPMC's own.
+pub fn devices() -> impl Iterator<Item = Region> {
+    let uarts = [Some(BOARD.uart_secure), BOARD.uart_partitions];
+    let uarts = uarts.into_iter().flatten().map(|uart| uart.region);
+    uarts.chain([BOARD.gic.distributor, BOARD.gic.redistributors])
+}
+
+/// The memory in which the manifest lies if x0 has this value: its end is that of the largest manifest, or of what
+/// EL3 keeps for it. None if no manifest can lie there: not all of it is secure memory, or it is the image's, or not
+/// aligned as device trees are.
+fn config(address: u64) -> Option<Range<usize>> {
+    let size = BOARD.config_at(address, SPMC_MANIFEST_LIMIT as u64)? as usize;
+    let range = address as usize..(address as usize).checked_add(size)?;
+    let image = layout::image_start()..layout::image_end();
+    let apart = range.end <= image.start || image.end <= range.start;
+    (address.is_multiple_of(8) && apart).then_some(range)
+}
+
+/// Maps the image (each section with its own permissions), its devices and the pages of its manifest, and switches
 /// the MMU on.
-fn own_map(manifest_page: usize) -> &'static Stage1 {
+fn own_map(config: &Option<Range<usize>>) -> &'static Stage1 {
     let Some(place) = MAP.take() else { cpu::park() };
     let build = || {
-        let devices = [
-            BOARD.uart_secure.region,
-            BOARD.gic.distributor,
-            BOARD.gic.redistributors,
-        ];
+        let devices: Vec<Region, MAX_DEVICES> = devices().collect();
         let mut builder = Stage1Builder::for_image(&STAGE1, MAX_CPUS, &devices)?;
-        if BOARD.is_secure_ram(manifest_page as u64, PAGE as u64)
-            && !(layout::image_start()..layout::image_end()).contains(&manifest_page)
-        {
-            builder.map(manifest_page..manifest_page + PAGE, Kind::RoData)?;
+        if let Some(config) = config {
+            let pages = config.start & !(PAGE - 1)..config.end.next_multiple_of(PAGE);
+            builder.map(pages, Kind::RoData)?;
         }
         Ok::<_, platform::stage1::Stage1Error>(builder)
     };
@@ -252,18 +273,18 @@ fn own_map(manifest_page: usize) -> &'static Stage1 {
     }
 }
 
-/// Reads the SPMC's manifest, or stops.
-fn read_manifest(address: u64, page: usize) -> &'static SpmcManifest {
-    if address as usize != page || !BOARD.is_secure_ram(address, PAGE as u64) {
-        let mut text: String<96> = String::new();
+/// Reads the SPMC's manifest, which lies in `config`, or stops.
+fn read_manifest(address: u64, config: Option<Range<usize>>) -> &'static SpmcManifest {
+    let Some(config) = config else {
+        let mut text: String<128> = String::new();
         let _ = write!(
             text,
-            "SPMC manifest: x0 is {address:#x} at entry, wanted a page of secure memory"
+            "SPMC manifest: x0 is {address:#x} at entry, wanted secure memory beside the image, aligned to 8 bytes"
         );
         stop(&text);
-    }
-    // SAFETY: `own_map` mapped the page read-only; EL3 wrote it before and nobody does now.
-    let blob = unsafe { core::slice::from_raw_parts(page as *const u8, SPMC_MANIFEST_LIMIT) };
+    };
+    // SAFETY: `own_map` mapped it read-only; EL3 wrote it before and nobody does now.
+    let blob = unsafe { core::slice::from_raw_parts(config.start as *const u8, config.len()) };
     let manifest = match SpmcManifest::parse(blob) {
         Ok(manifest) => manifest,
         Err(error) => stop(&error),

@@ -7,7 +7,7 @@
 
 use super::{
     BOARD,
-    boot::{self, Core, PeState},
+    boot::{self, Core, MAX_DEVICES, PeState},
     estate::{Estate, Spaces},
     port::Port,
     vcpu::Vcpu,
@@ -42,7 +42,7 @@ static ACCEPTED: Once<AllAccepted> = Once::new(Vec::new());
 
 /// What nobody may be given: the SPMC's own devices and the firmware's memory, and the copies that
 /// restarts need.
-type Own = Vec<Range<u64>, { 4 + MAX_PARTITIONS }>;
+type Own = Vec<Range<u64>, { MAX_DEVICES + BOARD.secure_firmware.len() + MAX_PARTITIONS }>;
 
 /// Loads every partition that can be; gives the slots in boot order.
 pub fn load_all(
@@ -54,13 +54,8 @@ pub fn load_all(
     let Some(accepted) = ACCEPTED.take() else {
         return Vec::new();
     };
-    let regions = [
-        BOARD.uart_secure.region,
-        BOARD.gic.distributor,
-        BOARD.gic.redistributors,
-        BOARD.secure_firmware,
-    ];
-    let mut own: Own = regions.iter().map(|r| r.base..r.end()).collect();
+    let regions = boot::devices().chain(BOARD.secure_firmware.iter().copied());
+    let mut own: Own = regions.map(|region| region.base..region.end()).collect();
     let mut slots: Vec<Slot, MAX_PARTITIONS> = Vec::new();
     for (entry, contexts) in contexts
         .iter_mut()

@@ -8,12 +8,16 @@ mod port;
 mod vcpu;
 
 use cpu::Cpu;
-use platform::{board::QEMU_VIRT, entry::BootArgs, image_main};
+use platform::{
+    board::{self, Board},
+    entry::BootArgs,
+    image_main,
+};
 
 image_main!(primary, secondary);
 
 /// The board that this image runs on.
-pub const BOARD: &platform::board::Board = &QEMU_VIRT;
+pub const BOARD: &Board = board::SELECTED;
 
 fn primary(args: BootArgs) -> ! {
     let (spmc, pe, mut cpu) = boot::primary(&args);

@@ -21,6 +21,9 @@ use ffa_abi::{
     smccc,
 };
 
+/// The version of an SPMD that has logical partitions.
+const SPMD: Version = Version::V1_2;
+
 impl<'c, M: Registers> Spmc<'c, M> {
     /// [`handle_normal_world`](Self::handle_normal_world) without its short way.
     #[inline(never)]
@@ -29,7 +32,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
         pe: &mut Pe<'c, M>,
         machine: &mut impl Machine,
     ) -> Outcome {
-        let version = self.normal_world.get();
+        let mut version = self.normal_world.get();
         let asker = Asker::NormalWorld { version };
         let call = match Call::decode(version, &pe.nwd) {
             Ok(call) => call,
@@ -55,6 +58,11 @@ impl<'c, M: Registers> Spmc<'c, M> {
                 kind: MessageKind::Framework(id),
             } => return self.framework(pe, ids, id),
             Call::Version(_) => {}
+            // EL3 itself asks for a logical partition of its own, before the normal world runs: that
+            // is of the SPMD's version, and no first call of the normal world's.
+            Call::PartitionInfoGetRegs { .. } if self.normal_world.is_unasked() => {
+                version = SPMD;
+            }
             _ => self.normal_world.lock(),
         }
         if self.is_halted() {

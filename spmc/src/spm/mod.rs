@@ -102,7 +102,7 @@ impl Outcome {
 }
 
 /// An endpoint's negotiated version, and whether it may still change: bit 31 says that another call
-/// was made since.
+/// was made since. 0 is the version 1.0 of one that has neither asked nor called.
 #[derive(Debug)]
 struct Negotiated(AtomicU32);
 
@@ -115,7 +115,19 @@ impl Negotiated {
 
     #[inline(always)]
     fn get(&self) -> Version {
-        Version::from_raw(self.0.load(Ordering::Relaxed) & !Self::LOCKED).unwrap_or(Version::V1_0)
+        // All versions have the bits of 1.0, and one that never asked has that.
+        let word = self.0.load(Ordering::Relaxed) & !Self::LOCKED;
+        Version::from_raw(word | Version::V1_0.raw()).unwrap_or(Version::V1_0)
+    }
+
+    /// Of one that is taken to be of version 1.0 if it never asks.
+    const fn unasked() -> Self {
+        Self(AtomicU32::new(0))
+    }
+
+    /// Whether it has neither asked nor called.
+    fn is_unasked(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 0
     }
 
     /// Whether the version is fixed, and not lower than `version`.
@@ -133,7 +145,9 @@ impl Negotiated {
     #[inline(always)]
     fn lock(&self) {
         if self.0.load(Ordering::Relaxed) & Self::LOCKED == 0 {
-            self.0.fetch_or(Self::LOCKED, Ordering::Relaxed);
+            // The bits of 1.0 are for one that never asked.
+            self.0
+                .fetch_or(Self::LOCKED | Version::V1_0.raw(), Ordering::Relaxed);
         }
     }
 
@@ -309,7 +323,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
         Self {
             partitions: Vec::new(),
             // The version that an SPMD assumes of a normal world that never asked.
-            normal_world: Negotiated::new(Version::V1_0),
+            normal_world: Negotiated::unasked(),
             mailboxes: Mutex::new(NormalWorldMailboxes::new()),
             destroyed: AtomicU32::new(0),
             halted: AtomicBool::new(false),

@@ -2,6 +2,7 @@
 //! on them has no memory but a mailbox, and no stack.
 
 use crate::abi::{self, PSCI_ALREADY_ON};
+use crate::board;
 use crate::client::report::Seen;
 use crate::client::report::{Verdict, equal};
 use crate::client::{Client, ECHO, registers};
@@ -9,8 +10,8 @@ use crate::rt::call::{Conduit, call};
 use core::arch::naked_asm;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-/// Cores that are tried, beside the boot core.
-const CORES: u64 = 3;
+/// Cores that are tried: all but the boot core.
+const CORES: u64 = board::CORES as u64 - 1;
 /// How often each is switched on and off.
 const ROUNDS: u64 = 8;
 /// PSCI: the core is about to be on.
@@ -102,7 +103,10 @@ fn one(core: u64) -> Result<(), crate::client::report::Failure> {
     let mailbox = (&raw const MAILBOX) as u64;
     let mut status = ON_PENDING;
     for _ in 0..PATIENCE {
-        let mut regs = registers(abi::PSCI_CPU_ON_64, &[core, entry, mailbox]);
+        let mut regs = registers(
+            abi::PSCI_CPU_ON_64,
+            &[board::affinity(core), entry, mailbox],
+        );
         call(Conduit::Smc, &mut regs);
         status = regs[0];
         // The core of the round before may still be on its way down.

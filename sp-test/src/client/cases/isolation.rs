@@ -1,24 +1,23 @@
 //! Memory that is not one's own: each touch must fault where it was made, and everyone else must go
 //! on talking.
-//!
-//! Addresses are QEMU virt's, as the board's manifests lay them out.
 
+use crate::board::{BOARD, place};
 use crate::client::report::{Failure, Seen, Verdict, equal};
 use crate::client::{Client, ECHO, Peer, RELAY};
 use crate::protocol::{self, EXECUTE, READ, WRITE};
 use crate::rt::fault::{self, Fault};
 
 /// The proxy (TF-A's BL33 address).
-const PROXY: u64 = 0x6000_0000;
+const PROXY: u64 = place(0x6000_0000);
 /// TF-A's manifest for the SPMC, and BL31 behind it.
-const TF_A: u64 = 0x0e00_2000;
-const SPMC: u64 = 0x0e10_0000;
-const SP_ECHO: u64 = 0x0e30_0000;
-const SP_RELAY: u64 = 0x0e40_0000;
-/// The first page of normal-world memory: QEMU's device tree, no VM's.
-const NS_MEMORY: u64 = 0x4000_0000;
-const NS_UART: u64 = 0x0900_0000;
-const SECURE_UART: u64 = 0x0904_0000;
+const TF_A: u64 = place(0x0e00_2000);
+const SPMC: u64 = place(0x0e10_0000);
+const SP_ECHO: u64 = place(0x0e30_0000);
+const SP_RELAY: u64 = place(0x0e40_0000);
+/// The first page of normal-world memory, no VM's.
+const NS_MEMORY: u64 = place(0x4000_0000);
+const NS_UART: u64 = place(0x0900_0000);
+const SECURE_UART: u64 = place(0x0904_0000);
 /// Nothing is here on any bus.
 const NOWHERE: u64 = 0x70_0000_0000;
 
@@ -42,13 +41,12 @@ const AS_VM: &[(&str, u64, u64)] = &[
     ("vm_reads_nowhere", NOWHERE, READ),
 ];
 
-/// The same, at NS-EL2: what the hardware alone keeps apart.
+/// The same, at NS-EL2: what the hardware alone keeps apart, on every board.
 const DIRECT: &[(&str, u64, u64)] = &[
     ("nwd_reads_tf_a", TF_A, READ),
     ("nwd_reads_spmc", SPMC, READ),
     ("nwd_writes_spmc", SPMC, WRITE),
     ("nwd_reads_partition", SP_ECHO, READ),
-    ("nwd_reads_secure_uart", SECURE_UART, READ),
 ];
 
 /// A partition's accesses.
@@ -70,9 +68,16 @@ const PARTITION: &[(&str, &Peer, u64, u64)] = &[
 
 /// Runs the chapter.
 pub fn run(client: &mut Client) {
-    let own = if client.direct { DIRECT } else { AS_VM };
+    let (own, of_board) = if client.direct {
+        (DIRECT, BOARD.only_secure)
+    } else {
+        (AS_VM, &[][..])
+    };
     for (name, address, how) in own {
         client.case(name, itself(client, *address, *how));
+    }
+    for (name, address) in of_board {
+        client.case(name, itself(client, *address, READ));
     }
     for (name, peer, address, how) in PARTITION {
         client.case(name, partition(client, peer, *address, *how));

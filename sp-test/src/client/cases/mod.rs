@@ -76,7 +76,7 @@ impl Client {
     }
 
     /// One `DIRECT_REQ2` with a fresh payload to `peer`.
-    fn talk(&self, peer: &Peer) -> Result<(), Failure> {
+    pub(super) fn talk(&self, peer: &Peer) -> Result<(), Failure> {
         let mut payload = [0; 14];
         fresh().fill(&mut payload);
         self.exchange(Conduit::Smc, peer, &self.req2(peer, &payload))

@@ -1,6 +1,7 @@
 //! PSCI and SMCCC discovery as the proxy answers them on a VM's behalf.
 
 use crate::abi::{self, PSCI_ALREADY_ON, PSCI_INVALID_PARAMETERS};
+use crate::board;
 use crate::client::{Client, registers};
 use crate::expect::Expect;
 use crate::rt::regs;
@@ -15,7 +16,7 @@ pub fn run(client: &mut Client) {
         return;
     }
     let me = regs::mpidr() & AFFINITY;
-    let entry = 0x5000_0000;
+    let entry = board::place(0x5000_0000);
     let table: [(&str, u32, [u64; 3], Expect); 12] = [
         (
             "psci_version",

@@ -3,6 +3,7 @@
 
 use super::{How, Suite, ask, is_error, key, starts_with};
 use crate::abi::{self, Regs};
+use crate::board::place;
 use crate::client::registers;
 use crate::client::report::{Seen, Verdict, equal};
 use crate::contract::{Boundary, Subject, protocol};
@@ -112,7 +113,7 @@ const CALLS: &[Call] = &[
     call(
         "RXTX_MAP_64-ERROR",
         abi::RXTX_MAP_64,
-        &[0x5010_0000, 0x5010_1000, 5],
+        &[place(0x5010_0000), place(0x5010_1000), 5],
         Answer::Invalid { since: abi::V1_0 },
     ),
     // Its success is in x0-x17 (suite `discovery`), its error is not.

@@ -2,6 +2,7 @@
 
 use super::{Suite, failure, is_error, peer, target};
 use crate::abi;
+use crate::board::place;
 use crate::client::report::{Failure, Seen, Verdict, equal};
 use crate::client::{ECHO, Peer};
 use crate::expect;
@@ -12,15 +13,15 @@ use crate::rt::fault::Fault;
 const DATA_ABORT: u64 = 0x25;
 const INSTRUCTION_ABORT: u64 = 0x21;
 
-/// Addresses that are not the partition's: TF-A, the SPMC, another partition, nothing, a device that
-/// it was not given, the normal world.
+/// Addresses that are not the partition's: TF-A, the SPMC, another partition, what is behind the memory of
+/// partitions, a device that it was not given, the normal world.
 const OUTSIDE: [(&str, u64); 6] = [
-    ("tf_a", 0x0e0a_0000),
-    ("spmc", 0x0e10_0000),
-    ("partition", 0x0e30_0000),
-    ("behind_memory", 0x0f00_0000),
-    ("uart", 0x0904_0000),
-    ("normal_world", 0x5000_0000),
+    ("tf_a", place(0x0e0a_0000)),
+    ("spmc", place(0x0e10_0000)),
+    ("partition", place(0x0e30_0000)),
+    ("behind_memory", place(0x0eff_f000) + 0x1000),
+    ("uart", place(0x0904_0000)),
+    ("normal_world", place(0x5000_0000)),
 ];
 
 /// Runs the chapter, with the partition that restarts: whatever it dies of here is a failure.

@@ -2,13 +2,14 @@
 //! CPU makes of that is the partition's own, and nobody else's.
 
 use super::{Suite, alive, peer};
+use crate::board::place;
 use crate::client::report::{Seen, equal};
 use crate::life::FIRST;
 use crate::protocol::{READ, WRITE};
 use crate::rt::entry::Boot;
 
-/// A hole in QEMU's virt machine, between its last virtio device and its platform bus.
-const HOLE: u64 = 0x0b00_0000;
+/// A hole between the board's devices.
+const HOLE: u64 = place(0x0b00_0000);
 /// Synchronous external abort, not on a table walk.
 const EXTERNAL: u64 = 0x10;
 const DATA_ABORT: u64 = 0x25;

@@ -1,6 +1,7 @@
 //! The cases of `client-record`, as tables.
 
 use crate::abi::{self, ids, uuid_registers};
+use crate::board::place;
 use crate::protocol;
 
 /// What x1-x7 hold behind a case's own arguments.
@@ -297,13 +298,13 @@ const SETUP: &[Case] = &[
     (
         "rxtx_map_32",
         0x8400_0066,
-        &[0x4100_0000, 0x4100_1000, 1],
+        &[place(0x4100_0000), place(0x4100_1000), 1],
         Zero,
     ),
     (
         "rxtx_map_64",
         0xc400_0066,
-        &[0x4100_0000, 0x4100_1000, 1],
+        &[place(0x4100_0000), place(0x4100_1000), 1],
         Zero,
     ),
     ("rxtx_unmap", 0x8400_0067, &[0], Zero),

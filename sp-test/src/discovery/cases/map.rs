@@ -2,6 +2,7 @@
 
 use super::{Case, Env, PAGE, Pair, Verdict, case, error, for_, places};
 use crate::abi::{self, DENIED, INVALID_PARAMETERS};
+use crate::board::{NORMAL_RAM, place};
 use crate::contract::Boundary;
 use crate::discovery::Me;
 
@@ -207,7 +208,7 @@ fn wrapping(env: &mut Env) -> Verdict {
 
 /// What is malformed is so wherever it lies.
 fn order(env: &mut Env) -> Verdict {
-    let secure = 0x0e10_0000;
+    let secure = place(0x0e10_0000);
     let Pair { tx, .. } = env.pair(1);
     for (turn, arguments) in [
         [secure, secure, 1],
@@ -228,16 +229,16 @@ fn secure(env: &mut Env) -> Verdict {
     let code = not_yours(&env.me);
     // TF-A, the SPMC, a partition that is not the caller, secure memory that nobody has.
     let partition = if env.me.id == 0x8001 {
-        0x0e48_0000
+        place(0x0e48_0000)
     } else {
-        0x0e38_0000
+        place(0x0e38_0000)
     };
     for page in [
-        0x0e00_2000,
-        0x0e10_0000,
-        0x0e1f_e000,
+        place(0x0e00_2000),
+        place(0x0e10_0000),
+        place(0x0e1f_e000),
         partition,
-        0x0efe_0000,
+        place(0x0efe_0000),
     ] {
         bad_page(env, "secure memory", page, code)?;
     }
@@ -246,13 +247,13 @@ fn secure(env: &mut Env) -> Verdict {
 
 fn device(env: &mut Env) -> Verdict {
     let code = not_yours(&env.me);
-    // Both UARTs, the interrupt controller, the secure PL061, flash.
+    // Both UARTs, the interrupt controller, flash.
     for page in [
-        0x0900_0000,
-        0x0904_0000,
-        0x0800_0000,
-        0x080a_0000,
-        0x0400_0000,
+        place(0x0900_0000),
+        place(0x0904_0000),
+        place(0x0800_0000),
+        place(0x080a_0000),
+        place(0x0400_0000),
     ] {
         bad_page(env, "device", page, code)?;
     }
@@ -268,7 +269,7 @@ fn nowhere(env: &mut Env) -> Verdict {
         // Not 0: with TX at 0 and RX at 0 the hypervisor's call would be a forwarded map.
         0x1000,
         0x3000_0000,
-        0x8000_0000,
+        NORMAL_RAM.end,
         0x70_0000_0000,
         1 << 40,
         1 << 47,
@@ -301,12 +302,12 @@ fn past_own(env: &mut Env) -> Verdict {
 
 /// Memory of the normal world that is the proxy's or nobody's.
 fn others(env: &mut Env) -> Verdict {
-    let pages = [0x4000_0000, 0x4800_0000, 0x6000_0000, 0x7fff_e000];
+    let pages = [0x4000_0000, 0x4800_0000, 0x6000_0000, 0x7fff_e000].map(place);
     for page in pages {
         bad_page(env, "another's", page, INVALID_PARAMETERS)?;
     }
     if env.me.is_partition() {
-        bad_page(env, "a VM's", 0x5000_0000, INVALID_PARAMETERS)?;
+        bad_page(env, "a VM's", place(0x5000_0000), INVALID_PARAMETERS)?;
     }
     still_works(env)
 }

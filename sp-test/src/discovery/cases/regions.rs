@@ -1,6 +1,7 @@
 //! The regions that a manifest gives a partition: what may be done with each, and nothing beyond.
 
 use super::{Case, Env, PAGE, Problem, Verdict, Wrong, case, equal, places};
+use crate::board::{BOARD, place};
 use crate::discovery::Me;
 use crate::rt::fault::{self, Fault};
 use crate::rt::mmu;
@@ -13,7 +14,7 @@ pub(super) const CASES: &[Case] = &[
     case("region_no_execution", regions, no_execution),
     case("region_nothing_beyond", regions, beyond),
     case("region_not_of_others", others, not_of_others),
-    case("device_region", device, pl061),
+    case("device_region", device, registers),
     case("device_region_nothing_beyond", device, beyond_device),
 ];
 
@@ -123,7 +124,7 @@ fn normal_world(_: &mut Env) -> Verdict {
         // No more of it than the manifest gives.
         read_faults("behind it", base + 2 * PAGE)?;
         read_faults("before it", base - PAGE)?;
-        read_faults("the VM's", 0x5000_0000)
+        read_faults("the VM's", place(0x5000_0000))
     })?;
     read_faults("as secure memory again", base)
 }
@@ -177,27 +178,18 @@ fn register(offset: u64) -> Result<u64, Wrong> {
     fault::probe_read_32(address).map_err(|fault| wrong("read", address, Problem::Fault(fault)))
 }
 
-/// Its identification registers.
-fn pl061(_: &mut Env) -> Verdict {
-    for (offset, want) in [
-        (0xfe0, 0x61),
-        (0xfe4, 0x10),
-        (0xfe8, 0x04),
-        (0xfec, 0x00),
-        (0xff0, 0x0d),
-        (0xff4, 0xf0),
-        (0xff8, 0x05),
-        (0xffc, 0xb1),
-    ] {
-        equal("PL061", offset, register(offset)? & 0xff, want)?;
+/// Those that say what it is, and one that takes a value and gives it back.
+fn registers(_: &mut Env) -> Verdict {
+    for (offset, want) in BOARD.identification {
+        equal("identification", *offset, register(*offset)? & 0xff, *want)?;
     }
-    // GPIOIS, interrupt sense: it takes a value and gives it back.
-    for want in [0x5a, 0] {
-        let address = places::DEVICE + 0x404;
+    let (offset, values) = BOARD.register;
+    for want in values {
+        let address = places::DEVICE + offset;
         // SAFETY: a register of a device that is this partition's.
         let result = unsafe { fault::probe_write_32(address, want) };
         result.map_err(|fault| wrong("write", address, Problem::Fault(fault)))?;
-        equal("GPIOIS", 0, register(0x404)? & 0xff, want.into())?;
+        equal("register", offset, register(offset)?, want.into())?;
     }
     Ok(())
 }
@@ -206,9 +198,9 @@ fn beyond_device(_: &mut Env) -> Verdict {
     for address in [
         places::DEVICE - 8,
         places::DEVICE + PAGE,
-        0x0904_0000,
-        0x0903_0000,
-        0x0800_0000,
+        place(0x0904_0000),
+        place(0x0903_0000),
+        place(0x0800_0000),
         places::READ_WRITE,
     ] {
         read_faults("read", address)?;

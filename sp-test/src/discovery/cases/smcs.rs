@@ -58,7 +58,10 @@ fn judge(exchange: &Exchange, answer: Answer) -> Result<(), Mismatch> {
         }
     };
     match answer {
-        Answer::Unknown | Answer::Listed(_) | Answer::Permissive(_) => {
+        Answer::Unknown
+        | Answer::Listed(_)
+        | Answer::Permissive(_)
+        | Answer::PermissiveWords(_) => {
             is(0, u64::MAX)?;
             expect::own(exchange, 1)
         }

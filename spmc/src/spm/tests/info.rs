@@ -277,6 +277,33 @@ fn a_destroyed_partition_is_gone_and_the_tag_says_so() {
     assert_eq!(info.descriptors(2).next().unwrap().id, id(C));
 }
 
+#[test]
+fn el3_may_ask_before_the_normal_world_runs() {
+    let mut f = Fixture::with(1, &[Spec::up(Version::V1_2), Spec::mp(Version::V1_3)]);
+    f.boot();
+    // As often as it likes: that is no call of the normal world's, whose version stays open.
+    for _ in 0..2 {
+        f.nwd(get_regs(Uuid::NIL, 0, 0));
+        let info = InfoRegs::decode(&f.pes[0].nwd).unwrap();
+        assert_eq!(info.last, 3);
+    }
+    f.nwd(frame(&[VERSION.into(), Version::V1_1.raw().into()]));
+    f.refused(get_regs(Uuid::NIL, 0, 0), NotSupported);
+}
+
+#[test]
+fn a_normal_world_that_never_asked_is_of_version_1_0() {
+    let mut f = Fixture::with(1, &[Spec::up(Version::V1_2)]);
+    f.boot();
+    f.answered(get(Uuid::NIL, 1), &[SUCCESS_32.into(), 0, 1]);
+    f.refused(get_regs(Uuid::NIL, 0, 0), NotSupported);
+    let ask = |version: Version| frame(&[VERSION.into(), version.raw().into()]);
+    f.nwd(ask(Version::V1_1));
+    assert_eq!(f.pes[0].nwd.w::<0>() as i32, -1);
+    f.nwd(ask(Version::V1_0));
+    assert_eq!(f.pes[0].nwd.w::<0>(), Version::OWN.raw());
+}
+
 /// A logical partition of EL3.
 fn logical(n: u16) -> PartitionInfo {
     PartitionInfo {

@@ -4,6 +4,7 @@ use super::super::{DONE, Env, PAGE, Pair, Verdict};
 use super::descriptor::{Descriptor, RX_AT, TX_AT, word};
 use super::{MAP, map, of_vm, refused, unmap};
 use crate::abi::{self, DENIED, INVALID_PARAMETERS};
+use crate::board::{NORMAL_RAM, place};
 
 pub(super) fn ids(env: &mut Env) -> Verdict {
     let own = env.map(1)?;
@@ -71,8 +72,8 @@ pub(super) fn malformed(env: &mut Env) -> Verdict {
         (word::COUNT, 0),
         (word::COUNT, 2),
         (word::COUNT, 0x8000_0001),
-        (word::BASE, 0x6810_1008),
-        (word::BASE, 0x6810_1800),
+        (word::BASE, place(0x6810_1008) as u32),
+        (word::BASE, place(0x6810_1800) as u32),
     ]
     .map(|(word, value)| of_regions(word, value));
     for [first, second] in offsets.into_iter().chain(regions) {
@@ -136,11 +137,11 @@ pub(super) fn bad_pages(env: &mut Env) -> Verdict {
     let own = env.map(1)?;
     let good = Descriptor::new(1, of_vm(env, 1, 1));
     for page in [
-        0x0e10_0000u64,
-        0x0e38_0000,
-        0x0900_0000,
-        0x3fff_f000,
-        0x8000_0000,
+        place(0x0e10_0000),
+        place(0x0e38_0000),
+        place(0x0900_0000),
+        NORMAL_RAM.start - PAGE,
+        NORMAL_RAM.end,
         0x70_0000_0000,
         1 << 48,
     ] {

@@ -2,7 +2,60 @@
 //!
 //! Owns where things are on each board: memory, interrupt controller, UARTs, how a core is numbered. Called by both
 //! images at start-up. Never touches a device and decides nothing: what a value is for is known by the code that reads
-//! it. A new board is a new constant of type [`Board`].
+//! it. A new board is a new constant of type [`Board`], in a file of its own, and a place in [`BOARDS`].
+//!
+//! The board that an image is for is chosen while it is compiled, by the environment variable `TANTALUM_BOARD`.
+
+mod fvp_base_revc;
+mod qemu_virt;
+
+#[cfg(test)]
+mod tests;
+
+pub use fvp_base_revc::FVP_BASE_REVC;
+pub use qemu_virt::QEMU_VIRT;
+
+/// All boards.
+pub const BOARDS: [&Board; 2] = [&QEMU_VIRT, &FVP_BASE_REVC];
+
+/// The board that this image is for: the one that `TANTALUM_BOARD` named when it was compiled, or [`QEMU_VIRT`].
+pub const SELECTED: &Board = match option_env!("TANTALUM_BOARD") {
+    None => &QEMU_VIRT,
+    Some(name) => match by_name(name) {
+        Some(board) => board,
+        // A constant's message can't be put together: a test compares it with the list.
+        None => panic!("TANTALUM_BOARD is none of the boards: qemu-virt, fvp-base-revc"),
+    },
+};
+
+/// The board of that name.
+#[must_use]
+pub const fn by_name(name: &str) -> Option<&'static Board> {
+    let mut index = 0;
+    while index < BOARDS.len() {
+        if same(BOARDS[index].name, name) {
+            return Some(BOARDS[index]);
+        }
+        index += 1;
+    }
+    None
+}
+
+/// Whether two names are the same. `==` is not for constants.
+const fn same(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    if one.len() != other.len() {
+        return false;
+    }
+    let mut index = 0;
+    while index < one.len() {
+        if one[index] != other[index] {
+            return false;
+        }
+        index += 1;
+    }
+    true
+}
 
 /// A range of physical addresses.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -119,6 +172,8 @@ pub struct Board {
     pub uart_secure: Pl011,
     /// The UART of the image at NS-EL2.
     pub uart_normal: Pl011,
+    /// The UART that the image at S-EL2 sends its partitions' console lines to; None if they share its own.
+    pub uart_partitions: Option<Pl011>,
     /// INTID of the secure EL2 physical timer (CNTHPS).
     pub secure_el2_timer: u32,
     /// INTID of the non-secure EL2 physical timer (CNTHP).
@@ -127,10 +182,12 @@ pub struct Board {
     pub virtual_timer: u32,
     /// Secure RAM, firmware's share included.
     pub secure_ram: &'static [Region],
-    /// The part of secure RAM that the firmware below us keeps (BL31, its configuration and ours).
-    pub secure_firmware: Region,
-    /// The configuration that the firmware hands to the image at S-EL2.
-    pub secure_config: Region,
+    /// The parts of secure RAM that the firmware below us keeps (BL31, its configuration and ours). No partition gets
+    /// any of it.
+    pub secure_firmware: &'static [Region],
+    /// Where the firmware leaves the configuration of the image at S-EL2, one place for each way to boot. What follows
+    /// such a region may be anybody's.
+    pub secure_config: &'static [Region],
     /// Non-secure RAM.
     pub normal_ram: &'static [Region],
     /// The device tree that the firmware or the machine leaves for the normal world.
@@ -196,170 +253,22 @@ impl Board {
             .any(|region| region.contains(base, size))
     }
 
+    /// How much, from `address` on, can belong to the configuration that the firmware left there, in bytes: what is left
+    /// of the region of [`Board::secure_config`] that it lies in, or `most`, whichever is less. None if not all of that
+    /// is secure RAM.
+    #[must_use]
+    pub fn config_at(&self, address: u64, most: u64) -> Option<u64> {
+        let known = self
+            .secure_config
+            .iter()
+            .find(|region| region.contains(address, 1));
+        let size = known.map_or(most, |region| most.min(region.end() - address));
+        self.is_secure_ram(address, size).then_some(size)
+    }
+
     /// The device of that name.
     #[must_use]
     pub fn device(&self, name: &str) -> Option<&'static Device> {
         self.devices.iter().find(|device| device.name == name)
-    }
-}
-
-/// QEMU's `virt` machine with `secure=on,virtualization=on,gic-version=3` and 1 GiB of RAM.
-pub const QEMU_VIRT: Board = Board {
-    name: "qemu-virt",
-    // With a GICv3 the machine counts 16 cores to a cluster.
-    cores: CoreScheme {
-        core_shift: 0,
-        cluster_shift: 8,
-        cores_per_cluster: 16,
-    },
-    max_cpus: 8,
-    gic: Gic {
-        distributor: Region::new(0x0800_0000, 0x1_0000),
-        redistributors: Region::new(0x080a_0000, 8 * 0x2_0000),
-        redistributor_stride: 0x2_0000,
-    },
-    uart_secure: Pl011 {
-        region: Region::new(0x0904_0000, 0x1000),
-        clock_hz: 24_000_000,
-        baud: 115_200,
-    },
-    uart_normal: Pl011 {
-        region: Region::new(0x0900_0000, 0x1000),
-        clock_hz: 24_000_000,
-        baud: 115_200,
-    },
-    secure_el2_timer: 20,
-    normal_el2_timer: 26,
-    virtual_timer: 27,
-    secure_ram: &[Region::new(0x0e00_0000, 0x0100_0000)],
-    secure_firmware: Region::new(0x0e00_0000, 0x0010_0000),
-    secure_config: Region::new(0x0e00_2000, 0x1000),
-    normal_ram: &[Region::new(0x4000_0000, 0x4000_0000)],
-    normal_device_tree: Region::new(0x4000_0000, 0x0010_0000),
-    secure_image: Region::new(0x0e10_0000, 0x0020_0000),
-    normal_image: Region::new(0x6000_0000, 0x0040_0000),
-    devices: &[
-        Device {
-            name: "rtc",
-            region: Region::new(0x0901_0000, 0x1000),
-            world: World::Normal,
-            dma: false,
-        },
-        Device {
-            name: "fw-cfg",
-            region: Region::new(0x0902_0000, 0x1000),
-            world: World::Normal,
-            dma: true,
-        },
-        Device {
-            name: "gpio",
-            region: Region::new(0x0903_0000, 0x1000),
-            world: World::Normal,
-            dma: false,
-        },
-        Device {
-            name: "secure-gpio",
-            region: Region::new(0x090b_0000, 0x1000),
-            world: World::Secure,
-            dma: false,
-        },
-        Device {
-            name: "virtio",
-            region: Region::new(0x0a00_0000, 0x4000),
-            world: World::Normal,
-            dma: true,
-        },
-    ],
-};
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Clusters of four, threads in Aff0: the numbering of a multi-threading part.
-    const THREADED: Board = Board {
-        cores: CoreScheme {
-            core_shift: 8,
-            cluster_shift: 16,
-            cores_per_cluster: 4,
-        },
-        ..QEMU_VIRT
-    };
-
-    #[test]
-    fn a_core_number_comes_from_the_affinity_alone() {
-        assert_eq!(QEMU_VIRT.linear_index(0x8000_0000), Some(0));
-        assert_eq!(QEMU_VIRT.linear_index(0x8100_0003), Some(3));
-        assert_eq!(QEMU_VIRT.linear_index(7), Some(7));
-        assert_eq!(THREADED.linear_index(0x8101_0300), Some(7));
-    }
-
-    #[test]
-    fn an_impossible_affinity_has_no_number() {
-        assert_eq!(QEMU_VIRT.linear_index(8), None);
-        assert_eq!(QEMU_VIRT.linear_index(0x100), None);
-        assert_eq!(QEMU_VIRT.linear_index(0x1_0000), None);
-        assert_eq!(QEMU_VIRT.linear_index(0x1_0000_0000), None);
-        assert_eq!(THREADED.linear_index(0x1), None);
-        assert_eq!(THREADED.linear_index(0x400), None);
-        assert_eq!(THREADED.linear_index(u64::MAX), None);
-    }
-
-    #[test]
-    fn number_and_affinity_are_inverse() {
-        for board in [QEMU_VIRT, THREADED] {
-            for index in 0..board.max_cpus {
-                let affinity = board.affinity(index).unwrap();
-                assert_eq!(board.linear_index(affinity), Some(index));
-            }
-            assert_eq!(board.affinity(board.max_cpus), None);
-        }
-    }
-
-    #[test]
-    fn regions_compare_without_overflow() {
-        let region = Region::new(0x1000, 0x1000);
-        assert!(region.contains(0x1000, 0x1000));
-        assert!(region.contains(0x2000, 0));
-        assert!(!region.contains(0xfff, 2));
-        assert!(!region.contains(0x1800, u64::MAX));
-        assert!(!region.overlaps(&Region::new(0x2000, 0x1000)));
-        assert!(region.overlaps(&Region::new(0, u64::MAX)));
-        assert!(!region.overlaps(&Region::new(0x1800, 0)));
-        assert_eq!(Region::new(u64::MAX, 2).end(), u64::MAX);
-    }
-
-    #[test]
-    fn the_board_does_not_contradict_itself() {
-        let board = &QEMU_VIRT;
-        assert!(board.is_secure_ram(board.secure_image.base, board.secure_image.size));
-        assert!(board.is_secure_ram(board.secure_firmware.base, board.secure_firmware.size));
-        assert!(
-            board
-                .secure_firmware
-                .contains(board.secure_config.base, board.secure_config.size)
-        );
-        assert!(!board.secure_image.overlaps(&board.secure_firmware));
-        assert!(board.is_normal_ram(board.normal_image.base, board.normal_image.size));
-        assert!(board.is_normal_ram(board.normal_device_tree.base, board.normal_device_tree.size));
-        assert!(!board.normal_image.overlaps(&board.normal_device_tree));
-        let needed = board.gic.redistributor_stride * board.max_cpus as u64;
-        assert!(board.gic.redistributors.size >= needed);
-        let mut regions: Vec<Region> = board.devices.iter().map(|device| device.region).collect();
-        regions.extend([
-            board.gic.distributor,
-            board.gic.redistributors,
-            board.uart_secure.region,
-            board.uart_normal.region,
-        ]);
-        regions.extend(board.secure_ram);
-        regions.extend(board.normal_ram);
-        for (index, region) in regions.iter().enumerate() {
-            for other in &regions[index + 1..] {
-                assert!(!region.overlaps(other), "{region:x?} {other:x?}");
-            }
-        }
-        assert_eq!(board.device("rtc").unwrap().region.base, 0x0901_0000);
-        assert!(board.device("").is_none());
     }
 }
