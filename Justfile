@@ -28,6 +28,14 @@ trace *args:
 vector-check *args:
     cargo xtask vector-check {{args}}
 
+# Boots one scenario in Arm's own model of the FVP, which you must have.
+fvp *args:
+    cargo xtask fvp {{args}}
+
+# Builds the QEMU that has the board fvp.
+qemu-fvp *args:
+    cargo xtask qemu-fvp {{args}}
+
 # Lists the tools: needed, found, and the mend.
 doctor *args:
     cargo xtask doctor {{args}}

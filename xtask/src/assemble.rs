@@ -1,10 +1,11 @@
 //! From a scenario to a boot image: builds the firmware, compiles the manifests, packs it all.
 
 use crate::{
+    board::{Board, Image, QEMU_VIRT},
     fip::{self, Package, Payloads, TfA},
     firmware::{Binary, Firmware, Options, PROXY, SPMC, compile_dts},
     paths,
-    scenario::{BOARD, Bl33, Edit, Layout, Manifest, Partition, Scenario},
+    scenario::{Bl33, Edit, Layout, Manifest, Partition, Scenario},
     setup, spkg,
 };
 use anyhow::{Context, Result, bail};
@@ -20,8 +21,10 @@ const PROXY_ROOM: usize = 2 << 20;
 /// A boot image and the firmware in it.
 #[derive(Debug)]
 pub struct Boot {
+    /// The board.
+    pub board: &'static Board,
     /// The boot image.
-    pub flash: PathBuf,
+    pub image: Image,
     /// What was built.
     pub firmware: Firmware,
     /// Keeps another xtask from packing or playing the same scenario meanwhile.
@@ -43,24 +46,28 @@ pub fn binaries(scenario: &Scenario) -> BTreeSet<Binary> {
     binaries
 }
 
-/// Packs a scenario with firmware that is built already.
+/// Packs a scenario for a board with firmware that is built already for it.
 ///
 /// # Errors
-/// A manifest or image is wrong or too large, or a tool fails.
-pub fn boot(scenario: &Scenario, firmware: &Firmware, tf_a: &TfA) -> Result<Boot> {
-    let folder = paths::work().join("boot").join(scenario.name);
+/// A manifest or image is wrong or too large, a tool fails, or the board has not the scenario's way of booting.
+pub fn boot(
+    scenario: &Scenario,
+    board: &'static Board,
+    firmware: &Firmware,
+    tf_a: &TfA,
+) -> Result<Boot> {
+    let folder = folder(scenario, board);
     let lock = setup::lock(&folder, &format!("a boot of {}", scenario.name))?;
-    let board = paths::board(BOARD);
-    let spmc_manifest = compile_dts("spmc", &manifest_text(&board, &scenario.spmc)?, &folder)?;
+    let spmc_manifest = compile_dts("spmc", &manifest_text(board, &scenario.spmc)?, &folder)?;
     let partitions = scenario
         .partitions
         .iter()
-        .map(|partition| package(partition, &board, firmware, &folder))
+        .map(|partition| package(partition, board, firmware, &folder))
         .collect::<Result<_>>()?;
     let bl33 = match scenario.bl33 {
         Bl33::Direct(client) => firmware.flat(client)?,
         Bl33::Vm(client) => {
-            let manifest = compile_dts("vm", &manifest_text(&board, &scenario.vm)?, &folder)?;
+            let manifest = compile_dts("vm", &manifest_text(board, &scenario.vm)?, &folder)?;
             let package = spkg::pack(&manifest, &firmware.flat(client)?)?;
             proxy_with_vm(firmware.flat(PROXY)?, &package)?
         }
@@ -71,9 +78,13 @@ pub fn boot(scenario: &Scenario, firmware: &Firmware, tf_a: &TfA) -> Result<Boot
         bl33,
         partitions,
     };
-    let flash = fip::pack(tf_a, &payloads, &folder)?;
+    let flow = board
+        .flow(scenario.flow)
+        .with_context(|| format!("{} cannot be booted on {}", scenario.name, board.name))?;
+    let image = fip::pack(board, flow, tf_a, &payloads, &folder)?;
     Ok(Boot {
-        flash,
+        board,
+        image,
         firmware: firmware.clone(),
         _lock: lock,
     })
@@ -85,7 +96,7 @@ pub fn boot(scenario: &Scenario, firmware: &Firmware, tf_a: &TfA) -> Result<Boot
 /// As [`boot`] and [`Firmware::build`].
 pub fn build_and_boot(scenario: &Scenario, options: &Options, tf_a: &TfA) -> Result<Boot> {
     let firmware = Firmware::build(&binaries(scenario), options)?;
-    boot(scenario, &firmware, tf_a)
+    boot(scenario, options.board, &firmware, tf_a)
 }
 
 fn proxy_with_vm(mut proxy: Vec<u8>, package: &[u8]) -> Result<Vec<u8>> {
@@ -102,17 +113,11 @@ fn proxy_with_vm(mut proxy: Vec<u8>, package: &[u8]) -> Result<Vec<u8>> {
 
 fn package(
     partition: &Partition,
-    board: &Path,
+    board: &Board,
     firmware: &Firmware,
     folder: &Path,
 ) -> Result<Package> {
-    // Where BL2 puts the package is taken from the file itself, so that a changed manifest that is
-    // wrong still reaches the SPMC, which must be the one to refuse it.
     let original = file_text(board, &partition.manifest)?;
-    let place = |property: &str| {
-        cells(&original, property)
-            .with_context(|| format!("{} has no property {property}", partition.manifest.file))
-    };
     // BL2 knows a package by its first service.
     let uuid = first_uuid(&original).with_context(|| {
         format!(
@@ -120,7 +125,7 @@ fn package(
             partition.manifest.file
         )
     })?;
-    let load_address = place("load-address")?.last().copied().unwrap_or_default();
+    let load_address = load_address(&original, partition)?;
     let manifest = compile_dts(
         partition.name,
         &manifest_text(board, &partition.manifest)?,
@@ -146,17 +151,56 @@ fn package(
     })
 }
 
-/// The text of a manifest with its changes made.
+/// Where the package goes. It is taken from the file itself, so that a changed manifest that is wrong still reaches
+/// the SPMC, which must be the one to refuse it.
+fn load_address(original: &str, partition: &Partition) -> Result<u32> {
+    let property = "load-address";
+    let cells = cells(original, property)
+        .with_context(|| format!("{} has no property {property}", partition.manifest.file))?;
+    Ok(cells.last().copied().unwrap_or_default())
+}
+
+/// The partitions' names and where their packages go on a board.
+///
+/// # Errors
+/// A manifest cannot be read or does not say it.
+pub fn placed(scenario: &Scenario, board: &Board) -> Result<Vec<(String, u32)>> {
+    scenario
+        .partitions
+        .iter()
+        .map(|partition| {
+            let original = file_text(board, &partition.manifest)?;
+            Ok((
+                partition.name.to_owned(),
+                load_address(&original, partition)?,
+            ))
+        })
+        .collect()
+}
+
+/// The folder where a scenario's boot image for a board is made.
+pub fn folder(scenario: &Scenario, board: &Board) -> PathBuf {
+    let scenario = scenario.name;
+    paths::work().join("boot").join(board.name).join(scenario)
+}
+
+/// The text of a manifest for a board, with its changes made.
 ///
 /// # Errors
 /// The file cannot be read, or a change does not fit it exactly once.
-pub fn manifest_text(board: &Path, manifest: &Manifest) -> Result<String> {
-    edited(file_text(board, manifest)?, manifest.file, &manifest.edits)
+pub fn manifest_text(board: &Board, manifest: &Manifest) -> Result<String> {
+    let text = edited(source(manifest)?, manifest.file, &manifest.edits)?;
+    Ok(board.manifest(&text))
 }
 
-/// The text of a manifest without those changes that BL2 knows nothing of.
-fn file_text(board: &Path, manifest: &Manifest) -> Result<String> {
-    let text = paths::read_text(&board.join(manifest.file))?;
+/// The text of a manifest for a board, without those changes that BL2 knows nothing of.
+fn file_text(board: &Board, manifest: &Manifest) -> Result<String> {
+    Ok(board.manifest(&source(manifest)?))
+}
+
+/// The text of a manifest as it is written, which is for QEMU's `virt`: changes are made to that.
+fn source(manifest: &Manifest) -> Result<String> {
+    let text = paths::read_text(&paths::board(QEMU_VIRT.name).join(manifest.file))?;
     edited(text, manifest.file, &manifest.base)
 }
 

@@ -135,6 +135,37 @@ pub fn bound_by_few(rows: &mut [Row]) {
     }
 }
 
+/// Says which counts of `rows` at S-EL2 and NS-EL2 are more than 2 % away from those of `others`, which has the same
+/// benches of another board.
+pub fn differences(rows: &[Row], others: &[Row]) -> Vec<String> {
+    let mut different = Vec::new();
+    for row in rows {
+        let same = |other: &&Row| other.from == row.from && other.name == row.name;
+        let Some(other) = others.iter().find(same) else {
+            different.push(format!(
+                "{} from {} was measured on one board only",
+                row.name, row.from
+            ));
+            continue;
+        };
+        for (level, one, two) in [
+            ("S-EL2", row.s_el2, other.s_el2),
+            ("NS-EL2", row.ns_el2, other.ns_el2),
+        ] {
+            if one.abs_diff(two) * 50 > two {
+                different.push(format!(
+                    "{} from {}: {} at {level}, {} on the other board",
+                    row.name,
+                    row.from,
+                    mean(one, row.iterations),
+                    mean(two, other.iterations)
+                ));
+            }
+        }
+    }
+    different
+}
+
 /// A firmware image's sections.
 #[derive(Clone, Debug, Serialize)]
 pub struct Image {
@@ -289,7 +320,7 @@ fn rows(rows: &[Row]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::counts::Count;
+    use crate::{board::QEMU_VIRT, counts::Count};
 
     fn row(from: &'static str, name: &str, address: u64, count: u64) -> Row {
         let bench = Bench {
@@ -299,6 +330,7 @@ mod tests {
         let opcode = 0xd503_201f;
         let window = Window(vec![Count {
             address,
+            level: QEMU_VIRT.ranges.at(address),
             opcode,
             count,
         }]);
@@ -350,6 +382,15 @@ mod tests {
         let kept = rows.map(|row| row.bound.map(|bound| bound.kept));
         // 100 for each of ten; the first row has the bound of its own.
         assert_eq!(kept, [Some(true), Some(true), Some(false), Some(false)]);
+    }
+
+    #[test]
+    fn boards_may_differ_by_two_percent() {
+        let of = |count| [row("direct", "direct_req2", 0x0e10_0000, count)];
+        assert!(differences(&of(102), &of(100)).is_empty());
+        assert_eq!(differences(&of(103), &of(100)).len(), 1);
+        assert_eq!(differences(&of(97), &of(100)).len(), 1);
+        assert_eq!(differences(&of(1), &[]).len(), 1);
     }
 
     #[test]

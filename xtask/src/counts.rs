@@ -19,42 +19,29 @@ pub enum Level {
     Other,
 }
 
-impl Level {
+/// Where each range of addresses of a board starts and who executes there, ascending. All images run where they
+/// were loaded.
+#[derive(Clone, Copy, Debug)]
+pub struct Ranges(pub &'static [(u64, Level)]);
+
+impl Ranges {
     /// Who executes at an address.
-    pub fn at(address: u64) -> Self {
-        RANGES
+    pub fn at(self, address: u64) -> Level {
+        self.0
             .iter()
             .rev()
             .find(|(start, _)| *start <= address)
-            .map_or(Self::Other, |(_, level)| *level)
+            .map_or(Level::Other, |(_, level)| *level)
     }
 }
-
-/// Where each range of addresses starts and who executes there. The ranges are those of the boot
-/// images, which all run where they were loaded.
-pub const RANGES: [(u64, Level); 9] = [
-    // BL1's ROM and its services, then TF-A's secure memory.
-    (0, Level::El3),
-    (0x0800_0000, Level::Other),
-    (0x0e00_0000, Level::El3),
-    (SPMC_BASE, Level::SEl2),
-    (0x0e30_0000, Level::SEl1),
-    (0x0f00_0000, Level::Other),
-    (0x5000_0000, Level::El1),
-    (PROXY_BASE, Level::NsEl2),
-    (0x7000_0000, Level::Other),
-];
-
-/// Where the SPMC runs.
-pub const SPMC_BASE: u64 = 0x0e10_0000;
-/// Where BL33 runs: the proxy or a client.
-pub const PROXY_BASE: u64 = 0x6000_0000;
 
 /// An instruction and how often it was executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Count {
     /// Its address.
     pub address: u64,
+    /// Who executes there.
+    pub level: Level,
     /// The instruction itself.
     pub opcode: u32,
     /// How often.
@@ -68,7 +55,7 @@ pub struct Window(pub Vec<Count>);
 impl Window {
     /// How many instructions `level` executed.
     pub fn at(&self, level: Level) -> u64 {
-        self.sum(|count| Level::at(count.address) == level)
+        self.sum(|count| count.level == level)
     }
 
     /// How many instructions were executed in all.
@@ -78,16 +65,12 @@ impl Window {
 
     /// How many reads of system registers (`MRS`) `level` executed.
     pub fn mrs(&self, level: Level) -> u64 {
-        self.sum(|count| {
-            Level::at(count.address) == level && count.opcode & 0xfff0_0000 == 0xd530_0000
-        })
+        self.sum(|count| count.level == level && count.opcode & 0xfff0_0000 == 0xd530_0000)
     }
 
     /// How many writes of system registers (`MSR` from a register) `level` executed.
     pub fn msr(&self, level: Level) -> u64 {
-        self.sum(|count| {
-            Level::at(count.address) == level && count.opcode & 0xfff0_0000 == 0xd510_0000
-        })
+        self.sum(|count| count.level == level && count.opcode & 0xfff0_0000 == 0xd510_0000)
     }
 
     fn sum(&self, what: impl Fn(&Count) -> bool) -> u64 {
@@ -99,20 +82,20 @@ impl Window {
     }
 }
 
-/// Reads the plugin's file.
+/// Reads the plugin's file of a boot of the board with these ranges.
 ///
 /// # Errors
 /// A line is none of the plugin's, or the last window has no end.
-pub fn parse(text: &str) -> Result<Vec<Window>> {
+pub fn parse(text: &str, ranges: Ranges) -> Result<Vec<Window>> {
     let mut windows = Vec::new();
     let mut open: Option<Window> = None;
     for line in text.lines() {
         match (line, &mut open) {
             ("window", None) => open = Some(Window::default()),
             ("end", Some(_)) => windows.extend(open.take()),
-            (line, Some(window)) => window
-                .0
-                .push(parse_count(line).with_context(|| format!("the counter wrote {line:?}"))?),
+            (line, Some(window)) => window.0.push(
+                parse_count(line, ranges).with_context(|| format!("the counter wrote {line:?}"))?,
+            ),
             (line, None) => bail!("the counter wrote {line:?} outside of a window"),
         }
     }
@@ -122,10 +105,12 @@ pub fn parse(text: &str) -> Result<Vec<Window>> {
     Ok(windows)
 }
 
-fn parse_count(line: &str) -> Option<Count> {
+fn parse_count(line: &str, ranges: Ranges) -> Option<Count> {
     let mut words = line.split(' ');
+    let address = u64::from_str_radix(words.next()?, 16).ok()?;
     let count = Count {
-        address: u64::from_str_radix(words.next()?, 16).ok()?,
+        address,
+        level: ranges.at(address),
         opcode: u32::from_str_radix(words.next()?, 16).ok()?,
         count: words.next()?.parse().ok()?,
     };
@@ -135,7 +120,9 @@ fn parse_count(line: &str) -> Option<Count> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::board::{FVP_BASE_REVC, QEMU_VIRT};
 
+    const RANGES: Ranges = QEMU_VIRT.ranges;
     const TEXT: &str = "\
 window
 e100000 d53c4000 2000
@@ -154,7 +141,7 @@ end
 
     #[test]
     fn counts_are_split_by_address() {
-        let windows = parse(TEXT).unwrap();
+        let windows = parse(TEXT, RANGES).unwrap();
         assert_eq!(windows.len(), 2);
         let window = &windows[0];
         assert_eq!(window.at(Level::SEl2), 3500);
@@ -170,9 +157,38 @@ end
 
     #[test]
     fn a_cut_or_broken_file_is_an_error() {
-        assert!(parse("window\n10 1 2\n").is_err());
-        assert!(parse("10 1 2\n").is_err());
-        assert!(parse("window\n10 x 2\nend\n").is_err());
-        assert!(parse("window\n10 1 2 3\nend\n").is_err());
+        assert!(parse("window\n10 1 2\n", RANGES).is_err());
+        assert!(parse("10 1 2\n", RANGES).is_err());
+        assert!(parse("window\n10 x 2\nend\n", RANGES).is_err());
+        assert!(parse("window\n10 1 2 3\nend\n", RANGES).is_err());
+    }
+
+    #[test]
+    fn each_board_has_ranges_of_its_own() {
+        let ranges = FVP_BASE_REVC.ranges;
+        let seen = [
+            0x400,
+            0x0401_0000,
+            0x0600_0000,
+            0x0710_4000,
+            0x8800_0000,
+            0x9000_0000,
+        ];
+        assert_eq!(
+            seen.map(|address| ranges.at(address)),
+            [
+                Level::El3,
+                Level::El3,
+                Level::SEl2,
+                Level::SEl1,
+                Level::NsEl2,
+                Level::El1
+            ]
+        );
+        for board in crate::board::BOARDS {
+            assert!(board.ranges.0.is_sorted_by_key(|(start, _)| start));
+            assert_eq!(board.ranges.at(board.spmc_base), Level::SEl2);
+            assert_eq!(board.ranges.at(board.bl33_base), Level::NsEl2);
+        }
     }
 }

@@ -1,7 +1,10 @@
 //! The boot image: TF-A's stages, the SPMC, BL33, the partitions and the configuration that lists
-//! them, packed with TF-A's own `fiptool`.
+//! them, packed with TF-A's own `fiptool`; or each by itself, with its place in memory.
 
-use crate::{firmware, paths, process};
+use crate::{
+    board::{Board, FlowOfBoard, Image, Media, Places},
+    firmware, paths, process,
+};
 use anyhow::{Context, Result, bail};
 use std::{
     fmt::Write as _,
@@ -9,19 +12,17 @@ use std::{
     process::Command,
 };
 
-/// Where the FIP starts in the boot image: 256 KiB, as TF-A's QEMU port expects.
-const FIP_OFFSET: usize = 256 << 10;
-/// BL2 gives the SPMC manifest and the configuration one page each.
-const CONFIG_ROOM: usize = 4096;
-
 /// BL2 (TF-A 2.12.1) loads at most so many packages (MAX_SP_IDS), each of at most so many bytes.
 const PACKAGES: usize = 8;
 const PACKAGE_ROOM: usize = 4 << 20;
 
+/// BL2 has this much room for the configuration that lists the packages.
+const CONFIG_ROOM: usize = 4096;
+
 /// TF-A's products.
 #[derive(Clone, Debug)]
 pub struct TfA {
-    /// The folder with `bl1.bin`, `bl2.bin`, `bl31.bin` and `fiptool`.
+    /// The folder with what the recipe keeps, and `fiptool`.
     pub folder: PathBuf,
 }
 
@@ -65,10 +66,11 @@ pub fn uuid_text(words: [u32; 4]) -> String {
     text
 }
 
-/// The configuration that tells BL2 which packages to load (TB_FW_CONFIG).
+/// The configuration that tells BL2 which packages to load (TB_FW_CONFIG). The ports of Arm's platforms
+/// want the node `tb_fw-config`, others don't look at it.
 pub fn tb_fw_config(partitions: &[Package]) -> String {
     let mut text =
-        "/dts-v1/;\n/ {\n\tsecure-partitions {\n\t\tcompatible = \"arm,sp\";\n".to_owned();
+        "/dts-v1/;\n/ {\n\ttb_fw-config {\n\t\tcompatible = \"arm,tb_fw\";\n\t\tdisable_auth = <0x0>;\n\t\tmbedtls_heap_addr = <0x0 0x0>;\n\t\tmbedtls_heap_size = <0x0>;\n\t};\n\n\tsecure-partitions {\n\t\tcompatible = \"arm,sp\";\n".to_owned();
     for partition in partitions {
         let _ = writeln!(
             text,
@@ -120,17 +122,108 @@ fn join(packages: &[Package]) -> Result<Package> {
     Ok(joined)
 }
 
-/// Packs everything into `folder` and returns the boot image's path.
+/// Makes the boot image for a board's way of booting in `folder`.
 ///
 /// # Errors
 /// A part is too large for its place, a file cannot be written, or `fiptool` fails.
-pub fn pack(tf_a: &TfA, payloads: &Payloads, folder: &Path) -> Result<PathBuf> {
-    if payloads.spmc_manifest.len() > CONFIG_ROOM {
+pub fn pack(
+    board: &Board,
+    flow: &FlowOfBoard,
+    tf_a: &TfA,
+    payloads: &Payloads,
+    folder: &Path,
+) -> Result<Image> {
+    let manifest = payloads.spmc_manifest.len();
+    if manifest > flow.manifest_room {
         bail!(
-            "the compiled SPMC manifest has {} bytes, BL2 loads at most {CONFIG_ROOM}",
-            payloads.spmc_manifest.len()
+            "the compiled SPMC manifest has {manifest} bytes, {} has room for {} there",
+            board.name,
+            flow.manifest_room
         );
     }
+    match flow.media {
+        Media::OneFile { fip_offset } => {
+            let fip = fip(tf_a, payloads, &[], folder)?;
+            let mut image = paths::read(&tf_a.folder.join(BL1))?;
+            if image.len() > fip_offset {
+                bail!(
+                    "TF-A's bl1.bin has {} bytes, at most {fip_offset} fit in front of the FIP",
+                    image.len()
+                );
+            }
+            image.resize(fip_offset, 0);
+            image.extend(paths::read(&fip)?);
+            part(folder, FLASH, &image).context("cannot write the boot image")?;
+        }
+        Media::TwoFiles { more } => {
+            copied(tf_a, BL1, folder)?;
+            fip(tf_a, payloads, more, folder)?;
+        }
+        Media::Memory(places) => in_memory(tf_a, payloads, &places, folder)?,
+    }
+    let partitions: Vec<_> = payloads
+        .partitions
+        .iter()
+        .map(|partition| (partition.name.clone(), partition.load_address))
+        .collect();
+    Ok(image(board, flow, &partitions, folder))
+}
+
+/// The boot image that [`pack`] makes in `folder`, with these partitions and the addresses of their packages.
+pub fn image(
+    board: &Board,
+    flow: &FlowOfBoard,
+    partitions: &[(String, u32)],
+    folder: &Path,
+) -> Image {
+    match flow.media {
+        Media::OneFile { .. } => Image::OneFile(folder.join(FLASH)),
+        Media::TwoFiles { .. } => Image::TwoFiles {
+            bl1: folder.join(BL1),
+            fip: folder.join(FIP),
+        },
+        Media::Memory(places) => {
+            let files = [
+                ("bl31.bin", places.bl31),
+                ("spmc.bin", board.spmc_base),
+                ("spmc-manifest.dtb", places.manifest),
+                ("bl33.bin", board.bl33_base),
+                (places.device_tree_file, places.device_tree),
+            ];
+            let files = files.map(|(file, address)| (folder.join(file), address));
+            let packages = partitions
+                .iter()
+                .map(|(name, address)| (folder.join(package_file(name)), u64::from(*address)));
+            Image::Memory {
+                reset: places.bl31,
+                files: files.into_iter().chain(packages).collect(),
+            }
+        }
+    }
+}
+
+/// Names of files that are made.
+const FLASH: &str = "flash.bin";
+const BL1: &str = "bl1.bin";
+const FIP: &str = "fip.bin";
+
+fn package_file(partition: &str) -> String {
+    format!("{partition}.pkg")
+}
+
+/// Puts a product of TF-A's build beside what is made here, so that the folder is whole.
+fn copied(tf_a: &TfA, product: &str, folder: &Path) -> Result<()> {
+    part(folder, product, &paths::read(&tf_a.folder.join(product))?).map(drop)
+}
+
+fn part(folder: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf> {
+    let file = folder.join(name);
+    paths::write(&file, bytes)?;
+    Ok(file)
+}
+
+/// Packs the FIP with what BL2 loads.
+fn fip(tf_a: &TfA, payloads: &Payloads, more: &[(&str, &str)], folder: &Path) -> Result<PathBuf> {
     let loads = loads(&payloads.partitions)?;
     let config = firmware::compile_dts("tb_fw", &tb_fw_config(&loads), folder)?;
     if config.len() > CONFIG_ROOM {
@@ -139,12 +232,7 @@ pub fn pack(tf_a: &TfA, payloads: &Payloads, folder: &Path) -> Result<PathBuf> {
             config.len()
         );
     }
-    let part = |name: &str, bytes: &[u8]| -> Result<PathBuf> {
-        let file = folder.join(name);
-        paths::write(&file, bytes)?;
-        Ok(file)
-    };
-    let fip = folder.join("fip.bin");
+    let fip = folder.join(FIP);
     let mut command = Command::new(tf_a.folder.join("fiptool"));
     command
         .arg("create")
@@ -155,13 +243,16 @@ pub fn pack(tf_a: &TfA, payloads: &Payloads, folder: &Path) -> Result<PathBuf> {
         .arg("--tb-fw-config")
         .arg(folder.join("tb_fw.dtb"))
         .arg("--tos-fw")
-        .arg(part("spmc.bin", &payloads.spmc)?)
+        .arg(part(folder, "spmc.bin", &payloads.spmc)?)
         .arg("--tos-fw-config")
-        .arg(part("spmc-manifest.dtb", &payloads.spmc_manifest)?)
+        .arg(part(folder, "spmc-manifest.dtb", &payloads.spmc_manifest)?)
         .arg("--nt-fw")
-        .arg(part("bl33.bin", &payloads.bl33)?);
+        .arg(part(folder, "bl33.bin", &payloads.bl33)?);
+    for (option, product) in more {
+        command.arg(option).arg(tf_a.folder.join(product));
+    }
     for partition in &loads {
-        let file = part(&format!("{}.pkg", partition.name), &partition.bytes)?;
+        let file = part(folder, &package_file(&partition.name), &partition.bytes)?;
         command.arg("--blob").arg(format!(
             "uuid={},file={}",
             uuid_text(partition.uuid),
@@ -170,17 +261,20 @@ pub fn pack(tf_a: &TfA, payloads: &Payloads, folder: &Path) -> Result<PathBuf> {
     }
     command.arg(&fip);
     process::run_logged(command, "packing the FIP", &folder.join("fiptool.log"))?;
+    Ok(fip)
+}
 
-    let mut image = paths::read(&tf_a.folder.join("bl1.bin"))?;
-    if image.len() > FIP_OFFSET {
-        bail!(
-            "TF-A's bl1.bin has {} bytes, at most {FIP_OFFSET} fit in front of the FIP",
-            image.len()
-        );
+/// Writes each image by itself.
+fn in_memory(tf_a: &TfA, payloads: &Payloads, places: &Places, folder: &Path) -> Result<()> {
+    copied(tf_a, "bl31.bin", folder)?;
+    copied(tf_a, places.device_tree_file, folder)?;
+    part(folder, "spmc.bin", &payloads.spmc)?;
+    part(folder, "spmc-manifest.dtb", &payloads.spmc_manifest)?;
+    part(folder, "bl33.bin", &payloads.bl33)?;
+    for partition in &payloads.partitions {
+        part(folder, &package_file(&partition.name), &partition.bytes)?;
     }
-    image.resize(FIP_OFFSET, 0);
-    image.extend(paths::read(&fip)?);
-    part("flash.bin", &image).context("cannot write the boot image")
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! Builds the firmware with cargo, one target folder per log level, so that a change of level
+//! Builds the firmware with cargo, one target folder per board and log level, so that a change of either
 //! rebuilds nothing that was built before.
 
-use crate::{image, paths, process};
+use crate::{board::Board, image, paths, process};
 use anyhow::{Context, Result, bail};
 use std::{
     collections::BTreeSet,
@@ -12,6 +12,9 @@ use std::{
 
 /// The target of everything that runs on the machine.
 pub const TARGET: &str = "aarch64-unknown-none-softfloat";
+
+/// Tells the firmware's build which board it is for.
+const BOARD: &str = "TANTALUM_BOARD";
 
 /// A binary of the firmware: its package and its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,15 +48,19 @@ pub const fn payload(name: &'static str) -> Binary {
 /// How to build.
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// For which board.
+    pub board: &'static Board,
     /// Cargo's profile.
     pub profile: String,
     /// The lowest level of log records compiled in, or `off`.
     pub log: String,
 }
 
-impl Default for Options {
-    fn default() -> Self {
+impl Options {
+    /// How it is built for a board if nothing else is wanted.
+    pub fn of(board: &'static Board) -> Self {
         Self {
+            board,
             profile: "release".to_owned(),
             log: "info".to_owned(),
         }
@@ -72,7 +79,8 @@ impl Firmware {
     /// # Errors
     /// Cargo is not there or the build fails.
     pub fn build(binaries: &BTreeSet<Binary>, options: &Options) -> Result<Self> {
-        let target = paths::target().join(format!("firmware-{}", options.log));
+        let target =
+            paths::target().join(format!("firmware-{}-{}", options.board.name, options.log));
         let mut command =
             process::bound_command(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         command
@@ -92,6 +100,7 @@ impl Firmware {
             .arg(format!(
                 "target.{TARGET}.rustflags=[\"-Zbranch-protection=bti,pac-ret\"]"
             ))
+            .env(BOARD, options.board.name)
             .env("DEFMT_LOG", &options.log);
         let packages: BTreeSet<_> = binaries.iter().map(|binary| binary.package).collect();
         for package in packages {

@@ -37,6 +37,11 @@ pub fn work() -> PathBuf {
     target().join("xtask")
 }
 
+/// The folder of what is kept of a boot: `target/xtask/logs/BOARD/SCENARIO`.
+pub fn logs(board: &str, scenario: &str) -> PathBuf {
+    work().join("logs").join(board).join(scenario)
+}
+
 /// The cache: `TANTALUM_CACHE`, or `~/.cache/tantalum`.
 ///
 /// # Errors

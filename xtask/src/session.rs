@@ -2,16 +2,19 @@
 
 use crate::{
     assemble::Boot,
+    board::Board,
     console::{Decoder, Line, Origin, Printer, Stream, plain},
     firmware::{Binary, PROXY, SPMC},
-    paths,
-    qemu::{self, End, Machine, Next},
+    machine::{End, Next},
+    model, paths,
+    qemu::{self, Machine},
     results::Results,
-    scenario::{Bl33, Finish, POWER_OFF, Scenario, Text},
+    scenario::{Bl33, Finish, Scenario},
 };
 use anyhow::{Context, Result};
 use defmt_decoder::Table;
 use std::{
+    borrow::Cow,
     ffi::OsString,
     fs::File,
     io::{BufWriter, Write as _},
@@ -23,14 +26,21 @@ use std::{
 /// How a scenario is played.
 #[derive(Clone, Debug)]
 pub struct Play {
-    /// QEMU's binary.
-    pub qemu: PathBuf,
-    /// More arguments of QEMU.
-    pub arguments: Vec<OsString>,
+    /// What runs it.
+    pub on: On,
     /// Instead of the scenario's own.
     pub timeout: Option<Duration>,
     /// Where lines go.
     pub printer: Printer,
+}
+
+/// What runs a machine.
+#[derive(Clone, Debug)]
+pub enum On {
+    /// QEMU: its binary, and more arguments.
+    Qemu(PathBuf, Vec<OsString>),
+    /// Arm's model: its binary.
+    Model(PathBuf),
 }
 
 /// What became of a scenario.
@@ -55,6 +65,9 @@ impl Outcome {
     }
 }
 
+/// In the place of a board's name, for logs of what ran in Arm's model.
+pub const OF_MODEL: &str = "model";
+
 /// How many lines of the log are shown after a failure.
 const TAIL: usize = 25;
 
@@ -64,24 +77,21 @@ const TAIL: usize = 25;
 /// QEMU cannot be started or the log cannot be written. A scenario that fails is no error: see
 /// [`Outcome::problems`].
 pub fn play(scenario: &Scenario, boot: &Boot, play: &Play) -> Result<Outcome> {
-    let log = paths::work()
-        .join("logs")
-        .join(scenario.name)
-        .join("console.log");
+    let of = match play.on {
+        On::Qemu(..) => boot.board.name,
+        On::Model(_) => OF_MODEL,
+    };
+    let log = paths::logs(of, scenario.name).join("console.log");
     if let Some(folder) = log.parent() {
         paths::make_dir(folder)?;
     }
     let file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
     let mut file = BufWriter::new(file);
-    let machine = Machine {
-        qemu: play.qemu.clone(),
-        flash: boot.flash.clone(),
-        timeout: play.timeout.unwrap_or(scenario.timeout),
-        arguments: play.arguments.clone(),
-    };
-    let mut judge = Judge::new(scenario);
+    let timeout = play.timeout.unwrap_or(scenario.timeout);
+    let mut judge = Judge::new(scenario, boot.board);
     let mut tail = Vec::new();
-    let end = qemu::run(&machine, decoders(scenario, boot)?, |line| {
+    let decoders = decoders(scenario, boot)?;
+    let on_line = |line: Line| {
         if !judge.is_aftermath(&line) {
             play.printer.print(&line);
         }
@@ -96,8 +106,24 @@ pub fn play(scenario: &Scenario, boot: &Boot, play: &Play) -> Result<Outcome> {
         }
         tail.push(text);
         judge.line(&line)
-    })?;
-    let (results, problems) = judge.verdict(end, machine.timeout);
+    };
+    let end = match &play.on {
+        On::Qemu(qemu, arguments) => {
+            let machine = Machine {
+                qemu: qemu.clone(),
+                board: boot.board,
+                image: boot.image.clone(),
+                timeout,
+                arguments: arguments.clone(),
+            };
+            qemu::run(&machine, decoders, on_line)?
+        }
+        On::Model(model) => {
+            let folder = log.parent().unwrap_or(&log);
+            model::run(model, &boot.image, folder, timeout, decoders, on_line)?
+        }
+    };
+    let (results, problems) = judge.verdict(end, timeout);
     Ok(Outcome {
         results,
         problems,
@@ -106,15 +132,24 @@ pub fn play(scenario: &Scenario, boot: &Boot, play: &Play) -> Result<Outcome> {
     })
 }
 
-fn decoders(scenario: &Scenario, boot: &Boot) -> Result<[Decoder; 2]> {
+/// A decoder for each of the board's UARTs.
+fn decoders(scenario: &Scenario, boot: &Boot) -> Result<Vec<Decoder>> {
     let (owner, binary) = match scenario.bl33 {
         Bl33::Vm(_) => (Origin::Proxy, Some(PROXY)),
         Bl33::Direct(_) => (Origin::NsEl2, None),
     };
-    Ok([
-        Decoder::new(Stream::Normal, owner, table(boot, binary)?),
-        Decoder::new(Stream::Secure, Origin::Spmc, table(boot, Some(SPMC))?),
-    ])
+    boot.board
+        .uarts
+        .iter()
+        .map(|stream| {
+            let (owner, binary) = match stream {
+                Stream::Normal => (owner, binary),
+                Stream::Secure | Stream::Partitions => (Origin::Spmc, Some(SPMC)),
+                Stream::El3 => (Origin::TfA, None),
+            };
+            Ok(Decoder::new(*stream, owner, table(boot, binary)?))
+        })
+        .collect()
 }
 
 fn table(boot: &Boot, binary: Option<Binary>) -> Result<Option<Arc<Table>>> {
@@ -130,18 +165,36 @@ fn table(boot: &Boot, binary: Option<Binary>) -> Result<Option<Arc<Table>>> {
 /// Collects what a scenario is judged by.
 struct Judge<'s> {
     scenario: &'s Scenario,
+    board: &'s Board,
     results: Results,
-    missing: Vec<Text>,
+    /// What must still be seen, with the board's addresses.
+    missing: Vec<(Stream, Cow<'static, str>)>,
     problems: Vec<String>,
     powered_off: bool,
 }
 
 impl<'s> Judge<'s> {
-    fn new(scenario: &'s Scenario) -> Self {
+    fn new(scenario: &'s Scenario, board: &'s Board) -> Self {
+        let mut missing: Vec<_> = scenario
+            .expect
+            .iter()
+            .map(|text| (text.stream, board.text(text.part)))
+            .collect();
+        if scenario.finish == Finish::EndAndPowerOff {
+            let of_tf_a = [Some(board.banner), board.power_off];
+            // The client ended the machine, nothing else did.
+            missing.extend(
+                of_tf_a
+                    .into_iter()
+                    .flatten()
+                    .map(|text| (Stream::Normal, text.into())),
+            );
+        }
         Self {
             scenario,
+            board,
             results: Results::default(),
-            missing: scenario.expect.clone(),
+            missing,
             problems: Vec::new(),
             powered_off: false,
         }
@@ -155,17 +208,21 @@ impl<'s> Judge<'s> {
 
     fn line(&mut self, line: &Line) -> Next {
         self.results.feed(line);
-        self.powered_off |= line.origin == Origin::TfA && line.text.contains(POWER_OFF);
+        self.powered_off |= line.origin == Origin::TfA
+            && self
+                .board
+                .power_off
+                .is_some_and(|text| line.text.contains(text));
         let Some(stream) = line.stream else {
             return Next::Continue;
         };
         self.missing
-            .retain(|text| text.stream != stream || !line.text.contains(text.part));
+            .retain(|(wanted, part)| !wanted.takes(stream) || !line.text.contains(&**part));
         let lower = line.text.to_ascii_lowercase();
         for text in &self.scenario.forbid {
             // Reports may name what they provoke. TF-A itself panics by design when it goes on
             // for a moment after power-off; if it panics earlier, the power-off is missed.
-            if text.stream == stream
+            if text.stream.takes(stream)
                 && lower.contains(text.part)
                 && !lower.starts_with('@')
                 && line.origin != Origin::TfA
@@ -184,9 +241,9 @@ impl<'s> Judge<'s> {
     }
 
     fn verdict(mut self, end: End, timeout: Duration) -> (Results, Vec<String>) {
-        for text in &self.missing {
+        for (stream, part) in &self.missing {
             self.problems
-                .push(format!("the {} did not show {:?}", text.stream, text.part));
+                .push(format!("the {stream} did not show {part:?}"));
         }
         if self.scenario.finish == Finish::EndAndPowerOff {
             self.problems.extend(self.results.check_end());
@@ -197,7 +254,8 @@ impl<'s> Judge<'s> {
                 timeout.as_secs()
             )),
             End::Exited(status) if !status.success() => {
-                self.problems.push(format!("QEMU died: {status}"));
+                self.problems
+                    .push(format!("what runs the machine died: {status}"));
             }
             End::Exited(_) | End::Stopped => {}
         }
@@ -208,12 +266,12 @@ impl<'s> Judge<'s> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario;
+    use crate::{board::QEMU_VIRT, scenario};
     use std::os::unix::process::ExitStatusExt as _;
     use std::process::ExitStatus;
 
     fn judge(scenario: &Scenario, lines: &[&str], end: End) -> Vec<String> {
-        let mut judge = Judge::new(scenario);
+        let mut judge = Judge::new(scenario, &QEMU_VIRT);
         for text in lines {
             judge.line(&Line {
                 time: 0.0,

@@ -8,6 +8,7 @@
 //! MRS of FPCR, FPSR and SVCR are system instructions and no concern of this check.
 
 use crate::{
+    board::QEMU_VIRT,
     cmd::test::Suite,
     firmware::{Binary, Firmware, Options, PROXY, SPMC},
     paths,
@@ -258,7 +259,7 @@ pub fn binaries() -> BTreeSet<Binary> {
 /// An image cannot be built or read. A finding is no error, but the exit code tells.
 pub fn run(arguments: &VectorCheck) -> Result<ExitCode> {
     let files = if arguments.files.is_empty() {
-        let firmware = Firmware::build(&binaries(), &Options::default())?;
+        let firmware = Firmware::build(&binaries(), &Options::of(&QEMU_VIRT))?;
         binaries()
             .into_iter()
             .map(|binary| firmware.elf(binary))

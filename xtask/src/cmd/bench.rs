@@ -3,13 +3,15 @@
 use crate::{
     assemble::{self, Boot},
     bench_report::{self, Image, Report, Row},
+    board::{Board, BoardArgument, named},
+    cmd::flows,
     console::{Level as LogLevel, Printer, Stream},
     counts, firmware,
     firmware::{Firmware, Options},
     image, paths, plugin, report,
     results::Bench as Announced,
     scenario::{self, Bl33, Finish, Scenario, Text},
-    session::{self, Play},
+    session::{self, On, Play},
     setup::{self, Tools},
 };
 use anyhow::{Context, Result, bail};
@@ -19,6 +21,11 @@ use std::{collections::BTreeSet, ffi::OsString, path::Path, process::ExitCode};
 /// Arguments of `bench`.
 #[derive(Args, Debug)]
 pub struct Bench {
+    #[command(flatten)]
+    board: BoardArgument,
+    /// Measure this board too, and fail if a count at S-EL2 or NS-EL2 is another there, by more than 2 %
+    #[arg(long, value_name = "BOARD", value_parser = named)]
+    against: Option<&'static Board>,
     /// Also list the functions of the SPMC and the proxy that one bench spends most in
     #[arg(long, value_name = "BENCH")]
     profile: Option<String>,
@@ -36,32 +43,13 @@ pub struct Bench {
 /// Something cannot be set up, built or started, or a boot fails. A bound that is not kept is no
 /// error, but the exit code tells.
 pub fn run(arguments: &Bench) -> Result<ExitCode> {
-    let tools = setup::ensure()?;
-    let counter = plugin::ensure(plugin::ICOUNT)?;
-    let scenarios = scenario::bench();
-    let binaries: BTreeSet<_> = scenarios.iter().flat_map(assemble::binaries).collect();
-    let options = Options {
-        log: "off".to_owned(),
-        ..Options::default()
-    };
-    let firmware = Firmware::build(&binaries, &options)?;
     let printer = Printer {
         level: LogLevel::Trace,
         json: false,
         quiet: !arguments.verbose || arguments.json,
     };
-    let mut rows = Vec::new();
-    for scenario in &scenarios {
-        let boot = assemble::boot(scenario, &firmware, &tools.tf_a)?;
-        rows.extend(count(scenario, &boot, &tools, &counter, printer)?);
-    }
-    bench_report::bound_by_few(&mut rows);
-    let vm = scenarios.first().context("no boot to time")?;
-    let report = Report {
-        power_on_to_vm_seconds: power_on(vm, &firmware, &tools, printer)?,
-        images: images(&firmware)?,
-        rows,
-    };
+    let board = arguments.board.board;
+    let (report, firmware) = measure(board, printer)?;
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {
@@ -74,9 +62,21 @@ pub fn run(arguments: &Bench) -> Result<ExitCode> {
         }
     }
     if let Some(name) = &arguments.profile {
-        profile(name, &report, &firmware)?;
+        profile(name, &report, board, &firmware)?;
     }
-    let broken = report.broken_bounds();
+    let mut broken = report.broken_bounds();
+    if let Some(other) = arguments.against {
+        let (against, _) = measure(other, printer)?;
+        let different = bench_report::differences(&report.rows, &against.rows);
+        eprintln!(
+            "{} counts of {} and {} compared: {} differ by more than 2 %",
+            report.rows.len(),
+            board.name,
+            other.name,
+            different.len()
+        );
+        broken.extend(different);
+    }
     for bound in &broken {
         eprintln!("bound not kept: {bound}");
     }
@@ -87,6 +87,32 @@ pub fn run(arguments: &Bench) -> Result<ExitCode> {
     })
 }
 
+/// Measures a board.
+fn measure(board: &'static Board, printer: Printer) -> Result<(Report, Firmware)> {
+    let scenarios = scenario::bench();
+    let tools = setup::ensure(board, flows(&scenarios))?;
+    let counter = plugin::ensure(plugin::ICOUNT)?;
+    let binaries: BTreeSet<_> = scenarios.iter().flat_map(assemble::binaries).collect();
+    let options = Options {
+        log: "off".to_owned(),
+        ..Options::of(board)
+    };
+    let firmware = Firmware::build(&binaries, &options)?;
+    let mut rows = Vec::new();
+    for scenario in &scenarios {
+        let boot = assemble::boot(scenario, board, &firmware, tools.tf_a(scenario.flow)?)?;
+        rows.extend(count(scenario, &boot, &tools, &counter, printer)?);
+    }
+    bench_report::bound_by_few(&mut rows);
+    let vm = scenarios.first().context("no boot to time")?;
+    let report = Report {
+        power_on_to_vm_seconds: power_on(vm, board, &firmware, &tools, printer)?,
+        images: images(&firmware)?,
+        rows,
+    };
+    Ok((report, firmware))
+}
+
 /// Plays one boot under the counter.
 fn count(
     scenario: &Scenario,
@@ -95,20 +121,19 @@ fn count(
     counter: &Path,
     printer: Printer,
 ) -> Result<Vec<Row>> {
-    let file = paths::work()
-        .join("logs")
-        .join(scenario.name)
-        .join("counts.txt");
+    let file = paths::logs(boot.board.name, scenario.name).join("counts.txt");
     if let Some(folder) = file.parent() {
         paths::make_dir(folder)?;
     }
     let mut plugin = OsString::from(counter);
-    plugin.push(format!(",boot={:#x},out=", counts::PROXY_BASE));
+    plugin.push(format!(",boot={:#x},out=", boot.board.bl33_base));
     plugin.push(&file);
     let play = Play {
-        qemu: tools.qemu.clone(),
         // One CPU at a time, one instruction per tick: the same run each time.
-        arguments: vec!["-icount".into(), "shift=0".into(), "-plugin".into(), plugin],
+        on: On::Qemu(
+            tools.qemu.clone(),
+            vec!["-icount".into(), "shift=0".into(), "-plugin".into(), plugin],
+        ),
         timeout: None,
         printer,
     };
@@ -129,7 +154,7 @@ fn count(
             outcome.log.display()
         );
     }
-    let mut windows = counts::parse(&paths::read_text(&file)?)
+    let mut windows = counts::parse(&paths::read_text(&file)?, boot.board.ranges)
         .with_context(|| format!("{} cannot be read", file.display()))?
         .into_iter();
     let boot = windows
@@ -166,6 +191,7 @@ fn count(
 /// Seconds from power-on to the VM's first line, without the counter.
 fn power_on(
     vm: &Scenario,
+    board: &'static Board,
     firmware: &Firmware,
     tools: &Tools,
     printer: Printer,
@@ -179,10 +205,9 @@ fn power_on(
         finish: Finish::Expected,
         ..vm.clone()
     };
-    let boot = assemble::boot(&scenario, firmware, &tools.tf_a)?;
+    let boot = assemble::boot(&scenario, board, firmware, tools.tf_a(scenario.flow)?)?;
     let play = Play {
-        qemu: tools.qemu.clone(),
-        arguments: Vec::new(),
+        on: On::Qemu(tools.qemu.clone(), Vec::new()),
         timeout: None,
         printer,
     };
@@ -201,7 +226,7 @@ fn images(firmware: &Firmware) -> Result<Vec<Image>> {
         .collect()
 }
 
-fn profile(name: &str, report: &Report, firmware: &Firmware) -> Result<()> {
+fn profile(name: &str, report: &Report, board: &Board, firmware: &Firmware) -> Result<()> {
     let rows: Vec<_> = report.rows.iter().filter(|row| row.name == name).collect();
     if rows.is_empty() {
         let names: BTreeSet<_> = report.rows.iter().map(|row| row.name.as_str()).collect();
@@ -209,8 +234,8 @@ fn profile(name: &str, report: &Report, firmware: &Firmware) -> Result<()> {
         bail!("found bench {name:?}, wanted one of: {}", names.join(", "));
     }
     for (binary, base) in [
-        (firmware::SPMC, counts::SPMC_BASE),
-        (firmware::PROXY, counts::PROXY_BASE),
+        (firmware::SPMC, board.spmc_base),
+        (firmware::PROXY, board.bl33_base),
     ] {
         let functions = image::functions(&firmware.elf(binary))?;
         for row in &rows {

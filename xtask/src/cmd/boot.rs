@@ -2,12 +2,13 @@
 
 use crate::{
     assemble,
+    board::{Board, BoardArgument},
     cmd::LogArguments,
     console::Printer,
     firmware::{Options, payload},
     paths,
     scenario::{self, Bl33, Scenario},
-    session::{self, Play},
+    session::{self, On, Play},
     setup,
 };
 use anyhow::{Result, bail};
@@ -17,6 +18,8 @@ use std::{ffi::OsString, process::ExitCode, time::Duration};
 /// Arguments of `boot`.
 #[derive(Args, Debug)]
 pub struct Boot {
+    #[command(flatten)]
+    board: BoardArgument,
     /// A scenario's name; `vm` and `direct` run the test client
     #[arg(default_value = "vm")]
     scenario: String,
@@ -47,19 +50,18 @@ pub struct Boot {
 /// # Errors
 /// The scenario is unknown, or something cannot be built or started.
 pub fn run(arguments: &Boot) -> Result<ExitCode> {
-    let scenario = find(&arguments.scenario, arguments.client.as_deref())?;
-    let tools = setup::ensure()?;
+    let board = arguments.board.board;
+    let scenario = find(&arguments.scenario, board, arguments.client.as_deref())?;
+    let tools = setup::ensure(board, [scenario.flow])?;
     let options = Options {
+        board,
         profile: arguments.profile.clone(),
         log: arguments.levels.log_build.clone(),
     };
-    let boot = assemble::build_and_boot(&scenario, &options, &tools.tf_a)?;
+    let boot = assemble::build_and_boot(&scenario, &options, tools.tf_a(scenario.flow)?)?;
     let mut qemu_arguments = arguments.debug_qemu.clone();
     if let Some(items) = &arguments.qemu_log {
-        let file = paths::work()
-            .join("logs")
-            .join(scenario.name)
-            .join("qemu.log");
+        let file = paths::logs(board.name, scenario.name).join("qemu.log");
         if let Some(folder) = file.parent() {
             paths::make_dir(folder)?;
         }
@@ -67,8 +69,7 @@ pub fn run(arguments: &Boot) -> Result<ExitCode> {
         qemu_arguments.extend(["-d".into(), items.into(), "-D".into(), file.into()]);
     }
     let play = Play {
-        qemu: tools.qemu,
-        arguments: qemu_arguments,
+        on: On::Qemu(tools.qemu, qemu_arguments),
         timeout: arguments.timeout.map(Duration::from_secs),
         printer: Printer {
             level: arguments.levels.log,
@@ -88,12 +89,12 @@ pub fn run(arguments: &Boot) -> Result<ExitCode> {
     })
 }
 
-/// Finds a scenario by its name, with another client if one is named.
+/// Finds a scenario of a board by its name, with another client if one is named.
 ///
 /// # Errors
 /// There is none of this name, or no such client; the error lists them.
-pub fn find(name: &str, client: Option<&str>) -> Result<Scenario> {
-    let all = scenario::all();
+pub fn find(name: &str, board: &Board, client: Option<&str>) -> Result<Scenario> {
+    let all = scenario::all(board);
     let Some(mut scenario) = all.iter().find(|scenario| scenario.name == name).cloned() else {
         let names: Vec<_> = all.iter().map(|scenario| scenario.name).collect();
         bail!(

@@ -3,12 +3,20 @@
 pub mod bench;
 pub mod boot;
 pub mod doctor;
+pub mod fvp;
+pub mod qemu_fvp;
 pub mod run;
 pub mod test;
 pub mod trace;
 
-use crate::console::Level;
+use crate::{board::Flow, console::Level, scenario::Scenario};
 use clap::Args;
+use std::collections::BTreeSet;
+
+/// The ways of booting that some scenarios need.
+fn flows(scenarios: &[Scenario]) -> BTreeSet<Flow> {
+    scenarios.iter().map(|scenario| scenario.flow).collect()
+}
 
 /// Arguments that choose the log's levels.
 #[derive(Args, Debug)]

@@ -2,13 +2,14 @@
 
 use crate::{
     assemble,
+    board::BoardArgument,
     cmd::LogArguments,
     console::Printer,
     firmware::Options,
     report,
     results::Message,
     scenario,
-    session::{self, Outcome, Play},
+    session::{self, On, Outcome, Play},
     setup,
 };
 use anyhow::Result;
@@ -19,9 +20,8 @@ use std::process::ExitCode;
 /// Arguments of `run`.
 #[derive(Args, Debug)]
 pub struct Run {
-    /// The board
-    #[arg(long, default_value = scenario::BOARD, value_parser = [scenario::BOARD])]
-    board: String,
+    #[command(flatten)]
+    board: BoardArgument,
     #[command(flatten)]
     levels: LogArguments,
     /// One JSON object per line instead of text, the table too
@@ -43,16 +43,16 @@ struct Summary<'o> {
 /// # Errors
 /// Something cannot be set up, built or started.
 pub fn run(arguments: &Run) -> Result<ExitCode> {
-    let tools = setup::ensure()?;
+    let board = arguments.board.board;
     let scenario = scenario::run();
+    let tools = setup::ensure(board, [scenario.flow])?;
     let options = Options {
         log: arguments.levels.log_build.clone(),
-        ..Options::default()
+        ..Options::of(board)
     };
-    let boot = assemble::build_and_boot(&scenario, &options, &tools.tf_a)?;
+    let boot = assemble::build_and_boot(&scenario, &options, tools.tf_a(scenario.flow)?)?;
     let play = Play {
-        qemu: tools.qemu,
-        arguments: Vec::new(),
+        on: On::Qemu(tools.qemu, Vec::new()),
         timeout: None,
         printer: Printer {
             level: arguments.levels.log,
@@ -66,7 +66,15 @@ pub fn run(arguments: &Run) -> Result<ExitCode> {
             .problems
             .push("the VM reported no message at all".to_owned());
     }
-    if arguments.json {
+    conclude(&outcome, arguments.json)
+}
+
+/// Shows what became of the conversation, and says so in the exit code.
+///
+/// # Errors
+/// It cannot be written as JSON.
+pub fn conclude(outcome: &Outcome, json: bool) -> Result<ExitCode> {
+    if json {
         let summary = Summary {
             messages: &outcome.results.messages,
             power_on_to_vm_seconds: outcome.results.boot,
@@ -75,7 +83,7 @@ pub fn run(arguments: &Run) -> Result<ExitCode> {
         };
         println!("{}", serde_json::to_string(&summary)?);
     } else {
-        show(&outcome);
+        show(outcome);
     }
     Ok(if outcome.passed() {
         ExitCode::SUCCESS

@@ -2,7 +2,8 @@
 
 use crate::{
     assemble,
-    cmd::LogArguments,
+    board::{Board, BoardArgument, QEMU_VIRT},
+    cmd::{LogArguments, flows},
     console::Printer,
     firmware::{Firmware, Options},
     host_programs::{self, PROGRAMS, Program},
@@ -11,7 +12,7 @@ use crate::{
     paths,
     results::Case,
     scenario::{self, Scenario},
-    session::{self, Outcome, Play},
+    session::{self, On, Outcome, Play},
     setup::{self, Tools},
     vector_check,
 };
@@ -28,7 +29,9 @@ const IMAGES: &str = "images";
 /// Arguments of `test`.
 #[derive(Args, Debug)]
 pub struct Test {
-    /// Only this suite: host, images, ring-…, search, contract, discovery, bad, lifecycle, many, or a scenario's name
+    #[command(flatten)]
+    board: BoardArgument,
+    /// Only this suite: host, images, ring-…, search, contract, discovery, bad, lifecycle, many, smoke, or a scenario's name
     #[arg(long)]
     suite: Option<String>,
     #[command(flatten)]
@@ -68,15 +71,16 @@ pub struct Suite {
 /// # Errors
 /// The suite is unknown, or something cannot be set up or built. A test that fails is no error.
 pub fn run(arguments: &Test) -> Result<ExitCode> {
+    let board = arguments.board.board;
     let Selection {
         host,
         programs,
         images,
         scenarios,
-    } = select(arguments.suite.as_deref())?;
+    } = select(arguments.suite.as_deref(), board)?;
     let options = Options {
         log: arguments.levels.log_build.clone(),
-        ..Options::default()
+        ..Options::of(board)
     };
     let mut suites = Vec::new();
     let mut add = |suite: Suite| {
@@ -94,7 +98,7 @@ pub fn run(arguments: &Test) -> Result<ExitCode> {
         add(vector_check::suite(&firmware)?);
     }
     if !scenarios.is_empty() {
-        let tools = setup::ensure()?;
+        let tools = setup::ensure(board, flows(&scenarios))?;
         let binaries: BTreeSet<_> = scenarios.iter().flat_map(assemble::binaries).collect();
         let firmware = Firmware::build(&binaries, &options)?;
         let printer = Printer {
@@ -103,7 +107,7 @@ pub fn run(arguments: &Test) -> Result<ExitCode> {
             quiet: !arguments.verbose,
         };
         for scenario in &scenarios {
-            add(play(scenario, &firmware, &tools, printer)?);
+            add(play(scenario, board, &firmware, &tools, printer)?);
         }
     }
     if !arguments.json
@@ -142,12 +146,14 @@ struct Selection {
     scenarios: Vec<Scenario>,
 }
 
-fn select(suite: Option<&str>) -> Result<Selection> {
-    let all = scenario::tests();
+fn select(suite: Option<&str>, board: &Board) -> Result<Selection> {
+    let all = scenario::tests(board);
     let Some(name) = suite else {
+        // What runs on the host is the same for every board: the first stands for all.
+        let host = *board == QEMU_VIRT;
         return Ok(Selection {
-            host: true,
-            programs: PROGRAMS.iter().collect(),
+            host,
+            programs: PROGRAMS.iter().filter(|_| host).collect(),
             images: true,
             scenarios: all,
         });
@@ -173,6 +179,7 @@ fn select(suite: Option<&str>) -> Result<Selection> {
         let names: Vec<_> = [HOST, IMAGES]
             .into_iter()
             .chain(scenario::GROUPS)
+            .chain([scenario::SMOKE_SUITE])
             .chain(PROGRAMS.iter().map(|program| program.name))
             .chain(all.iter().map(|scenario| scenario.name))
             .collect();
@@ -183,14 +190,14 @@ fn select(suite: Option<&str>) -> Result<Selection> {
 
 fn play(
     scenario: &Scenario,
+    board: &'static Board,
     firmware: &Firmware,
     tools: &Tools,
     printer: Printer,
 ) -> Result<Suite> {
-    let boot = assemble::boot(scenario, firmware, &tools.tf_a)?;
+    let boot = assemble::boot(scenario, board, firmware, tools.tf_a(scenario.flow)?)?;
     let play = Play {
-        qemu: tools.qemu.clone(),
-        arguments: Vec::new(),
+        on: On::Qemu(tools.qemu.clone(), Vec::new()),
         timeout: None,
         printer,
     };
@@ -267,17 +274,32 @@ mod tests {
 
     #[test]
     fn suites_are_chosen_by_name() {
-        let everything = select(None).unwrap();
+        let everything = select(None, &QEMU_VIRT).unwrap();
         assert!(everything.host && everything.images && !everything.programs.is_empty());
-        let host = select(Some("host")).unwrap();
+        let host = select(Some("host"), &QEMU_VIRT).unwrap();
         assert!(host.host && host.scenarios.is_empty() && host.programs.is_empty());
-        assert!(select(Some("images")).unwrap().images);
-        assert_eq!(select(Some("search")).unwrap().programs.len(), 1);
-        assert_eq!(select(Some("vm")).unwrap().scenarios.len(), 1);
-        assert_eq!(select(Some("contract-vm")).unwrap().scenarios.len(), 1);
-        assert!(select(Some("contract")).unwrap().scenarios.len() > 2);
-        assert!(select(Some("contrac")).is_err());
-        assert!(select(Some("nothing")).is_err());
+        assert!(select(Some("images"), &QEMU_VIRT).unwrap().images);
+        assert_eq!(
+            select(Some("search"), &QEMU_VIRT).unwrap().programs.len(),
+            1
+        );
+        assert_eq!(select(Some("vm"), &QEMU_VIRT).unwrap().scenarios.len(), 1);
+        assert_eq!(
+            select(Some("contract-vm"), &QEMU_VIRT)
+                .unwrap()
+                .scenarios
+                .len(),
+            1
+        );
+        assert!(
+            select(Some("contract"), &QEMU_VIRT)
+                .unwrap()
+                .scenarios
+                .len()
+                > 2
+        );
+        assert!(select(Some("contrac"), &QEMU_VIRT).is_err());
+        assert!(select(Some("nothing"), &QEMU_VIRT).is_err());
     }
 
     #[test]

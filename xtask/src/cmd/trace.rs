@@ -3,12 +3,13 @@
 
 use crate::{
     assemble,
+    board::BoardArgument,
     cmd::boot,
     console::{Level as LogLevel, Printer},
     counts::Level,
     firmware::Options,
     paths, plugin,
-    session::{self, Play},
+    session::{self, On, Play},
     setup,
     trace::{self, Crossing, Event, decode::Decoder, recordings},
 };
@@ -25,6 +26,8 @@ use std::{
 /// Arguments of `trace`.
 #[derive(Args, Debug)]
 pub struct Trace {
+    #[command(flatten)]
+    board: BoardArgument,
     /// A scenario's name; `record` makes one call of each kind from NS-EL2
     #[arg(default_value = "record")]
     scenario: String,
@@ -54,30 +57,31 @@ pub struct Trace {
 /// The scenario is unknown, something cannot be built or started, or the recordings cannot be
 /// written. A boot that fails is no error, but the exit code tells.
 pub fn run(arguments: &Trace) -> Result<ExitCode> {
-    let scenario = boot::find(&arguments.scenario, None)?;
-    let tools = setup::ensure()?;
+    let board = arguments.board.board;
+    let scenario = boot::find(&arguments.scenario, board, None)?;
+    let tools = setup::ensure(board, [scenario.flow])?;
     let tracer = plugin::ensure(plugin::TRACE)?;
-    let boot = assemble::build_and_boot(&scenario, &Options::default(), &tools.tf_a)?;
-    let file = paths::work()
-        .join("logs")
-        .join(scenario.name)
-        .join("trace.txt");
+    let boot =
+        assemble::build_and_boot(&scenario, &Options::of(board), tools.tf_a(scenario.flow)?)?;
+    let file = paths::logs(board.name, scenario.name).join("trace.txt");
     if let Some(folder) = file.parent() {
         paths::make_dir(folder)?;
     }
     let mut plugin = OsString::from(tracer);
-    plugin.push(format!(",bounds={},out=", trace::bounds()));
+    plugin.push(format!(",bounds={},out=", trace::bounds(board.ranges)));
     plugin.push(&file);
     let play = Play {
-        qemu: tools.qemu,
         // A thread for each CPU: without it, `-icount` included, QEMU 10.0 tells a plugin the CPU
         // that first met a piece of code, and not the one that executes it.
-        arguments: vec![
-            "-accel".into(),
-            "tcg,thread=multi".into(),
-            "-plugin".into(),
-            plugin,
-        ],
+        on: On::Qemu(
+            tools.qemu,
+            vec![
+                "-accel".into(),
+                "tcg,thread=multi".into(),
+                "-plugin".into(),
+                plugin,
+            ],
+        ),
         timeout: arguments.timeout.map(Duration::from_secs),
         printer: Printer {
             level: LogLevel::Trace,
@@ -86,7 +90,7 @@ pub fn run(arguments: &Trace) -> Result<ExitCode> {
         },
     };
     let outcome = session::play(&scenario, &boot, &play)?;
-    let events = trace::parse(&paths::read_text(&file)?)
+    let events = trace::parse(&paths::read_text(&file)?, board.ranges)
         .with_context(|| format!("{} cannot be read", file.display()))?;
     if outcome.passed()
         && let Some(recordings) = &arguments.recordings
@@ -197,6 +201,7 @@ fn json(case: &str, crossing: &Crossing, words: &str) -> serde_json::Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::board::QEMU_VIRT;
     use crate::trace::tests::{cross, mark};
 
     const CLIENT: u64 = 0x6000_0000;
@@ -209,12 +214,18 @@ mod tests {
             + &cross(0, "smc", CLIENT, TF_A, &[0x8400_0069])
             + &cross(0, "eret", TF_A, CLIENT, &[0x8400_0061]);
         let mut out = Vec::new();
-        show(arguments, &trace::parse(&text).unwrap(), &mut out).unwrap();
+        show(
+            arguments,
+            &trace::parse(&text, QEMU_VIRT.ranges).unwrap(),
+            &mut out,
+        )
+        .unwrap();
         String::from_utf8(out).unwrap()
     }
 
     fn arguments() -> Trace {
         Trace {
+            board: BoardArgument { board: &QEMU_VIRT },
             scenario: String::new(),
             between: Vec::new(),
             case: None,

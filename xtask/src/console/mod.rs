@@ -1,4 +1,4 @@
-//! What the two UARTs say, as lines that each have a time, an origin and perhaps a level.
+//! What the UARTs say, as lines that each have a time, an origin and perhaps a level.
 
 mod demux;
 mod print;
@@ -10,14 +10,25 @@ use defmt_decoder::Table;
 use serde::{Serialize, Serializer};
 use std::{fmt, sync::Arc};
 
-/// Which UART.
+/// Which UART. A board has the first two at least.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stream {
     /// The normal world's UART: TF-A, then the proxy or the client at NS-EL2.
     Normal,
-    /// The secure world's UART: the SPMC.
+    /// The secure world's UART: the SPMC, and where they have none of their own, partitions and EL3's crashes.
     Secure,
+    /// EL3's own, from the hand-over to the normal world on.
+    El3,
+    /// The partitions' own.
+    Partitions,
+}
+
+impl Stream {
+    /// Whether what is wanted of this stream may be seen on `other`: a board may have more UARTs than others.
+    pub fn takes(self, other: Self) -> bool {
+        self == other || (self == Self::Secure && other == Self::Partitions)
+    }
 }
 
 impl fmt::Display for Stream {
@@ -25,6 +36,8 @@ impl fmt::Display for Stream {
         f.write_str(match self {
             Self::Normal => "normal-world UART",
             Self::Secure => "secure UART",
+            Self::El3 => "UART of EL3",
+            Self::Partitions => "UART of the partitions",
         })
     }
 }
@@ -172,7 +185,7 @@ impl Decoder {
     fn text_origin(&mut self, text: &str) -> Origin {
         match self.stream {
             Stream::Normal if is_tf_a(text) => return Origin::TfA,
-            Stream::Normal => {}
+            Stream::Normal | Stream::Partitions | Stream::El3 => {}
             Stream::Secure => {
                 // The machine may power off in the middle of the first of these.
                 let starts = |start: &str| {

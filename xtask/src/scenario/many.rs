@@ -73,7 +73,7 @@ fn nodes() -> Vec<Node> {
             name,
             load_address: 0x0e20_0000 + number * 0x10_0000,
             mem_size: 0x10_0000,
-            contexts: 4,
+            contexts: 8,
         })
         .collect()
 }

@@ -3,20 +3,16 @@
 mod bad;
 mod contract;
 mod discovery;
+mod fvp;
 mod lifecycle;
 mod many;
 
 use crate::{
+    board::{Board, Flow},
     console::Stream,
     firmware::{Binary, payload},
 };
 use std::{borrow::Cow, time::Duration};
-
-/// The only board so far.
-pub const BOARD: &str = "qemu-virt";
-
-/// TF-A's word for PSCI SYSTEM_OFF.
-pub const POWER_OFF: &str = "System Power off";
 
 /// What TF-A starts at NS-EL2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,10 +23,10 @@ pub enum Bl33 {
     Direct(Binary),
 }
 
-/// A change of a text: `.0` must be there exactly once and becomes `.1`.
+/// A change of a text, as it is for QEMU's `virt`: `.0` must be there exactly once and becomes `.1`.
 pub type Edit = (Cow<'static, str>, Cow<'static, str>);
 
-/// A manifest: a source file of the board and changes to its text.
+/// A manifest: a source file, for QEMU's `virt`, and changes to its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manifest {
     /// The file's name.
@@ -101,7 +97,7 @@ pub enum Layout {
     ListWithHobs,
 }
 
-/// A text that must or must not be seen.
+/// A text that must or must not be seen. Its addresses are those of QEMU's `virt`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Text {
     /// On which UART.
@@ -113,7 +109,7 @@ pub struct Text {
 /// When a boot is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finish {
-    /// The client prints `@end` and powers off.
+    /// TF-A shows its banner, the client prints `@end`, and it powers off.
     EndAndPowerOff,
     /// As soon as every expected text was seen.
     Expected,
@@ -126,6 +122,10 @@ pub struct Scenario {
     pub name: &'static str,
     /// What it shows, in a few words.
     pub about: &'static str,
+    /// The board on which alone it makes sense, if not on every one.
+    pub only: Option<&'static str>,
+    /// How it is booted.
+    pub flow: Flow,
     /// What runs at NS-EL2.
     pub bl33: Bl33,
     /// The SPMC's manifest.
@@ -147,7 +147,24 @@ pub struct Scenario {
 /// The suites that are several boots: all whose names begin so.
 pub const GROUPS: [&str; 5] = ["contract", "discovery", "bad", "lifecycle", "many"];
 
+/// The suite of a few boots that show whether a board works at all, as far as it has them.
+pub const SMOKE_SUITE: &str = "smoke";
+const SMOKE: [&str; 7] = [
+    "fvp-bl1",
+    "fvp-preloaded",
+    "direct",
+    "tzc",
+    "logical-partition",
+    "bad-device-of-the-spmc",
+    "lifecycle-external",
+];
+
 impl Scenario {
+    /// Whether it can be booted on a board.
+    pub fn is_for(&self, board: &Board) -> bool {
+        self.only.is_none_or(|only| only == board.name) && board.flow(self.flow).is_some()
+    }
+
     /// Whether it belongs to the suite of this name: its own, or a group's.
     pub fn is_of(&self, suite: &str) -> bool {
         let of_group = |group: &&str| {
@@ -157,7 +174,9 @@ impl Scenario {
                     .strip_prefix(*group)
                     .is_some_and(|rest| rest.starts_with('-'))
         };
-        self.name == suite || GROUPS.iter().any(of_group)
+        self.name == suite
+            || GROUPS.iter().any(of_group)
+            || (suite == SMOKE_SUITE && SMOKE.contains(&self.name))
     }
 }
 
@@ -188,22 +207,14 @@ pub fn boot(name: &'static str, about: &'static str, bl33: Bl33) -> Scenario {
     Scenario {
         name,
         about,
+        only: None,
+        flow: Flow::default(),
         bl33,
         spmc: Manifest::plain("spmc.dts"),
         vm: Manifest::plain("vm.dts"),
         partitions: vec![echo(), relay()],
         timeout: Duration::from_secs(60),
-        expect: vec![
-            Text {
-                stream: Stream::Normal,
-                part: "BL31: v2.",
-            },
-            // The client ended the machine, nothing else did.
-            Text {
-                stream: Stream::Normal,
-                part: POWER_OFF,
-            },
-        ],
+        expect: Vec::new(),
         forbid: vec![
             Text {
                 stream: Stream::Normal,
@@ -253,8 +264,8 @@ pub fn bench() -> Vec<Scenario> {
     boots
 }
 
-/// The boots of `test`.
-pub fn tests() -> Vec<Scenario> {
+/// The boots of `test` on a board.
+pub fn tests(board: &Board) -> Vec<Scenario> {
     let mut tests = vec![
         boot(
             "vm",
@@ -272,49 +283,18 @@ pub fn tests() -> Vec<Scenario> {
     tests.extend(bad::all());
     tests.extend(many::tests());
     tests.extend(lifecycle::all());
+    tests.extend(fvp::all());
+    tests.retain(|test| test.is_for(board));
     tests
 }
 
-/// Every boot by name.
-pub fn all() -> Vec<Scenario> {
+/// Every boot of a board by name.
+pub fn all(board: &Board) -> Vec<Scenario> {
     let mut all = vec![run(), record()];
-    all.extend(tests());
+    all.extend(tests(board));
     all.extend(bench());
     all
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{assemble, paths};
-    use std::collections::HashSet;
-
-    #[test]
-    fn names_are_unique() {
-        let all = all();
-        let names: HashSet<_> = all.iter().map(|scenario| scenario.name).collect();
-        assert_eq!(names.len(), all.len());
-    }
-
-    #[test]
-    fn every_change_of_a_manifest_fits_its_file() {
-        for scenario in all() {
-            let manifests = scenario
-                .partitions
-                .iter()
-                .map(|partition| &partition.manifest);
-            for manifest in manifests.chain([&scenario.spmc, &scenario.vm]) {
-                let text = assemble::manifest_text(&paths::board(BOARD), manifest);
-                assert!(text.is_ok(), "{}: {text:?}", scenario.name);
-            }
-        }
-    }
-
-    #[test]
-    fn every_boot_has_names_of_its_own_for_its_partitions() {
-        for scenario in all() {
-            let names: HashSet<_> = scenario.partitions.iter().map(|p| p.name).collect();
-            assert_eq!(names.len(), scenario.partitions.len(), "{}", scenario.name);
-        }
-    }
-}
+mod tests;

@@ -174,7 +174,7 @@ mod tests {
 
     fn words(lines: &[String]) -> Vec<String> {
         let mut decoder = Decoder::default();
-        parse(&lines.concat())
+        parse(&lines.concat(), crate::board::QEMU_VIRT.ranges)
             .unwrap()
             .iter()
             .filter_map(|event| match event {

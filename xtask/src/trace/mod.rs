@@ -3,7 +3,7 @@
 pub mod decode;
 pub mod recordings;
 
-use crate::counts::{Level, RANGES};
+use crate::counts::{Level, Ranges};
 use anyhow::{Context, Result, bail};
 use std::fmt;
 
@@ -71,8 +71,12 @@ pub enum Event {
 }
 
 /// The plugin's argument: the addresses at which another one begins to execute.
-pub fn bounds() -> String {
-    let starts = RANGES.iter().skip(1).map(|(start, _)| format!("{start:x}"));
+pub fn bounds(ranges: Ranges) -> String {
+    let starts = ranges
+        .0
+        .iter()
+        .skip(1)
+        .map(|(start, _)| format!("{start:x}"));
     starts.collect::<Vec<_>>().join(":")
 }
 
@@ -109,15 +113,15 @@ pub fn level(text: &str) -> Result<Level, String> {
         })
 }
 
-/// Reads the plugin's file. A last line without its end is left out: the machine was stopped in it.
+/// Reads the plugin's file of a boot of the board with these ranges. A last line without its end is left out: the machine was stopped in it.
 ///
 /// # Errors
 /// A line is none of the plugin's; the error names it.
-pub fn parse(text: &str) -> Result<Vec<Event>> {
+pub fn parse(text: &str, ranges: Ranges) -> Result<Vec<Event>> {
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);
     let mut events = Vec::new();
     for (number, line) in whole.lines().enumerate() {
-        let event = parse_line(line)
+        let event = parse_line(line, ranges)
             .with_context(|| format!("line {}: the plugin wrote {line:?}", number + 1))?;
         match &event {
             // BL1 and what it loads are two ranges, and both are TF-A.
@@ -131,7 +135,7 @@ pub fn parse(text: &str) -> Result<Vec<Event>> {
     Ok(events)
 }
 
-fn parse_line(line: &str) -> Option<Event> {
+fn parse_line(line: &str, ranges: Ranges) -> Option<Event> {
     let mut words = line.split(' ');
     let kind = words.next()?;
     let cpu = words.next()?.parse().ok()?;
@@ -149,7 +153,7 @@ fn parse_line(line: &str) -> Option<Event> {
     let mut number = || u64::from_str_radix(words.next()?, 16).ok();
     let mut side = || {
         let (pc, sp) = (number()?, number()?);
-        let level = Level::at(pc);
+        let level = ranges.at(pc);
         Some(Side { level, pc, sp })
     };
     let sides = match cause {
@@ -188,6 +192,9 @@ fn case_name(x: &Registers) -> String {
 #[cfg(test)]
 pub mod tests {
     use super::*;
+    use crate::board::QEMU_VIRT;
+
+    const RANGES: Ranges = QEMU_VIRT.ranges;
 
     /// A line of the plugin's with x0 and up; the rest is 0x1f.
     pub fn cross(cpu: u8, cause: &str, from: u64, to: u64, x: &[u64]) -> String {
@@ -219,7 +226,7 @@ pub mod tests {
             + &cross(0, "smc", 0x0e05_0000, 0x400, &[])
             + &cross(3, "smc", 0x6000_0010, 0xe09_1000, &[0x8400_0063])
             + "cross 0 smc 1 2";
-        let events = parse(&text).unwrap();
+        let events = parse(&text, RANGES).unwrap();
         assert_eq!(events.len(), 2, "the cut line is left out");
         assert_eq!(
             events[0],
@@ -246,16 +253,16 @@ pub mod tests {
             good.replace(" 1f\n", " xyz\n"),
             String::new(),
         ] {
-            assert!(parse(&bad).is_err(), "{bad:?}");
+            assert!(parse(&bad, RANGES).is_err(), "{bad:?}");
         }
-        assert!(parse(&good).is_ok());
+        assert!(parse(&good, RANGES).is_ok());
     }
 
     #[test]
     fn the_bounds_are_those_of_the_levels() {
-        assert!(bounds().starts_with("8000000:e000000:e100000:"));
-        for (start, at) in RANGES {
-            assert_eq!(Level::at(start), at);
+        assert!(bounds(RANGES).starts_with("8000000:e000000:e100000:"));
+        for (start, at) in RANGES.0 {
+            assert_eq!(RANGES.at(*start), *at);
         }
         assert_eq!(level("s-el2"), Ok(Level::SEl2));
         assert!(level("el4").is_err());

@@ -91,7 +91,7 @@ mod tests {
     const PARTITION: u64 = 0x0e30_0000;
 
     fn recorded(lines: &[String]) -> Result<String> {
-        text(&parse(&lines.concat())?)
+        text(&parse(&lines.concat(), crate::board::QEMU_VIRT.ranges)?)
     }
 
     #[test]

@@ -23,7 +23,7 @@ const REST_BOOTS: [Text; 2] = [
 
 /// The second partition's node in the SPMC's manifest, from its load address on.
 const RELAY_NODE: &str =
-    "load_address = <0x0e400000>;\n\t\t\tvcpu_count = <4>;\n\t\t\tmem_size = <0x100000>;";
+    "load_address = <0x0e400000>;\n\t\t\tvcpu_count = <8>;\n\t\t\tmem_size = <0x100000>;";
 
 /// All of them.
 pub fn all() -> Vec<Scenario> {
@@ -43,7 +43,7 @@ fn spmc_manifest() -> Vec<Scenario> {
             "bad-spmc-missing",
             "a property is missing in the SPMC's manifest",
             RELAY_NODE,
-            "load_address = <0x0e400000>;\n\t\t\tvcpu_count = <4>;",
+            "load_address = <0x0e400000>;\n\t\t\tvcpu_count = <8>;",
             "mem_size: missing",
         ),
         (
@@ -70,14 +70,14 @@ fn spmc_manifest_layout() -> Vec<Scenario> {
             "bad-spmc-overlap",
             "two partitions overlap in the SPMC's manifest",
             RELAY_NODE,
-            "load_address = <0x0e380000>;\n\t\t\tvcpu_count = <4>;\n\t\t\tmem_size = <0x100000>;",
+            "load_address = <0x0e380000>;\n\t\t\tvcpu_count = <8>;\n\t\t\tmem_size = <0x100000>;",
             "load_address: 0xe380000-0xe47ffff overlaps",
         ),
         (
             "bad-spmc-outside",
             "a partition lies outside of secure memory in the SPMC's manifest",
             RELAY_NODE,
-            "load_address = <0x50000000>;\n\t\t\tvcpu_count = <4>;\n\t\t\tmem_size = <0x100000>;",
+            "load_address = <0x50000000>;\n\t\t\tvcpu_count = <8>;\n\t\t\tmem_size = <0x100000>;",
             "load_address: 0x50000000-0x500fffff is outside secure memory",
         ),
     ];
@@ -95,7 +95,7 @@ fn partition_manifest() -> Vec<Scenario> {
         (
             "bad-sp-missing",
             "a property is missing in a partition's manifest",
-            "execution-ctx-count = <4>;",
+            "execution-ctx-count = <8>;",
             "",
             "execution-ctx-count: missing",
         ),
@@ -175,7 +175,7 @@ fn partition_initialisation() -> Vec<Scenario> {
         (
             "bad-sp-init-all",
             "a partition with a context for each core fails to initialise",
-            "execution-ctx-count = <4>;",
+            "execution-ctx-count = <8>;",
             RELAY_NODE,
         ),
     ];
@@ -184,7 +184,7 @@ fn partition_initialisation() -> Vec<Scenario> {
         .map(|(name, about, count, node)| {
             let mut second = relay();
             second.binary = payload("sp-fail");
-            second.manifest = second.manifest.with("execution-ctx-count = <4>;", count);
+            second.manifest = second.manifest.with("execution-ctx-count = <8>;", count);
             let mut expect = vec![secure("partition 0x8002 failed to initialise")];
             expect.extend(REST_BOOTS);
             let mut scenario = bad(name, about, &expect);

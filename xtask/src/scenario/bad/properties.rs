@@ -6,7 +6,7 @@ use crate::scenario::{Layout, Scenario, relay};
 
 /// The last property of the second partition's manifest: nodes may follow it.
 const LAST: &str = "gp-register-num = <0>;";
-const CONTEXTS: &str = "execution-ctx-count = <4>;";
+const CONTEXTS: &str = "execution-ctx-count = <8>;";
 
 /// Name, what is wrong, what is changed in the second partition's manifest, what must be said.
 const MISTAKES: [[&str; 5]; 15] = [
@@ -70,14 +70,14 @@ const MISTAKES: [[&str; 5]; 15] = [
         "bad-lifecycle-contexts",
         "a partition with a context for each core has a life cycle",
         CONTEXTS,
-        "execution-ctx-count = <4>;\n\tlifecycle-support;",
-        "property execution-ctx-count: found 0x4, wanted 1",
+        "execution-ctx-count = <8>;\n\tlifecycle-support;",
+        "property execution-ctx-count: found 0x8, wanted 1",
     ],
     [
         "bad-abort-action-alone",
         "an abort action without a life cycle",
         CONTEXTS,
-        "execution-ctx-count = <4>;\n\tabort-action = <2>;",
+        "execution-ctx-count = <8>;\n\tabort-action = <2>;",
         "property abort-action: found 0x2",
     ],
     [
@@ -91,14 +91,14 @@ const MISTAKES: [[&str; 5]; 15] = [
         "bad-auxiliary-id",
         "a second id",
         CONTEXTS,
-        "execution-ctx-count = <4>;\n\tauxiliary-id = <0x8100>;",
+        "execution-ctx-count = <8>;\n\tauxiliary-id = <0x8100>;",
         "property auxiliary-id: not implemented yet",
     ],
     [
         "bad-live-activation",
         "an image that is to be exchanged while the system runs",
         CONTEXTS,
-        "execution-ctx-count = <4>;\n\tlive-activation-support;",
+        "execution-ctx-count = <8>;\n\tlive-activation-support;",
         "property live-activation-support: not implemented yet",
     ],
     [
@@ -163,13 +163,13 @@ fn whitelists() -> [Scenario; 2] {
         (
             "bad-whitelist-ffa",
             "a whitelist has a call of FF-A",
-            "load_address = <0x0e400000>;\n\t\t\tvcpu_count = <4>;\n\t\t\tmem_size = <0x100000>;\n\t\t\tsmc_whitelist = <0x84000066>;",
+            "load_address = <0x0e400000>;\n\t\t\tvcpu_count = <8>;\n\t\t\tmem_size = <0x100000>;\n\t\t\tsmc_whitelist = <0x84000066>;",
             "property smc_whitelist: found 0x84000066",
         ),
         (
             "bad-whitelist-psci",
             "a whitelist has a call of PSCI",
-            "load_address = <0x0e400000>;\n\t\t\tvcpu_count = <4>;\n\t\t\tmem_size = <0x100000>;\n\t\t\tsmc_whitelist = <0x82000001 0xc4000003>;",
+            "load_address = <0x0e400000>;\n\t\t\tvcpu_count = <8>;\n\t\t\tmem_size = <0x100000>;\n\t\t\tsmc_whitelist = <0x82000001 0xc4000003>;",
             "property smc_whitelist: found 0xc4000003",
         ),
     ];
