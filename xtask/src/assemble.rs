@@ -15,8 +15,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The proxy finds its VM's package this many bytes behind its own start: 2 MiB.
+/// The proxy finds its VMs' packages this many bytes behind its own start: 2 MiB.
 const PROXY_ROOM: usize = 2 << 20;
+/// Each board sets so much aside for both: 4 MiB (`normal_image` in `platform/src/board`).
+const IMAGE_ROOM: usize = 4 << 20;
+/// Packages start at multiples of this.
+const PAGE: usize = 4096;
 
 /// A boot image and the firmware in it.
 #[derive(Debug)]
@@ -40,7 +44,10 @@ pub fn binaries(scenario: &Scenario) -> BTreeSet<Binary> {
         .collect();
     binaries.insert(SPMC);
     match scenario.bl33 {
-        Bl33::Vm(client) => binaries.extend([PROXY, client]),
+        Bl33::Vm(client) => {
+            binaries.extend([PROXY, client]);
+            binaries.extend(scenario.vms.iter().map(|vm| vm.binary));
+        }
         Bl33::Direct(client) => binaries.extend([client]),
     }
     binaries
@@ -67,9 +74,20 @@ pub fn boot(
     let bl33 = match scenario.bl33 {
         Bl33::Direct(client) => firmware.flat(client)?,
         Bl33::Vm(client) => {
-            let manifest = compile_dts("vm", &manifest_text(board, &scenario.vm)?, &folder)?;
-            let package = spkg::pack(&manifest, &firmware.flat(client)?)?;
-            proxy_with_vm(firmware.flat(PROXY)?, &package)?
+            let first = ("vm", &scenario.vm, client);
+            let others = scenario.vms.iter();
+            let others = others.map(|vm| (vm.name, &vm.manifest, vm.binary));
+            let packages = [first].into_iter().chain(others);
+            let packages = packages.map(|(name, manifest, binary)| {
+                let manifest = compile_dts(name, &manifest_text(board, manifest)?, &folder)?;
+                let package = spkg::pack(&manifest, &firmware.flat(binary)?)
+                    .with_context(|| format!("VM {name}"))?;
+                Ok((name, package))
+            });
+            proxy_with_vms(
+                firmware.flat(PROXY)?,
+                &packages.collect::<Result<Vec<_>>>()?,
+            )?
         }
     };
     let payloads = Payloads {
@@ -99,15 +117,34 @@ pub fn build_and_boot(scenario: &Scenario, options: &Options, tf_a: &TfA) -> Res
     boot(scenario, options.board, &firmware, tf_a)
 }
 
-fn proxy_with_vm(mut proxy: Vec<u8>, package: &[u8]) -> Result<Vec<u8>> {
+/// Puts the VMs' packages behind the proxy, each at a page, and a page of zeros behind the last: the proxy reads them
+/// until one has no magic.
+fn proxy_with_vms(mut proxy: Vec<u8>, packages: &[(&str, Vec<u8>)]) -> Result<Vec<u8>> {
     if proxy.len() > PROXY_ROOM {
         bail!(
-            "the proxy's image has {} bytes, at most {PROXY_ROOM} fit in front of the VM's package",
+            "the proxy's image has {} bytes, at most {PROXY_ROOM} fit in front of the VMs' packages",
             proxy.len()
         );
     }
     proxy.resize(PROXY_ROOM, 0);
-    proxy.extend(package);
+    for (_, package) in packages {
+        proxy.extend(package);
+        proxy.resize(proxy.len().next_multiple_of(PAGE), 0);
+    }
+    proxy.resize(proxy.len() + PAGE, 0);
+    if proxy.len() > IMAGE_ROOM {
+        let list: Vec<_> = packages
+            .iter()
+            .map(|(name, package)| format!("{name} {}", package.len()))
+            .collect();
+        bail!(
+            "the VMs' packages take {} bytes, each at a page and with a page of zeros behind them, at most {} fit behind \
+             the proxy: {}",
+            proxy.len() - PROXY_ROOM,
+            IMAGE_ROOM - PROXY_ROOM,
+            list.join(", ")
+        );
+    }
     Ok(proxy)
 }
 
@@ -275,10 +312,56 @@ mod tests {
     }
 
     #[test]
-    fn the_vm_starts_two_mebibytes_behind_the_proxy() {
-        let image = proxy_with_vm(vec![1; 100], b"SPKG").unwrap();
-        assert_eq!(image.len(), (2 << 20) + 4);
-        assert_eq!(&image[2 << 20..], b"SPKG");
-        assert!(proxy_with_vm(vec![0; (2 << 20) + 1], b"").is_err());
+    fn the_vms_start_two_mebibytes_behind_the_proxy_each_at_a_page() {
+        let first = ("vm", b"SPKG one".to_vec());
+        let second = ("two", vec![2; PAGE]);
+        let third = ("three", b"SPKG three".to_vec());
+        let image = proxy_with_vms(vec![1; 100], &[first.clone(), second, third]).unwrap();
+        let at = |page: usize, bytes: &[u8]| {
+            assert_eq!(&image[PROXY_ROOM + page * PAGE..][..bytes.len()], bytes);
+        };
+        assert_eq!(&image[99..101], [1, 0]);
+        at(0, b"SPKG one\0");
+        at(1, &[2; PAGE]);
+        at(2, b"SPKG three\0");
+        at(3, &[0; PAGE]);
+        assert_eq!(image.len(), PROXY_ROOM + 4 * PAGE);
+        let image = proxy_with_vms(vec![1; PROXY_ROOM], &[first]).unwrap();
+        assert_eq!(image.len(), PROXY_ROOM + 2 * PAGE);
+    }
+
+    #[test]
+    fn what_does_not_fit_behind_the_proxy_is_refused_with_the_sizes() {
+        let error = proxy_with_vms(vec![0; PROXY_ROOM + 1], &[]).unwrap_err();
+        assert!(error.to_string().contains("2097153 bytes"), "{error}");
+        let half = vec![0; (IMAGE_ROOM - PROXY_ROOM) / 2];
+        let mut packages = [("vm", half.clone()), ("vm-two", half)];
+        let error = proxy_with_vms(Vec::new(), &packages).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the VMs' packages take 2101248 bytes, each at a page and with a page of zeros behind them, at most 2097152 \
+             fit behind the proxy: vm 1048576, vm-two 1048576"
+        );
+        packages[1].1.truncate((1 << 20) - PAGE);
+        let image = proxy_with_vms(Vec::new(), &packages).unwrap();
+        assert_eq!(image.len(), IMAGE_ROOM);
+    }
+
+    #[test]
+    fn a_scenarios_vms_are_built() {
+        let mut scenario = crate::scenario::run();
+        scenario.vms.push(crate::scenario::Vm {
+            name: "two",
+            manifest: Manifest::plain("vms-2.dts"),
+            binary: crate::firmware::payload("vm-peer"),
+        });
+        let names: Vec<_> = binaries(&scenario)
+            .iter()
+            .map(|binary| binary.name)
+            .collect();
+        assert!(
+            names.contains(&"vm-peer") && names.contains(&"client-run"),
+            "{names:?}"
+        );
     }
 }

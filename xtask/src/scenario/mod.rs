@@ -6,6 +6,7 @@ mod discovery;
 mod fvp;
 mod lifecycle;
 mod many;
+mod vms;
 
 use crate::{
     board::{Board, Flow},
@@ -85,6 +86,17 @@ pub struct Partition {
     pub header_changes: Vec<(usize, u32)>,
 }
 
+/// A VM beside the first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vm {
+    /// Its name in messages and file names.
+    pub name: &'static str,
+    /// Its manifest.
+    pub manifest: Manifest,
+    /// Its image.
+    pub binary: Binary,
+}
+
 /// How a partition is packed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Layout {
@@ -130,8 +142,10 @@ pub struct Scenario {
     pub bl33: Bl33,
     /// The SPMC's manifest.
     pub spmc: Manifest,
-    /// The VM's manifest.
+    /// The first VM's manifest.
     pub vm: Manifest,
+    /// The VMs beside the first, in the order of their packages.
+    pub vms: Vec<Vm>,
     /// The partitions, in the order BL2 loads them.
     pub partitions: Vec<Partition>,
     /// It has failed after this long.
@@ -145,7 +159,7 @@ pub struct Scenario {
 }
 
 /// The suites that are several boots: all whose names begin so.
-pub const GROUPS: [&str; 5] = ["contract", "discovery", "bad", "lifecycle", "many"];
+pub const GROUPS: [&str; 6] = ["contract", "discovery", "bad", "lifecycle", "many", "vms"];
 
 /// The suite of a few boots that show whether a board works at all, as far as it has them.
 pub const SMOKE_SUITE: &str = "smoke";
@@ -212,6 +226,7 @@ pub fn boot(name: &'static str, about: &'static str, bl33: Bl33) -> Scenario {
         bl33,
         spmc: Manifest::plain("spmc.dts"),
         vm: Manifest::plain("vm.dts"),
+        vms: Vec::new(),
         partitions: vec![echo(), relay()],
         timeout: Duration::from_secs(60),
         expect: Vec::new(),
@@ -283,6 +298,7 @@ pub fn tests(board: &Board) -> Vec<Scenario> {
     tests.extend(bad::all());
     tests.extend(many::tests());
     tests.extend(lifecycle::all());
+    tests.extend(vms::all());
     tests.extend(fvp::all());
     tests.retain(|test| test.is_for(board));
     tests

@@ -38,7 +38,9 @@ fn manifests(scenario: &Scenario) -> Vec<&Manifest> {
         .partitions
         .iter()
         .map(|partition| &partition.manifest);
-    partitions.chain([&scenario.spmc, &scenario.vm]).collect()
+    let vms = scenario.vms.iter().map(|vm| &vm.manifest);
+    let first = [&scenario.spmc, &scenario.vm];
+    partitions.chain(first).chain(vms).collect()
 }
 
 #[test]
@@ -131,9 +133,15 @@ fn every_manifest_compiles_on_every_board_and_has_room() {
 }
 
 #[test]
-fn every_boot_has_names_of_its_own_for_its_partitions() {
+fn every_boot_has_names_of_its_own_for_its_partitions_and_vms() {
     for scenario in all(&FVP_BASE_REVC) {
-        let names: HashSet<_> = scenario.partitions.iter().map(|p| p.name).collect();
-        assert_eq!(names.len(), scenario.partitions.len(), "{}", scenario.name);
+        let partitions = scenario.partitions.iter().map(|partition| partition.name);
+        let vms = scenario.vms.iter().map(|vm| vm.name);
+        // Files of these names are made for each boot.
+        let all: Vec<_> = partitions.chain(vms).chain(["spmc", "vm"]).collect();
+        let names: HashSet<_> = all.iter().collect();
+        assert_eq!(names.len(), all.len(), "{}", scenario.name);
+        let only_one = matches!(scenario.bl33, Bl33::Direct(_));
+        assert!(!only_one || scenario.vms.is_empty(), "{}", scenario.name);
     }
 }

@@ -117,7 +117,7 @@ fn defaults_of_cores_depend_on_how_many_and_who() {
 #[test]
 fn the_primary_says_how_its_time_is_divided() {
     let with = "time-slice-us = <1000000>; housekeeping-us = <100>;";
-    let vm = parse(&changed(FIRST, "time-slice-us = <10000>;", with)).unwrap();
+    let vm = parse(&changed(FIRST, "time-slice-us = <200000>;", with)).unwrap();
     assert_eq!(
         (vm.time_slice_us, vm.housekeeping_us),
         (1_000_000, Some(100))

@@ -131,7 +131,7 @@ fn mistakes_in_vcpus() {
 #[test]
 #[rustfmt::skip]
 fn mistakes_in_the_primarys_time() {
-    let slice = "time-slice-us = <10000>;";
+    let slice = "time-slice-us = <200000>;";
     each(FIRST, "VM 1 \"client\"", &[
         (slice, "time-slice-us = <99>;", "node /: property time-slice-us: found 0x63, wanted 100 to 1000000"),
         (slice, "time-slice-us = <1000001>;", "node /: property time-slice-us: found 0xf4241, wanted 100 to 1000000"),

@@ -1,0 +1,115 @@
+//! Boots with several VMs: the primary, which is the client, and others beside it that answer it, one another and the
+//! partitions. Whatever is version and mode of a VM is its program's; the manifests allow the highest version.
+
+use super::{Bl33, Manifest, Scenario, Vm, boot};
+use crate::firmware::payload;
+use std::time::Duration;
+
+/// Where a manifest gets another line.
+const VERSION: &str = "ffa-version = <0x00010003>;";
+const STRICT: &str = "ffa-version = <0x00010003>;\n\ttantalum,smccc-strict;";
+
+/// A program that answers, and whether its VM is in strict mode.
+type Peer = (&'static str, bool);
+
+/// All of them.
+pub fn all() -> Vec<Scenario> {
+    const PLAIN: Peer = ("vm-peer", false);
+    let mut all = vec![
+        three(
+            "vms",
+            "three VMs: messages, cycles, interrupts, isolation",
+            ("client-vms", false),
+            [PLAIN, PLAIN],
+        ),
+        three(
+            "vms-11",
+            "three VMs: the contract with FF-A 1.0 and 1.1",
+            ("client-vms-11", false),
+            [("vm-peer-10", false), ("vm-peer-11", false)],
+        ),
+        three(
+            "vms-13",
+            "three VMs: the contract with FF-A 1.3",
+            ("client-vms-13", false),
+            [("vm-peer-13", false), ("vm-peer-strict-13", true)],
+        ),
+        three(
+            "vms-strict",
+            "three VMs: the contract in strict mode",
+            ("client-vms-strict", true),
+            [("vm-peer-strict", true), PLAIN],
+        ),
+        Scenario {
+            timeout: Duration::from_secs(300),
+            ..three(
+                "vms-soak",
+                "three VMs that talk to one another on all cores",
+                ("client-vms-soak", false),
+                [PLAIN, PLAIN],
+            )
+        },
+    ];
+    all.push(eight());
+    all
+}
+
+fn vm(name: &'static str, manifest: Manifest, (program, strict): Peer) -> Vm {
+    Vm {
+        name,
+        manifest: mode(manifest, strict),
+        binary: payload(program),
+    }
+}
+
+fn mode(manifest: Manifest, strict: bool) -> Manifest {
+    match strict {
+        true => manifest.with(VERSION, STRICT),
+        false => manifest,
+    }
+}
+
+/// The client, a VM with one vCPU that runs where it is called, and one with a vCPU on each of two cores.
+fn three(
+    name: &'static str,
+    about: &'static str,
+    (client, strict): Peer,
+    [two, three]: [Peer; 2],
+) -> Scenario {
+    Scenario {
+        vm: mode(Manifest::plain("vms-1.dts"), strict),
+        vms: vec![
+            vm("vm-two", Manifest::plain("vms-2.dts"), two),
+            vm("vm-three", Manifest::plain("vms-3.dts"), three),
+        ],
+        timeout: Duration::from_secs(180),
+        ..boot(name, about, Bl33::Vm(payload(client)))
+    }
+}
+
+/// As many VMs as there can be: those behind the third are like it, each in its own place.
+fn eight() -> Scenario {
+    const NAMES: [&str; 5] = ["vm-four", "vm-five", "vm-six", "vm-seven", "vm-eight"];
+    let mut scenario = three(
+        "vms-death",
+        "eight VMs, seven of which end, in every state",
+        ("client-vms-death", false),
+        [("vm-peer", false), ("vm-peer", false)],
+    );
+    for (number, name) in (4u32..).zip(NAMES) {
+        let program = match number {
+            4 | 8 => "vm-peer-13",
+            _ => "vm-peer",
+        };
+        let manifest = Manifest::plain("vms-3.dts")
+            .with("id = <3>;", format!("id = <{number}>;"))
+            .with("\"vm-three\"", format!("\"{name}\""))
+            .with(
+                "<0x0 0x52000000>",
+                format!("<0x0 {:#x}>", 0x4f00_0000 + number * 0x0100_0000),
+            )
+            .with("0x00000003>;", format!("{number:#010x}>;"));
+        scenario.vms.push(vm(name, manifest, (program, false)));
+    }
+    scenario
+}
