@@ -50,15 +50,12 @@ impl Query {
             && info.protocol != self.uuid
     }
 
-    /// The properties that the VM is shown. What a partition sends, it sends to partitions.
-    fn shown(&self, info: &PartitionInfo) -> PartitionProperties {
+    /// The properties that the VM is shown. What a partition sends, it sends to partitions; a VM sends
+    /// to VMs as well.
+    fn shown(&self, info: &PartitionInfo, secure: bool) -> PartitionProperties {
         let sends = PartitionProperties::SENDS_DIRECT | PartitionProperties::SENDS_DIRECT2;
         let known = info.properties & PartitionProperties::known(self.version);
-        if info.id.is_secure() {
-            known & !sends
-        } else {
-            known
-        }
+        if secure { known & !sends } else { known }
     }
 }
 
@@ -175,7 +172,7 @@ impl<'a> List<'a> {
                 info.properties |= twin.properties;
             }
         }
-        info.properties = query.shown(&info);
+        info.properties = query.shown(&info, index < self.secure);
         if query.version < Version::V1_3 && !query.uuid.is_nil() {
             info.protocol = Uuid::NIL;
         }

@@ -112,9 +112,7 @@ fn switch_on<'v, R: Registers>(
     let Some(other) = own.and_then(|own| vcpu(vm, own, affinity)) else {
         return psci::INVALID_PARAMETERS;
     };
-    if !vm.info.memory.contains(&entry) || !entry.is_multiple_of(4) {
-        return psci::INVALID_ADDRESS;
-    }
+    let impossible = !vm.info.memory.contains(&entry) || !entry.is_multiple_of(4);
     let Some(place) = proxy.place(other) else {
         return psci::INVALID_PARAMETERS;
     };
@@ -124,6 +122,7 @@ fn switch_on<'v, R: Registers>(
             // A core has it.
             None => return psci::ALREADY_ON,
             Some(vcpu) => match vcpu.state() {
+                State::Off if impossible => return psci::INVALID_ADDRESS,
                 State::Off => {
                     vcpu.machine.start(entry, context);
                     vcpu.transition(Event::SwitchOn);
