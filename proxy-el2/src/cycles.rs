@@ -42,6 +42,10 @@ impl<'v, R: Registers> Proxy<'v, R> {
         if vcpu >= info.vcpus || !info.may_run(vcpu, pe.index) {
             return Err(FfaError::InvalidParameters);
         }
+        // The primary gives cycles and is given none.
+        if info.primary {
+            return Err(FfaError::Denied);
+        }
         let running = pe.running().ok_or(FfaError::Denied)?;
         if fetch_kept(running, target.endpoint, wide)? {
             return Ok(Next::Vcpu);

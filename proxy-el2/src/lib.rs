@@ -19,7 +19,7 @@ mod owed;
 pub mod proxy;
 mod psci;
 mod secure;
-#[cfg(feature = "snapshot")]
+#[cfg(any(test, feature = "snapshot"))]
 mod snapshot;
 mod sync;
 pub mod vcpu;

@@ -14,3 +14,4 @@ mod spmc;
 mod strict;
 mod told;
 mod upstream;
+mod vms;
