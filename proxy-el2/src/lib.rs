@@ -32,3 +32,8 @@ mod tests;
 pub const MAX_VMS: usize = 8;
 /// The most vCPUs of a VM.
 pub const MAX_VCPUS: usize = 8;
+
+/// The README's example, so that it stays right.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
