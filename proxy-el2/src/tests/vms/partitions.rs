@@ -186,6 +186,24 @@ fn a_yielding_partition_is_run_by_whom_it_works_for() {
     assert_eq!(vms.x(0)[..8], back[..8]);
 }
 
+#[test]
+fn a_context_of_another_core_is_not_finished_here() {
+    let mut vms = asked(Turn::Level(0));
+    vms.kill(2);
+    // The partition has a context for each core, and this is core 0: the SPMC says so.
+    let error = |error: ffa_abi::FfaError| eight(&[ERROR.into(), 0, error.register()]);
+    vms.host
+        .answers
+        .extend([error(Busy), error(InvalidParameters)]);
+    vms.refused_after_el3(&message(DIRECT_REQ2, 1, SP.0), Busy);
+    // What it owes is not forgotten.
+    vms.host
+        .answers
+        .extend([error(Busy), answer_to(2), answer_to(1)]);
+    vms.goes_on(0, &message(DIRECT_REQ2, 1, SP.0));
+    assert_eq!(vms.x(0)[0] as u32, DIRECT_RESP2);
+}
+
 impl Vms {
     /// The call is refused with what EL3 has said.
     #[track_caller]
