@@ -11,6 +11,7 @@ mod discovery;
 pub mod forward;
 pub mod manifest;
 pub mod psci;
+pub mod vgic;
 pub mod vm;
 
 #[cfg(test)]
