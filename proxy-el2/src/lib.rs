@@ -23,6 +23,7 @@ mod secure;
 mod snapshot;
 mod sync;
 pub mod vcpu;
+pub mod vgic;
 pub mod vm;
 
 #[cfg(test)]
