@@ -6,6 +6,7 @@
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
+pub mod availability;
 pub mod buffers;
 mod discovery;
 pub mod forward;
