@@ -22,6 +22,7 @@ mod secure;
 #[cfg(any(test, feature = "snapshot"))]
 mod snapshot;
 mod sync;
+mod untold;
 pub mod vcpu;
 pub mod vgic;
 pub mod vm;

@@ -51,10 +51,16 @@ pub fn give_up() -> ! {
     regs[0] = crate::abi::MSG_WAIT.into();
     // It may have died while it served a request: then the wait is refused, and this answers.
     let mut owed = OWED.load(Relaxed);
+    let mut w2 = 0;
     loop {
         call::call(call::Conduit::Smc, &mut regs);
         if regs[0] == crate::abi::DIRECT_REQ_32.into() {
             owed = regs[1];
+            // A framework message has an answer of its own: with the next number.
+            w2 = match regs[2] >> 31 {
+                0 => 0,
+                _ => regs[2] + 1,
+            };
         }
         let ids = core::mem::take(&mut owed);
         regs = [0; 18];
@@ -63,6 +69,7 @@ pub fn give_up() -> ! {
         } else {
             regs[0] = crate::abi::DIRECT_RESP_32.into();
             regs[1] = (ids >> 16 & 0xffff) | (ids & 0xffff) << 16;
+            regs[2] = w2;
             regs[3] = DEAD;
         }
     }
