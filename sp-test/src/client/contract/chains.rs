@@ -13,9 +13,12 @@ use crate::rt::interrupt;
 
 /// What the callee does before it answers.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Callee {
+pub(crate) enum Callee {
+    /// Nothing else.
     Answers,
+    /// It gives the core back.
     Yields,
+    /// It is preempted.
     IsInterrupted,
 }
 
@@ -86,7 +89,7 @@ pub fn partition(suite: &mut Suite, caller: &'static Subject) {
 }
 
 /// The caller's request and its FFA_RUN with what must be ignored in their registers.
-fn dressed(suite: &mut Suite, pass: &Pass, suffix: &str, setup: u64) {
+pub(crate) fn dressed(suite: &mut Suite, pass: &Pass, suffix: &str, setup: u64) {
     let Pass { caller, kind, .. } = *pass;
     let column = caller.column();
     let response: u64 = kind.response().into();
@@ -113,7 +116,7 @@ fn dressed(suite: &mut Suite, pass: &Pass, suffix: &str, setup: u64) {
 }
 
 /// The caller's request, completed otherwise, and its FFA_RUN in both forms.
-fn runs(suite: &mut Suite, pass: &Pass) {
+pub(crate) fn runs(suite: &mut Suite, pass: &Pass) {
     let Pass {
         caller, kind, what, ..
     } = *pass;
@@ -169,15 +172,19 @@ fn runs(suite: &mut Suite, pass: &Pass) {
 
 /// Has `caller` pass our request on to `callee`, checks the answer's payload, and repeats that until
 /// the caller saw `call` completed so.
-struct Pass {
-    caller: &'static Subject,
-    callee: &'static Subject,
-    kind: Kind,
-    what: Callee,
+pub(crate) struct Pass {
+    /// Who passes it on.
+    pub(crate) caller: &'static Subject,
+    /// To whom.
+    pub(crate) callee: &'static Subject,
+    /// By what.
+    pub(crate) kind: Kind,
+    /// What that one does.
+    pub(crate) what: Callee,
 }
 
 impl Pass {
-    fn until(
+    pub(crate) fn until(
         &self,
         suite: &mut Suite,
         flags: u64,
@@ -224,7 +231,7 @@ fn finish(suite: &mut Suite, subject: &Subject, call: &Regs) -> Result<Exchange,
 }
 
 /// The caller's request is refused.
-fn refused(
+pub(crate) fn refused(
     suite: &mut Suite,
     caller: &Subject,
     callee: &Subject,

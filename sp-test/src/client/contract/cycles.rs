@@ -38,7 +38,7 @@ pub fn client(suite: &mut Suite) {
             yields(suite, *kind, subject);
         }
     }
-    runs_interrupted(suite);
+    runs_interrupted(suite, &[V12, S12]);
     if suite.column.boundary == Boundary::Vm {
         for kind in kinds {
             own_runs(suite, *kind);
@@ -69,7 +69,11 @@ fn run_64(suite: &mut Suite) {
 impl Suite {
     /// Makes a call that lets the subject spin, and has the timer meet it there. Gives the call's
     /// completion by FFA_INTERRUPT; the interrupt has been taken.
-    fn interrupted(&mut self, subject: &Subject, call: &Regs) -> Result<Exchange, Failure> {
+    pub(crate) fn interrupted(
+        &mut self,
+        subject: &Subject,
+        call: &Regs,
+    ) -> Result<Exchange, Failure> {
         for _ in 0..TRIES {
             self.arm(subject, protocol::SPIN, long(), 0)?;
             interrupt::arm(delay());
@@ -87,7 +91,7 @@ impl Suite {
     }
 
     /// Takes the timer's interrupt, if it is there.
-    pub(super) fn take_interrupt(&mut self) -> Result<bool, Failure> {
+    pub(crate) fn take_interrupt(&mut self) -> Result<bool, Failure> {
         interrupt::take().map_err(|id| Failure::Value {
             what: "an interrupt that is not this client's",
             got: id,
@@ -97,7 +101,7 @@ impl Suite {
 }
 
 /// The request is interrupted; FFA_RUN of either form is completed by the response.
-fn interrupts(suite: &mut Suite, kind: Kind, subject: &'static Subject) {
+pub(crate) fn interrupts(suite: &mut Suite, kind: Kind, subject: &'static Subject) {
     let (request_name, response_name) = (name(kind.request()), name(kind.response()));
     let peer = subject.name;
     let mut request = suite.request(kind, subject);
@@ -161,7 +165,7 @@ fn interrupts(suite: &mut Suite, kind: Kind, subject: &'static Subject) {
 }
 
 /// The request is completed by FFA_YIELD, FFA_RUN by another one, and at last by the response.
-fn yields(suite: &mut Suite, kind: Kind, subject: &'static Subject) {
+pub(crate) fn yields(suite: &mut Suite, kind: Kind, subject: &'static Subject) {
     let (request_name, response_name) = (name(kind.request()), name(kind.response()));
     let peer = subject.name;
     let mut request = suite.request(kind, subject);
@@ -213,8 +217,8 @@ fn yields(suite: &mut Suite, kind: Kind, subject: &'static Subject) {
 }
 
 /// FFA_RUN that gives cycles and is itself interrupted, yielded, and completed by the next wait.
-fn runs_interrupted(suite: &mut Suite) {
-    for subject in [V12, S12] {
+pub(crate) fn runs_interrupted(suite: &mut Suite, subjects: &[&'static Subject]) {
+    for subject in subjects {
         let peer = subject.name;
         let run = registers(abi::RUN, &[subject.target()]);
         suite.own(format_args!("RUN_32-INTERRUPT/{peer}"), |suite| {
@@ -284,7 +288,7 @@ fn own_runs(suite: &mut Suite, kind: Kind) {
 }
 
 /// The answer of `caller` is what `callee` made of the request's payload.
-pub(super) fn passed_on(
+pub(crate) fn passed_on(
     caller: &Subject,
     callee: &Subject,
     request: &Regs,

@@ -41,14 +41,27 @@ enum Step {
     Got(Regs),
 }
 
-struct Partition {
+/// One that answers by the protocol of the matrix.
+pub(crate) struct Partition {
     me: &'static Subject,
+    boundary: Boundary,
+    /// What it is asked for beyond the matrix.
+    more: More,
     /// What FFA_VERSION answered, x4 at entry.
     start: [u64; 2],
     tally: Tally,
     setup: u64,
     armed: Option<Armed>,
     calls: u64,
+}
+
+/// What is done about commands and actions that the matrix does not know.
+#[derive(Clone, Copy)]
+pub(crate) struct More {
+    /// Runs a command with its arguments; gives the status and the details, if there is such a command.
+    pub command: fn(&mut Partition, u16, [u64; 4]) -> Option<[u64; 5]>,
+    /// Does what was ordered for the next request or run, with its arguments.
+    pub act: fn(&mut Partition, u64, [u64; 2]),
 }
 
 /// Runs the partition, which speaks `version`.
@@ -65,15 +78,11 @@ pub fn run(version: u32, boot: &Boot) -> ! {
         boot.regs[4],
         boot.base,
     );
-    Partition {
-        me,
-        start: [answer, boot.regs[4]],
-        tally: Tally::new(),
-        setup: 0,
-        armed: None,
-        calls: 0,
-    }
-    .serve()
+    let more = More {
+        command: |_, _, _| None,
+        act: |_, _, _| {},
+    };
+    Partition::new(me, Boundary::Partition, [answer, boot.regs[4]], more).serve()
 }
 
 fn ask_firmware(id: u32, x1: u64) -> Regs {
@@ -85,7 +94,27 @@ fn ask_firmware(id: u32, x1: u64) -> Regs {
 }
 
 impl Partition {
-    fn serve(&mut self) -> ! {
+    /// It has not called anything yet that is watched. `start` is what FFA_VERSION answered, and x4 at entry.
+    pub(crate) const fn new(
+        me: &'static Subject,
+        boundary: Boundary,
+        start: [u64; 2],
+        more: More,
+    ) -> Self {
+        Self {
+            me,
+            boundary,
+            more,
+            start,
+            tally: Tally::new(),
+            setup: 0,
+            armed: None,
+            calls: 0,
+        }
+    }
+
+    /// Waits and answers.
+    pub(crate) fn serve(&mut self) -> ! {
         let mut step = Step::Call(self.wait());
         loop {
             step = match step {
@@ -107,7 +136,7 @@ impl Partition {
     }
 
     /// Makes a call, notes how it went and gives back x0-x17.
-    fn exchange(&mut self, call: &Regs) -> Regs {
+    pub(crate) fn exchange(&mut self, call: &Regs) -> Regs {
         let (exchange, result) = self.watch(call);
         let got = &exchange.got;
         self.tally
@@ -146,17 +175,22 @@ impl Partition {
         let left = Vectors::pattern(random.next());
         left.load();
         let exchange = call::watched_call(conduit, sent);
-        let result = contract::judge(&exchange, Boundary::Partition)
+        let result = contract::judge(&exchange, self.boundary)
             .and_then(|()| vectors_kept(left.differences(&Vectors::store())));
         (exchange, result)
     }
 
     /// Spins with everything watched.
     fn spin(&mut self, ticks: u64) {
+        self.own_registers(|| spin::watched(ticks));
+    }
+
+    /// Does something that must leave all registers as they were, and notes whether it did: `what` says
+    /// so of x0-x30.
+    pub(crate) fn own_registers(&mut self, what: impl FnOnce() -> Result<(), Mismatch>) {
         let left = Vectors::fresh();
         left.load();
-        let result =
-            spin::watched(ticks).and_then(|()| vectors_kept(left.differences(&Vectors::store())));
+        let result = what().and_then(|()| vectors_kept(left.differences(&Vectors::store())));
         self.tally.add(0, 0, result.err());
     }
 
@@ -257,7 +291,7 @@ impl Partition {
                     self.exchange(&regs);
                 }
             }
-            _ => {}
+            action => (self.more.act)(self, action, [armed.first, armed.second]),
         }
     }
 
