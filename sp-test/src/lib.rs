@@ -28,6 +28,7 @@ pub mod protocol;
 pub mod random;
 pub mod sp_cases;
 pub mod transform;
+pub mod vms;
 
 #[cfg(all(target_arch = "aarch64", target_os = "none"))]
 pub mod client;

@@ -25,7 +25,8 @@ pub struct Subject {
     pub strict: bool,
 }
 
-const fn subject(name: &'static str, id: u16, version: u32, strict: bool) -> Subject {
+/// Any.
+pub(crate) const fn subject(name: &'static str, id: u16, version: u32, strict: bool) -> Subject {
     Subject {
         name,
         id,

@@ -6,12 +6,13 @@
 //! what it finds: it tells when it is asked.
 
 mod command;
+mod pass;
 mod tally;
 
 use crate::abi::{self, Regs, ids};
 use crate::contract::{
     self, Boundary, Kind, SVE_HINT, Subject, is_extended_call,
-    protocol::{self as ask, FIRST_64, GARBAGE, HINT, PROVOKE, WAIT_64},
+    protocol::{self as ask, GARBAGE, HINT, WAIT_64},
 };
 use crate::expect::{self, Exchange, Mismatch};
 use crate::rt::{
@@ -20,6 +21,7 @@ use crate::rt::{
     fp::Vectors,
     spin,
 };
+use pass::with_payload;
 use tally::Tally;
 
 /// x4-x17, or as many of x3-x7.
@@ -269,6 +271,15 @@ impl Partition {
         }
     }
 
+    /// Does an action that is no request of its own.
+    pub(crate) fn act_now(&mut self, action: u64, [first, second]: [u64; 2]) {
+        self.act_alone(Armed {
+            action,
+            first,
+            second,
+        });
+    }
+
     fn act_alone(&mut self, armed: Armed) {
         match armed.action {
             ask::SPIN => self.spin(armed.first),
@@ -294,73 +305,6 @@ impl Partition {
             action => (self.more.act)(self, action, [armed.first, armed.second]),
         }
     }
-
-    /// Sends a request to another partition and runs that one until the answer comes. Gives the
-    /// answer's payload, or x0 and x2 of an error.
-    fn pass_on(&mut self, armed: Armed, payload: &Payload) -> Payload {
-        let peer = armed.first as u16;
-        let kind = Kind::of(armed.second as u32).unwrap_or(Kind::Req2);
-        let (first, count) = kind.payload();
-        let mut request = [0; 18];
-        request[0] = kind.request().into();
-        request[1] = ids(self.me.id, peer);
-        for (slot, value) in request.iter_mut().skip(first).zip(payload).take(count) {
-            *slot = match kind {
-                Kind::Req32 => *value & 0xffff_ffff,
-                _ => *value,
-            };
-        }
-        let forms = match armed.second & FIRST_64 {
-            0 => [abi::RUN, abi::RUN_64],
-            _ => [abi::RUN_64, abi::RUN],
-        };
-        let mut got = self.exchange(&request);
-        // Interrupts may come again and again, but not for ever.
-        for _ in 0..1000 {
-            if !matches!(got[0] as u32, abi::INTERRUPT | abi::YIELD) {
-                break;
-            }
-            for form in forms {
-                let mut run = [0; 18];
-                run[0] = form.into();
-                run[1] = u64::from(peer) << 16;
-                got = self.exchange(&run);
-                if got[0] as u32 != abi::ERROR {
-                    break;
-                }
-                if armed.second & PROVOKE != 0 {
-                    let mut another = [0; 18];
-                    another[0] = abi::DIRECT_REQ2.into();
-                    another[1] = ids(self.me.id, peer);
-                    self.exchange(&another);
-                    self.exchange(&run);
-                }
-            }
-        }
-        let mut answer = [0; 14];
-        if got[0] as u32 == abi::ERROR {
-            answer[0] = got[0];
-            answer[1] = got[2];
-        } else {
-            let (first, count) = kind.payload();
-            for (slot, value) in answer.iter_mut().zip(got.iter().skip(first).take(count)) {
-                *slot = *value;
-            }
-        }
-        answer
-    }
-}
-
-/// A response of `kind` to `request` with this payload.
-fn with_payload(kind: Kind, request: &Regs, payload: &Payload) -> Regs {
-    let mut regs = [0; 18];
-    regs[0] = kind.response().into();
-    regs[1] = (request[1] >> 16 & 0xffff) | (request[1] & 0xffff) << 16;
-    let (first, count) = kind.payload();
-    for (slot, value) in regs.iter_mut().skip(first).zip(payload).take(count) {
-        *slot = *value;
-    }
-    regs
 }
 
 fn vectors_kept(differences: u64) -> Result<(), Mismatch> {
