@@ -96,7 +96,11 @@ impl Subject {
     /// Its column in the matrix.
     pub const fn column(&self) -> Column {
         Column {
-            boundary: Boundary::Partition,
+            boundary: if self.id < abi::SPMC {
+                Boundary::Vm
+            } else {
+                Boundary::Partition
+            },
             version: self.version,
             strict: self.strict,
         }
@@ -288,6 +292,11 @@ pub fn judge(exchange: &Exchange, boundary: Boundary) -> Result<(), Mismatch> {
             zero(1..2, UPPER)?;
             zero(2..8, ALL)?;
         }
+        // Of a VM, who waits is told; of a partition it was known.
+        abi::MSG_WAIT if boundary == Boundary::Vm => {
+            zero(1..2, UPPER)?;
+            zero(2..8, ALL)?;
+        }
         abi::MSG_WAIT => zero(1..8, ALL)?,
         abi::YIELD => {
             zero(1..4, UPPER)?;
@@ -420,7 +429,7 @@ mod tests {
         for (id, defined) in [
             (abi::RUN, 2),
             (abi::INTERRUPT, 2),
-            (abi::MSG_WAIT, 1),
+            (abi::MSG_WAIT, 2),
             (abi::YIELD, 4),
         ] {
             let mut results = [0; 8];

@@ -11,7 +11,7 @@ use crate::rt::{
     cores,
     entry::Boot,
     fault::{self, Fault},
-    gic, irq, regs, spin,
+    gic, irq, regs, spin, sysregs,
 };
 use crate::vms::{peer, protocol as ask};
 use core::cell::UnsafeCell;
@@ -35,6 +35,14 @@ static ABOUT: AtomicU64 = AtomicU64::new(0);
 static ID: AtomicU64 = AtomicU64::new(0);
 /// Calls of the last storm of each vCPU.
 static STORMED: [AtomicU64; cores::VCPUS] = [const { AtomicU64::new(0) }; cores::VCPUS];
+
+/// What the last [`ask::SYSTEM_REGISTERS`] left.
+struct LeftBehind(UnsafeCell<Option<sysregs::Left>>);
+
+// SAFETY: one vCPU at a time is asked for it.
+unsafe impl Sync for LeftBehind {}
+
+static LEFT: LeftBehind = LeftBehind(UnsafeCell::new(None));
 
 /// Memory of no VM, for storms of faults.
 const NOBODYS: u64 = crate::board::place(0x4000_0000);
@@ -141,6 +149,16 @@ fn command(partition: &mut Partition, command: u16, a: [u64; 4]) -> Option<[u64;
             let [value, control, daif] = regs::timer();
             [OK, value, control, regs::cntvct(), daif]
         }
+        ask::SYSTEM_REGISTERS => {
+            // SAFETY: one vCPU at a time is asked for this.
+            let left = unsafe { &mut *LEFT.0.get() };
+            let difference = left.and_then(|left| left.difference());
+            *left = Some(sysregs::leave(a[0]));
+            match difference {
+                None => [OK, 0, 0, 0, 0],
+                Some((place, found, left)) => [OK, place as u64 + 1, found, left, 0],
+            }
+        }
         _ => return None,
     })
 }
@@ -153,6 +171,8 @@ fn act(partition: &mut Partition, action: u64, [first, second]: [u64; 2]) {
             }
         }
         ask::DIE => die(first),
+        ask::SEND => gic::send_raw(first),
+        ask::TAKE => while irq::poll().is_some() {},
         ask::STORM => {
             let calls = storm(partition, first, second);
             if let Some(slot) = STORMED.get(gic::vcpu() as usize) {

@@ -18,6 +18,7 @@ pub mod irq;
 pub mod mmu;
 pub mod regs;
 pub mod spin;
+pub mod sysregs;
 mod vectors;
 
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};

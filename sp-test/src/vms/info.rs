@@ -3,8 +3,8 @@
 use crate::abi;
 use crate::contract::Subject;
 
-const RECEIVES: u32 = 1 << 0;
-const RECEIVES2: u32 = 1 << 9;
+/// Receives and sends both kinds of direct requests.
+pub const ALL_METHODS: u32 = 1 << 0 | 1 << 1 | 1 << 9 | 1 << 10;
 const AARCH64: u32 = 1 << 8;
 const WIDE_CYCLES: u32 = 1 << 13;
 
@@ -18,10 +18,9 @@ const fn known(version: u32) -> u32 {
     }
 }
 
-/// The properties of `subject` in the descriptor that a VM of `caller`'s version gets. What a VM sends is not told:
-/// nobody but VMs is asked by it.
-pub const fn properties(subject: &Subject, caller: u32) -> u32 {
-    let mut all = RECEIVES | RECEIVES2 | AARCH64;
+/// The properties in the descriptor of a VM with these methods for a VM of `caller`'s version.
+pub const fn properties(subject: &Subject, methods: u32, caller: u32) -> u32 {
+    let mut all = methods | AARCH64;
     if subject.has_wide_cycles() {
         all |= WIDE_CYCLES;
     }
@@ -29,8 +28,9 @@ pub const fn properties(subject: &Subject, caller: u32) -> u32 {
 }
 
 /// The first word of that descriptor, for a VM with so many vCPUs.
-pub const fn first_word(subject: &Subject, vcpus: u16, caller: u32) -> u64 {
-    subject.id as u64 | (vcpus as u64) << 16 | (properties(subject, caller) as u64) << 32
+pub const fn first_word(subject: &Subject, vcpus: u16, methods: u32, caller: u32) -> u64 {
+    let properties = properties(subject, methods, caller);
+    subject.id as u64 | (vcpus as u64) << 16 | (properties as u64) << 32
 }
 
 #[cfg(test)]
@@ -42,11 +42,13 @@ mod tests {
     fn properties_by_version_of_the_caller() {
         let strict = peer(3, abi::V1_2, true).unwrap();
         let plain = peer(2, abi::V1_2, false).unwrap();
-        assert_eq!(properties(plain, abi::V1_0), 0x1);
-        assert_eq!(properties(plain, abi::V1_1), 0x101);
-        assert_eq!(properties(plain, abi::V1_2), 0x301);
-        assert_eq!(properties(plain, abi::V1_3), 0x301);
-        assert_eq!(properties(strict, abi::V1_3), 0x2301);
-        assert_eq!(first_word(strict, 2, abi::V1_2), 0x0000_0301_0002_0003);
+        let of = |subject, caller| properties(subject, ALL_METHODS, caller);
+        assert_eq!(of(plain, abi::V1_0), 0x3);
+        assert_eq!(of(plain, abi::V1_1), 0x103);
+        assert_eq!(of(plain, abi::V1_2), 0x703);
+        assert_eq!(of(plain, abi::V1_3), 0x703);
+        assert_eq!(of(strict, abi::V1_3), 0x2703);
+        let word = first_word(strict, 2, 1, abi::V1_2);
+        assert_eq!(word, 0x0000_0101_0002_0003);
     }
 }

@@ -28,6 +28,10 @@ pub const START: u16 = 0x188;
 /// Command: CNTV_CVAL_EL0, CNTV_CTL_EL0, CNTVCT_EL0, DAIF as they are.
 pub const TIMES: u16 = 0x189;
 
+/// Command: compares the system registers with what the last such command left in them, then leaves a pattern of
+/// argument 0. Answers the place of the first that differs plus 1 (0 for none), what it is and what it was.
+pub const SYSTEM_REGISTERS: u16 = 0x18a;
+
 /// [`PROBE`]: a load of four bytes.
 pub const READ_32: u64 = 3;
 
@@ -37,6 +41,11 @@ pub const WAIT: u64 = 0x10;
 pub const DIE: u64 = 0x11;
 /// Action: does [`SMCS`] … for argument 2 ticks.
 pub const STORM: u64 = 0x12;
+
+/// Action: writes argument 1 to ICC_SGI1R_EL1.
+pub const SEND: u64 = 0x13;
+/// Action: takes all interrupts that are pending, without being interrupted.
+pub const TAKE: u64 = 0x14;
 
 /// [`DIE`]: FFA_ABORT.
 pub const ABORT: u64 = 0;

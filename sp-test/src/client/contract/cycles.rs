@@ -45,7 +45,7 @@ pub fn client(suite: &mut Suite) {
         }
     }
     if suite.column.boundary == Boundary::Vm && suite.column.strict && suite.is_extended() {
-        parked(suite);
+        parked(suite, V12, V13);
     }
 }
 
@@ -302,17 +302,17 @@ pub(crate) fn passed_on(
 }
 
 /// Strict mode's one place: taken, not overwritten, fetched from its owner only.
-fn parked(suite: &mut Suite) {
-    let mut request = suite.request(Kind::Req2, V12);
+pub(crate) fn parked(suite: &mut Suite, owner: &'static Subject, other: &'static Subject) {
+    let mut request = suite.request(Kind::Req2, owner);
     suite.own(format_args!("RUN_32-ERROR-DENIED/parked"), |suite| {
-        request = suite.request(Kind::Req2, V12);
-        suite.interrupted(V12, &request)?;
-        is_error(&suite.run(abi::RUN, V12)?, abi::DENIED)?;
-        is_error(&suite.run(abi::RUN, V12)?, abi::DENIED)?;
+        request = suite.request(Kind::Req2, owner);
+        suite.interrupted(owner, &request)?;
+        is_error(&suite.run(abi::RUN, owner)?, abi::DENIED)?;
+        is_error(&suite.run(abi::RUN, owner)?, abi::DENIED)?;
         Ok(Seen::Nothing)
     });
     suite.own(format_args!("REQ2-ERROR-BUSY/parked"), |suite| {
-        for subject in [V12, V13] {
+        for subject in [owner, other] {
             suite.refused(Kind::Req2, subject, abi::BUSY)?;
         }
         Ok(Seen::Nothing)
@@ -320,21 +320,21 @@ fn parked(suite: &mut Suite) {
     suite.own(
         format_args!("RUN_64-MSG_WAIT_32/parked-by-other"),
         |suite| {
-            starts_with(&suite.run(abi::RUN_64, V13)?, &[abi::MSG_WAIT.into()])?;
+            starts_with(&suite.run(abi::RUN_64, other)?, &[abi::MSG_WAIT.into()])?;
             Ok(Seen::Nothing)
         },
     );
     suite.own(format_args!("REQ_64-RESP_64/parked"), |suite| {
-        for subject in [V12, V13] {
+        for subject in [owner, other] {
             suite.answered(Kind::Req64, subject, How::Clean)?;
         }
         Ok(Seen::Nothing)
     });
     suite.own(format_args!("RUN_64-RESP2/fetched"), |suite| {
-        let exchange = suite.run(abi::RUN_64, V12)?;
-        is_response(V12, &request, &exchange, abi::DIRECT_RESP2)?;
-        starts_with(&suite.run(abi::RUN_64, V12)?, &[abi::MSG_WAIT.into()])?;
-        suite.answered(Kind::Req2, V12, How::Clean)?;
+        let exchange = suite.run(abi::RUN_64, owner)?;
+        is_response(owner, &request, &exchange, abi::DIRECT_RESP2)?;
+        starts_with(&suite.run(abi::RUN_64, owner)?, &[abi::MSG_WAIT.into()])?;
+        suite.answered(Kind::Req2, owner, How::Clean)?;
         Ok(Seen::Nothing)
     });
 }

@@ -17,7 +17,7 @@
 mod bad;
 pub(crate) mod chains;
 pub(crate) mod cycles;
-mod messages;
+pub(crate) mod messages;
 pub(crate) mod plain;
 pub(crate) mod waits;
 

@@ -74,11 +74,12 @@ impl How {
 }
 
 /// The matrix as seen from one client.
+#[derive(Clone, Copy)]
 pub(crate) struct Suite {
     /// The client.
     pub(crate) client: Client,
     /// What its cells' names begin with.
-    prefix: &'static str,
+    pub(crate) prefix: &'static str,
     /// Who calls, and across what.
     pub(crate) column: Column,
     /// VMs beside this client that answer like the partitions.
@@ -133,6 +134,7 @@ impl Suite {
         self.cell(self.column, name, run);
     }
 
+    /// Runs everybody until they wait and do nothing that was ordered.
     pub(crate) fn recover(&mut self) {
         let _ = interrupt::take();
         for subject in self.vms.into_iter().flatten().chain(&SUBJECTS) {
