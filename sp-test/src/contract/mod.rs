@@ -58,9 +58,14 @@ impl Subject {
         Transform::of(self.id)
     }
 
-    /// Its service: "tantalum" in ASCII, the version, the id.
+    /// Its service: "tantalum" in ASCII, the version ("vm" for VMs, whatever theirs is), the id.
     pub const fn uuid(&self) -> UuidWords {
-        [0x7461_6e74, 0x616c_756d, self.version, self.id as u32]
+        let which = if self.id < abi::SPMC {
+            0x766d_0000
+        } else {
+            self.version
+        };
+        [0x7461_6e74, 0x616c_756d, which, self.id as u32]
     }
 
     /// Another service of `sp-v13`, which takes no `DIRECT_REQ2`.

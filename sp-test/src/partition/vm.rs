@@ -124,6 +124,7 @@ fn command(partition: &mut Partition, command: u16, a: [u64; 4]) -> Option<[u64;
         }
         ask::TAKEN => {
             if a[1] != 0 {
+                while irq::poll().is_some() {}
                 irq::forget();
             }
             let [nothing, others] = irq::strange();
