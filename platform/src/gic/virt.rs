@@ -9,8 +9,8 @@ pub const MAX_LIST_REGISTERS: usize = 16;
 const PENDING: u64 = 1 << 62;
 /// ICH_HCR_EL2: En.
 const ENABLE: u64 = 1 << 0;
-/// ICH_HCR_EL2: UIE, an interrupt when at most one list register holds something.
-const UNDERFLOW: u64 = 1 << 1;
+/// ICH_HCR_EL2: TDIR, writes of ICC_DIR_EL1 trap.
+pub const TRAP_DEACTIVATION: u64 = 1 << 14;
 /// ICH_VMCR_EL2: VENG1.
 const GROUP_1: u64 = 1 << 1;
 
@@ -104,21 +104,22 @@ pub const fn priority(list_register: u64) -> u8 {
     (list_register >> 48) as u8
 }
 
-/// Switches the interface on, with or without an interrupt (the maintenance interrupt) when at most one list register
-/// still holds something.
+/// Switches the interface on, with these further bits of ICH_HCR_EL2: which maintenance interrupts come, and what
+/// traps. What the CPU has counted (EOIcount) starts anew.
 ///
 /// # Safety
 /// The list registers are those of the guest that runs next.
-pub unsafe fn enable(underflow: bool) {
-    let value = if underflow {
-        ENABLE | UNDERFLOW
-    } else {
-        ENABLE
-    };
+pub unsafe fn enable(more: u64) {
     // ICH_HCR_EL2.
     // SAFETY: the caller's promise.
-    unsafe { write_sysreg!("S3_4_C12_C11_0", value) }
+    unsafe { write_sysreg!("S3_4_C12_C11_0", ENABLE | more) }
     isb();
+}
+
+/// How many interrupts the guest has ended that stood in no list register (ICH_HCR_EL2.EOIcount), since [`enable`].
+#[must_use]
+pub fn ended_unlisted() -> u8 {
+    (read_sysreg!("S3_4_C12_C11_0") >> 27 & 0x1f) as u8
 }
 
 /// What a guest has set in its CPU interface, and which priorities it is handling.
@@ -141,7 +142,7 @@ impl Interface {
     #[must_use]
     pub fn save(shape: Shape) -> Self {
         let mut this = Self {
-            vmcr: Self::live_vmcr(),
+            vmcr: read_sysreg!("S3_4_C12_C11_7"),
             ..Self::RESET
         };
         let [zero, one] = &mut this.active;
@@ -184,21 +185,40 @@ impl Interface {
         }
     }
 
-    /// ICH_VMCR_EL2 as it is now.
+    /// Priorities below this one are signalled to the guest: by its mask, and by what it is handling. 0 if its group 1
+    /// is off.
     #[must_use]
-    pub fn live_vmcr() -> u64 {
-        read_sysreg!("S3_4_C12_C11_7")
+    pub fn threshold(&self, shape: Shape) -> u8 {
+        let [_, active] = self.active;
+        threshold(self.vmcr, active, shape)
+    }
+
+    /// The same of the live registers.
+    #[must_use]
+    pub fn live_threshold(shape: Shape) -> u8 {
+        let this = Self::save(shape);
+        this.threshold(shape)
     }
 }
 
-/// The priority mask in a value of ICH_VMCR_EL2 (VPMR): only interrupts below it are signalled.
-#[must_use]
-pub const fn priority_mask(vmcr: u64) -> u8 {
-    (vmcr >> 24) as u8
-}
-
-/// Whether group 1 is on in a value of ICH_VMCR_EL2.
-#[must_use]
-pub const fn group_1(vmcr: u64) -> bool {
-    vmcr & GROUP_1 != 0
+fn threshold(vmcr: u64, active: [u64; 4], shape: Shape) -> u8 {
+    if vmcr & GROUP_1 == 0 {
+        return 0;
+    }
+    // VPMR.
+    let mask = (vmcr >> 24) as u8;
+    // One bit for each level of preemption, the highest priority lowest.
+    let shift = match shape.active {
+        1 => 3,
+        2 => 2,
+        _ => 1,
+    };
+    let level = (0u32..)
+        .zip(active)
+        .find(|(_, word)| *word as u32 != 0)
+        .map(|(n, word)| n * 32 + (word as u32).trailing_zeros());
+    match level.and_then(|level| u8::try_from(level << shift).ok()) {
+        Some(running) => mask.min(running),
+        None => mask,
+    }
 }
