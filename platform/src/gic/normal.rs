@@ -3,8 +3,8 @@
 
 use super::{GicError, PRIVATE_INTIDS, SPECIAL_INTIDS, address, distributor, own_frames, private};
 use crate::board::Gic;
-use arm_gic::IntId;
 use arm_gic::gicv3::{GicCpuInterface, GicRedistributor, SgiTarget, SgiTargetGroup};
+use arm_gic::{IntId, Trigger};
 use core::arch::asm;
 use core::ptr;
 
@@ -31,15 +31,20 @@ pub unsafe fn enable_private(gic: &Gic, intid: u32) -> Result<(), GicError> {
     redistributor.enable_interrupt(number, true).map_err(bad)
 }
 
-/// Enables an SPI at a middle priority and routes it to the core with this affinity. How it is triggered stays as it
-/// is.
+/// Enables an SPI, level-sensitive or edge-triggered, at a middle priority, and routes it to the core with this
+/// affinity.
 ///
 /// # Errors
 /// [`GicError::Intid`] if it is no SPI, or not the normal world's.
 ///
 /// # Safety
 /// `gic` is the board's GIC, mapped as device memory; this is NS-EL2, and no other code is using the distributor.
-pub unsafe fn enable_spi(gic: &Gic, intid: u32, affinity: u64) -> Result<(), GicError> {
+pub unsafe fn enable_spi(
+    gic: &Gic,
+    intid: u32,
+    level: bool,
+    affinity: u64,
+) -> Result<(), GicError> {
     if !(PRIVATE_INTIDS..SPECIAL_INTIDS).contains(&intid) {
         return Err(GicError::Intid(intid));
     }
@@ -50,6 +55,8 @@ pub unsafe fn enable_spi(gic: &Gic, intid: u32, affinity: u64) -> Result<(), Gic
     distributor
         .set_interrupt_priority(number, PRIORITY)
         .map_err(bad)?;
+    let trigger = if level { Trigger::Level } else { Trigger::Edge };
+    distributor.set_trigger(number, trigger).map_err(bad)?;
     distributor
         .set_routing(number, Some(affinity))
         .map_err(bad)?;

@@ -12,6 +12,7 @@ use super::{
 };
 use core::fmt::{Display, Write};
 use defmt::info;
+use ffa_abi::{EndpointId, Version};
 use platform::{
     cpu, entry, gic, layout,
     once::{Arena, Cells, Once, Shared},
@@ -44,8 +45,14 @@ static STAGE1_STORE: Store<STAGE1_TABLES> = Store::new();
 static STAGE1: Pool<STAGE1_TABLES> = Pool::new(&STAGE1_STORE);
 static PLACE: Once<Option<Stage1>> = Once::new(None);
 
-static PROXY_CELL: Cells<Core, 1> = Cells::new();
-static PROXY: Arena<Core, 1> = Arena::new(&PROXY_CELL);
+/// The core, before EL3's side was asked.
+static CORE: Once<Core> = Once::new(Core::new(Upstream {
+    version: Version::V1_0,
+    spm_id: EndpointId::HYPERVISOR,
+    direct2: false,
+    rx: 0,
+    info_regs: false,
+}));
 static SETTINGS_CELL: Cells<Settings, 1> = Cells::new();
 static SETTINGS: Arena<Settings, 1> = Arena::new(&SETTINGS_CELL);
 static PES: [Once<PeState>; MAX_CORES] = [
@@ -100,12 +107,9 @@ pub fn primary() -> (&'static Core, &'static mut PeState, Cpu) {
     if let Err(error) = unsafe { gic::init_normal_distributor(&BOARD.gic) } {
         defmt::warn!("no interrupts: {}", defmt::Debug2Format(&error));
     }
-    let upstream = upstream();
-    let mut core = Core::new(upstream);
-    let times = load::all(map, package_range(), &mut core, started);
-    let Some(core) = PROXY.add(core) else {
-        cpu::park()
-    };
+    let Some(core) = CORE.take() else { cpu::park() };
+    core.upstream = upstream();
+    let times = load::all(map, package_range(), core, started);
     let core: &'static Core = core;
     load::adopt_vcpus(core);
     let many = core.info(VmIndex(1)).is_some();

@@ -4,7 +4,6 @@
 //! one vCPU calls partitions switches nothing. Vector registers move later still, at their first use.
 
 use super::{
-    BOARD,
     boot::{Core, PeState},
     interrupts::{Interrupts, Times},
     lists,
@@ -64,11 +63,7 @@ impl Cpu {
     /// Sets up the EL2 registers of this core that hold for all VMs, and its interrupts.
     pub fn new(index: u16, many: bool, first: bool, times: &Times) -> Self {
         let features = Features::read();
-        let guests = if many {
-            Guests::ManyVms
-        } else {
-            Guests::OneVm
-        };
+        let guests = if many { Guests::ManyVms } else { Guests::OneVm };
         // SAFETY: Nothing runs at EL1 on this core yet, and E2H was set at the entry.
         unsafe { confine(&features, guests) }
         if many {
@@ -322,9 +317,4 @@ impl Live {
 #[inline(always)]
 fn at(vcpu: &Vcpu<Guest>) -> usize {
     (&raw const *vcpu) as usize
-}
-
-/// Whether this core exists on the board.
-pub fn exists(core: u16) -> bool {
-    BOARD.affinity(core.into()).is_some()
 }

@@ -74,12 +74,7 @@ fn take_back(vgic: &mut VGic, vcpu: u8, lists: &mut Lists, shape: Shape) -> u8 {
     vgic.sync(vcpu, lists)
 }
 
-fn fill(
-    vgic: &mut VGic,
-    vcpu: u8,
-    lists: &mut Lists,
-    shape: Shape,
-) -> proxy_el2::vgic::Flush {
+fn fill(vgic: &mut VGic, vcpu: u8, lists: &mut Lists, shape: Shape) -> proxy_el2::vgic::Flush {
     let own = lists.get_mut(..shape.list_registers).unwrap_or_default();
     let filled = vgic.flush(vcpu, own);
     release(vgic, vcpu);
@@ -167,6 +162,7 @@ pub fn is_pending(shape: Shape, used: usize) -> bool {
         .map(virt::list_register)
         .filter(|list| virt::is_pending(*list))
         .any(|list| {
-            virt::priority(list) < *threshold.get_or_insert_with(|| Interface::live_threshold(shape))
+            virt::priority(list)
+                < *threshold.get_or_insert_with(|| Interface::live_threshold(shape))
         })
 }

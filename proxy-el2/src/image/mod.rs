@@ -41,7 +41,7 @@ fn secondary() -> ! {
 
 /// VMs run on this core; each of their exits is handled, for ever.
 fn serve(core: &'static Core, pe: &mut PeState, cpu: &mut Cpu) -> ! {
-    let mut next = core.begin(pe, cpu);
+    let mut next = core.begin(pe);
     loop {
         next = match next {
             Next::Vcpu => cpu.run(core, pe),

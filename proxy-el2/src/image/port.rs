@@ -1,7 +1,7 @@
 //! The machine, as the core's calls see it.
 
 use super::{
-    BOARD, boot,
+    BOARD,
     cpu::{Cpu, Live},
     memory::Port,
     vcpu::Guest,
@@ -129,16 +129,13 @@ impl Machine<Guest> for Cpu {
     }
 
     fn power_on(&mut self, core: u16) -> bool {
-        let (Some(on), Some(affinity)) = (
-            ON.get(usize::from(core)),
-            BOARD.affinity(core.into()),
-        ) else {
+        let (Some(on), Some(affinity)) = (ON.get(usize::from(core)), BOARD.affinity(core.into()))
+        else {
             return false;
         };
         if on.swap(true, Ordering::AcqRel) {
             return true;
         }
-        boot::offer_secondaries();
         let mut regs = Regs::ZERO;
         regs[0] = psci::CPU_ON_64.into();
         regs[1] = affinity;
@@ -162,9 +159,7 @@ impl Machine<Guest> for Cpu {
             ),
             Some(problem) => warn!(
                 "partition {=u16:#x} could not be told of VM {=u16}: {=i32}",
-                partition.0,
-                vm.0,
-                problem as i32
+                partition.0, vm.0, problem as i32
             ),
         }
     }

@@ -115,7 +115,7 @@ impl Cpu {
         let ipa = fault.ipa();
         let distributor = &BOARD.gic.distributor;
         let first = BOARD.gic.redistributors.base;
-        let redistributors = REDISTRIBUTOR_SIZE.saturating_mul(vm.vcpus().into());
+        let redistributors = REDISTRIBUTOR_SIZE.saturating_mul(vm.vcpus.into());
         let (frame, offset) = if distributor.contains(ipa, 1) {
             (Frame::Distributor, ipa.wrapping_sub(distributor.base))
         } else if (first..first.saturating_add(redistributors)).contains(&ipa) {

@@ -2,17 +2,12 @@
 
 use super::vms::Vm;
 use platform::{
-    el1::El1State,
-    fp::VmVectors,
-    gic::virt::Interface,
-    guest::GuestRegs,
-    vm_state::VmState,
+    el1::El1State, fp::VmVectors, gic::virt::Interface, guest::GuestRegs, vm_state::VmState,
 };
 use proxy_el2::vcpu::Registers;
 
 /// Registers of one vCPU. The general registers come first, within reach of the instructions that move two at a
 /// time. While it is live on a core, all but those are in the machine.
-#[derive(Debug)]
 #[repr(C)]
 pub struct Guest {
     /// General registers, entry point and PSTATE.

@@ -10,6 +10,7 @@ use platform::{
 };
 use proxy_el2::{
     MAX_VCPUS, MAX_VMS,
+    manifest::VmManifest,
     vcpu::{VcpuId, VmIndex},
     vgic::{Frame, REDISTRIBUTOR_SIZE, VGic},
 };
@@ -59,9 +60,12 @@ pub struct Vm {
     pub vttbr: u64,
     /// Whether the cores' time is its own.
     pub primary: bool,
+    /// Its first instruction.
+    pub entry: u64,
     /// Its interrupt controller.
     pub gic: SpinMutex<Gic>,
-    vcpus: u8,
+    /// How many vCPUs it has.
+    pub vcpus: u8,
     /// Which vCPUs have something new in their interrupt controller.
     attention: [AtomicBool; MAX_VCPUS],
     /// The core that has each vCPU.
@@ -72,7 +76,8 @@ pub struct Vm {
 }
 
 impl Vm {
-    fn new(id: u16, primary: bool, vcpus: u8, stage2: Stage2<'static>) -> Self {
+    fn new(manifest: &VmManifest, stage2: Stage2<'static>) -> Self {
+        let vcpus = manifest.vcpus;
         let mut vgic = VGic::new(vcpus);
         for vcpu in 0..vcpus {
             wake(&mut vgic, vcpu);
@@ -80,9 +85,10 @@ impl Vm {
         // GICD_CTLR: EnableGrp1.
         let _ = vgic.access(0, Frame::Distributor, 0, 4, Some(1 << 1));
         Self {
-            id,
+            id: manifest.id.0,
             vttbr: stage2.vttbr(),
-            primary,
+            primary: manifest.primary,
+            entry: manifest.entrypoint,
             gic: SpinMutex::new(Gic {
                 vgic,
                 sides: [Side::default(); MAX_VCPUS],
@@ -193,15 +199,9 @@ static VMS: [Shared<Vm>; MAX_VMS] = [const { Shared::new() }; MAX_VMS];
 static OWNERS: [AtomicU8; SPIS] = [const { AtomicU8::new(NOBODY) }; SPIS];
 
 /// Adds a VM, before any runs. `None` if it can't be.
-pub fn add(
-    index: VmIndex,
-    id: u16,
-    primary: bool,
-    vcpus: u8,
-    stage2: Stage2<'static>,
-) -> Option<&'static Vm> {
+pub fn add(index: VmIndex, manifest: &VmManifest, stage2: Stage2<'static>) -> Option<&'static Vm> {
     let place = VMS.get(usize::from(index.0))?;
-    let vm: &'static Vm = ARENA.add(Vm::new(id, primary, vcpus, stage2))?;
+    let vm: &'static Vm = ARENA.add(Vm::new(manifest, stage2))?;
     place.set(vm);
     Some(vm)
 }
