@@ -50,6 +50,7 @@ pub mod id;
 pub mod indirect;
 pub mod memory;
 pub mod message;
+pub mod messaging;
 pub mod notification;
 pub mod package;
 pub mod partition_info;
@@ -69,7 +70,7 @@ pub use id::{EndpointId, TargetInfo};
 pub use regs::Regs;
 pub use reply::Reply;
 pub use uuid::Uuid;
-pub use version::Version;
+pub use version::{Negotiated, Version};
 
 /// How often a property is tried. Miri runs each some hundred times slower.
 #[cfg(test)]

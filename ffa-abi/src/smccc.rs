@@ -35,6 +35,8 @@ pub mod psci {
     pub const VERSION: u32 = 0x8400_0000;
     /// `CPU_SUSPEND`, 32-bit.
     pub const CPU_SUSPEND_32: u32 = 0x8400_0001;
+    /// `CPU_SUSPEND`, 64-bit.
+    pub const CPU_SUSPEND_64: u32 = 0xc400_0001;
     /// `CPU_OFF`.
     pub const CPU_OFF: u32 = 0x8400_0002;
     /// `CPU_ON`, 32-bit.
@@ -66,6 +68,16 @@ pub mod psci {
     pub const DENIED: i32 = -3;
     /// The core is already on.
     pub const ALREADY_ON: i32 = -4;
+    /// The core is being switched on.
+    pub const ON_PENDING_ERROR: i32 = -5;
+    /// Something failed inside.
+    pub const INTERNAL_FAILURE: i32 = -6;
+    /// The entry point is impossible.
+    pub const INVALID_ADDRESS: i32 = -9;
+    /// `AFFINITY_INFO`: the core is off.
+    pub const OFF: i32 = 1;
+    /// `AFFINITY_INFO`: the core is being switched on.
+    pub const ON_PENDING: i32 = 2;
 }
 
 /// Whether `fid` lies in the standard secure service range of PSCI (function numbers 0 to 0x1f).

@@ -1,6 +1,10 @@
 //! FF-A versions and their negotiation (DEN0077A, `FFA_VERSION`).
 
-use core::fmt;
+use crate::reply::Reply;
+use core::{
+    fmt,
+    sync::atomic::{AtomicU32, Ordering},
+};
 use num_enum::{IntoPrimitive, TryFromPrimitive};
 
 /// A version word: bit 31 zero, major in bits 30:16, minor in bits 15:0.
@@ -95,6 +99,86 @@ impl fmt::Debug for Version {
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.major(), self.minor())
+    }
+}
+
+/// An endpoint's negotiated version, and whether it may still change: bit 31 says that another call
+/// was made since. 0 is the version 1.0 of one that has neither asked nor called.
+#[derive(Debug)]
+pub struct Negotiated(AtomicU32);
+
+impl Negotiated {
+    const LOCKED: u32 = 1 << 31;
+
+    /// Of one that speaks this version until it says otherwise.
+    pub const fn new(version: Version) -> Self {
+        Self(AtomicU32::new(version.raw()))
+    }
+
+    /// The version.
+    #[inline(always)]
+    pub fn get(&self) -> Version {
+        // All versions have the bits of 1.0, and one that never asked has that.
+        let word = self.0.load(Ordering::Relaxed) & !Self::LOCKED;
+        Version::from_raw(word | Version::V1_0.raw()).unwrap_or(Version::V1_0)
+    }
+
+    /// Of one that is taken to be of version 1.0 if it never asks.
+    pub const fn unasked() -> Self {
+        Self(AtomicU32::new(0))
+    }
+
+    /// Whether it has neither asked nor called.
+    pub fn is_unasked(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 0
+    }
+
+    /// Whether the version is fixed, and not lower than `version`.
+    #[inline(always)]
+    pub fn is_locked_at(&self, version: Version) -> bool {
+        self.0.load(Ordering::Relaxed) >= Self::LOCKED | version.raw()
+    }
+
+    /// All that is remembered, for tests that go on from it.
+    pub fn raw(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// The reverse of [`raw`](Self::raw).
+    pub fn set_raw(&self, raw: u32) {
+        self.0.store(raw, Ordering::Relaxed);
+    }
+
+    /// Nothing was called yet, and the version is this one.
+    pub fn forget(&self, version: Version) {
+        self.0.store(version.raw(), Ordering::Relaxed);
+    }
+
+    /// Any call but `FFA_VERSION` fixes the version.
+    #[inline(always)]
+    pub fn lock(&self) {
+        if self.0.load(Ordering::Relaxed) & Self::LOCKED == 0 {
+            // The bits of 1.0 are for one that never asked.
+            self.0
+                .fetch_or(Self::LOCKED | Version::V1_0.raw(), Ordering::Relaxed);
+        }
+    }
+
+    /// `FFA_VERSION`: the answer, after having noted the caller's version if it is served.
+    ///
+    /// `own` is the version that the callee offers this endpoint.
+    pub fn negotiate(&self, requested: Option<Version>, own: Version) -> Reply {
+        let Some(version) = requested.filter(|version| own.serves(*version)) else {
+            return Reply::Version(None);
+        };
+        // Two cores may negotiate at once, or one while the other makes its first call.
+        let noted = self
+            .0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |word| {
+                let fixed = word & Self::LOCKED;
+                (fixed == 0 || word == version.raw() | fixed).then_some(version.raw() | fixed)
+            });
+        Reply::Version(noted.ok().map(|_| own))
     }
 }
 

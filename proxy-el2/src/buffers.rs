@@ -1,4 +1,4 @@
-//! RX/TX pairs (DEN0077A, "RX/TX buffers"): the VM's, which the proxy keeps, and the proxy's own,
+//! RX/TX pairs (DEN0077A, "RX/TX buffers"): the VMs', which the proxy keeps, and the proxy's own,
 //! which it shares with the SPMC.
 //!
 //! The VM's pair is the proxy's business alone: the SPMC is not told of it, and the proxy itself
@@ -7,8 +7,9 @@
 //! proxy's TX), and the VM's RX is taken with `FFA_RX_ACQUIRE` before the proxy writes.
 
 use crate::{
-    forward::{Upstream, UpstreamError, ask},
-    vm::{Machine, Vm},
+    forward::{El3, Upstream, UpstreamError, ask},
+    proxy::overlap,
+    vm::Vm,
 };
 use core::ops::Range;
 use ffa_abi::{
@@ -87,7 +88,7 @@ impl Upstream {
     pub fn map_buffers(
         &mut self,
         own: OwnPair,
-        machine: &mut impl Machine,
+        machine: &mut impl El3,
     ) -> Result<(), UpstreamError> {
         let features = |function| Call::Features {
             query: FeatureQuery::Function(Fid::wide(function)),
@@ -139,7 +140,7 @@ impl Pair {
             (start.is_multiple_of(PAGE) && inside).then_some(start..end)
         };
         match (buffer(tx), buffer(rx)) {
-            (Some(tx), Some(rx)) if tx.end <= rx.start || rx.end <= tx.start => Ok(Self {
+            (Some(tx), Some(rx)) if !overlap(&tx, &rx) => Ok(Self {
                 tx,
                 rx,
                 full: false,
@@ -149,57 +150,75 @@ impl Pair {
     }
 }
 
-impl Vm {
+impl<R> Vm<'_, R> {
     /// `FFA_RXTX_MAP`. TX is opened as well, though nothing reads it yet: what a later call needs is
     /// had when it is mapped, or the map fails.
     pub(crate) fn map_buffers(
-        &mut self,
+        &self,
         tx: u64,
         rx: u64,
         pages: u32,
-        machine: &mut impl Machine,
+        machine: &mut impl Memory,
     ) -> Result<Reply, FfaError> {
-        if self.buffers.is_some() {
+        let mut buffers = self.buffers.lock();
+        // A VM that has ended has its buffers closed, and opens no others.
+        if buffers.is_some() || self.is_dead() {
             return Err(FfaError::Denied);
         }
-        let pair = Pair::checked(&self.memory, tx, rx, pages)?;
+        let pair = Pair::checked(&self.info.memory, tx, rx, pages)?;
         let no_tables = |Unreachable| FfaError::NoMemory;
         machine.open(pair.tx.clone()).map_err(no_tables)?;
         if let Err(error) = machine.open(pair.rx.clone()).map_err(no_tables) {
             machine.close(pair.tx);
             return Err(error);
         }
-        self.buffers = Some(pair);
+        *buffers = Some(pair);
         Ok(Reply::success(0))
     }
 
     /// `FFA_RXTX_UNMAP`, whatever RX holds.
     pub(crate) fn unmap_buffers(
-        &mut self,
+        &self,
         vm: EndpointId,
-        machine: &mut impl Machine,
+        machine: &mut impl Memory,
     ) -> Result<Reply, FfaError> {
         // Only a hypervisor names a VM.
         if vm != EndpointId::HYPERVISOR {
             return Err(FfaError::InvalidParameters);
         }
-        let pair = self.buffers.take().ok_or(FfaError::InvalidParameters)?;
+        match self.close_buffers(machine) {
+            true => Ok(Reply::success(0)),
+            false => Err(FfaError::InvalidParameters),
+        }
+    }
+
+    /// Ends the use of the VM's pair. `false` if it has none.
+    pub(crate) fn close_buffers(&self, machine: &mut impl Memory) -> bool {
+        let mut buffers = self.buffers.lock();
+        let Some(pair) = buffers.take() else {
+            return false;
+        };
         machine.close(pair.tx);
         machine.close(pair.rx);
-        Ok(Reply::success(0))
+        true
     }
 
     /// `FFA_RX_RELEASE`: FULL becomes EMPTY.
-    pub(crate) fn release_rx(&mut self, vm: EndpointId) -> Result<Reply, FfaError> {
+    pub(crate) fn release_rx(&self, vm: EndpointId) -> Result<Reply, FfaError> {
         if vm != EndpointId::HYPERVISOR {
             return Err(FfaError::InvalidParameters);
         }
-        match &mut self.buffers {
-            Some(pair) if pair.full => {
-                pair.full = false;
-                Ok(Reply::success(0))
-            }
-            _ => Err(FfaError::Denied),
+        match self.empty_rx() {
+            true => Ok(Reply::success(0)),
+            false => Err(FfaError::Denied),
+        }
+    }
+
+    /// RX is empty from now on. `false` if it was, or there is none.
+    pub(crate) fn empty_rx(&self) -> bool {
+        match &mut *self.buffers.lock() {
+            Some(pair) => core::mem::take(&mut pair.full),
+            None => false,
         }
     }
 }

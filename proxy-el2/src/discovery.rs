@@ -7,15 +7,18 @@
 //! happened. A list that is longer than the proxy's RX is refused with NO_MEMORY by the SPMC, and
 //! nothing is cut off.
 //!
-//! The list holds what the SPMC shows to the normal world. The VM itself is not in it.
+//! The list holds what the SPMC shows to the normal world, and behind that the services of VMs, the
+//! asking one's among them. A VM that offers nothing is not in it.
 
 use crate::{
     buffers::{Memory, Unreachable},
-    forward::{Upstream, ask},
-    vm::{Machine, Vm},
+    forward::{El3, Upstream, ask},
+    proxy::Proxy,
+    vm::Vm,
 };
 use ffa_abi::{
     Call, EndpointId, FfaError, Regs, Reply, Uuid, Version,
+    messaging::Messaging,
     partition_info::{DescriptorLayout, InfoCount, InfoRegs, PartitionInfo, PartitionProperties},
 };
 use heapless::Vec;
@@ -47,40 +50,95 @@ impl Query {
             && info.protocol != self.uuid
     }
 
-    /// The properties that the VM is shown. What a partition sends, it sends to partitions.
-    fn shown(&self, properties: PartitionProperties) -> PartitionProperties {
+    /// The properties that the VM is shown. What a partition sends, it sends to partitions; a VM sends
+    /// to VMs as well.
+    fn shown(&self, info: &PartitionInfo, secure: bool) -> PartitionProperties {
         let sends = PartitionProperties::SENDS_DIRECT | PartitionProperties::SENDS_DIRECT2;
-        properties & PartitionProperties::known(self.version) & !sends
+        let known = info.properties & PartitionProperties::known(self.version);
+        if secure { known & !sends } else { known }
     }
 }
 
-/// The list in the proxy's RX, and for which query.
-#[derive(Clone, Copy)]
-struct List {
-    query: Query,
-    /// Descriptors of the SPMC.
-    length: usize,
-    /// Bytes of each.
-    size: usize,
+/// The services of VMs that a query asks for.
+trait Vms {
+    /// The descriptor with this number; `None` beyond the last.
+    fn nth(&self, query: &Query, number: usize) -> Option<PartitionInfo>;
+
+    /// How many there are.
+    fn count(&self, query: &Query) -> usize {
+        let mut number = 0usize;
+        while self.nth(query, number).is_some() {
+            number = number.saturating_add(1);
+        }
+        number
+    }
 }
 
-impl List {
+/// The proxy's VMs.
+struct Slice<'a, 'v, R>(&'a [Vm<'v, R>]);
+
+impl<R> Vms for Slice<'_, '_, R> {
+    fn nth(&self, query: &Query, number: usize) -> Option<PartitionInfo> {
+        let mut all = self.0.iter().flat_map(|vm| vm.descriptors(query));
+        all.nth(number)
+    }
+}
+
+/// The list in the proxy's RX and what is behind it, and for which query.
+#[derive(Clone, Copy)]
+struct List<'a> {
+    query: Query,
+    /// Descriptors of the SPMC.
+    secure: usize,
+    /// Bytes of each.
+    size: usize,
+    /// Those of VMs.
+    vms: &'a dyn Vms,
+    /// All of them together.
+    length: usize,
+}
+
+impl<'a> List<'a> {
     /// The list that a successful `FFA_PARTITION_INFO_GET` tells of; an error if that can't be.
-    fn new(query: Query, upstream: &Upstream, answer: &Regs) -> Result<Self, FfaError> {
+    fn new(
+        query: Query,
+        upstream: &Upstream,
+        answer: &Regs,
+        vms: &'a dyn Vms,
+    ) -> Result<Self, FfaError> {
         let told = InfoCount::from_success(upstream.version, answer);
         let (length, size) = (told.count as usize, told.size as usize);
         let shortest = DescriptorLayout::Short.bytes();
         match length.checked_mul(size) {
             Some(bytes) if size >= shortest && bytes <= upstream.rx => Ok(Self {
                 query,
-                length,
+                secure: length,
                 size,
+                vms,
+                length: length.saturating_add(vms.count(&query)),
             }),
             _ => Err(FfaError::Aborted),
         }
     }
 
+    /// The list of a query that the SPMC knows nothing of; an error if nobody does.
+    fn of_vms(query: Query, vms: &'a dyn Vms) -> Result<Self, FfaError> {
+        match vms.count(&query) {
+            0 => Err(FfaError::InvalidParameters),
+            length => Ok(Self {
+                query,
+                secure: 0,
+                size: 0,
+                vms,
+                length,
+            }),
+        }
+    }
+
     fn read(&self, index: usize, memory: &mut impl Memory) -> Result<PartitionInfo, FfaError> {
+        if let Some(number) = index.checked_sub(self.secure) {
+            return self.vms.nth(&self.query, number).ok_or(FfaError::Aborted);
+        }
         let mut bytes = [0; DescriptorLayout::Long.bytes()];
         let size = self.size.min(bytes.len());
         let descriptor = bytes.get_mut(..size).ok_or(FfaError::Aborted)?;
@@ -114,7 +172,7 @@ impl List {
                 info.properties |= twin.properties;
             }
         }
-        info.properties = query.shown(info.properties);
+        info.properties = query.shown(&info, index < self.secure);
         if query.version < Version::V1_3 && !query.uuid.is_nil() {
             info.protocol = Uuid::NIL;
         }
@@ -162,19 +220,24 @@ impl List {
 }
 
 /// Has the SPMC write the list into the proxy's RX, uses it, and gives RX back.
-fn with_list<M: Machine, T>(
+fn with_list<M: El3 + Memory, T>(
     query: Query,
     upstream: &Upstream,
+    vms: &dyn Vms,
     machine: &mut M,
-    read: impl FnOnce(&List, &mut M) -> Result<T, FfaError>,
+    read: impl FnOnce(&List<'_>, &mut M) -> Result<T, FfaError>,
 ) -> Result<T, FfaError> {
     let get = Call::PartitionInfoGet {
         uuid: query.uuid,
         count_only: false,
     };
-    let result = ask(get, machine)
-        .and_then(|answer| List::new(query, upstream, &answer))
-        .and_then(|list| read(&list, machine));
+    let list = match ask(get, machine) {
+        Ok(answer) => List::new(query, upstream, &answer, vms),
+        // A service that no partition offers may be a VM's.
+        Err(FfaError::InvalidParameters) => List::of_vms(query, vms),
+        Err(error) => Err(error),
+    };
+    let result = list.and_then(|list| read(&list, machine));
     // After an error there may be nothing to give back: that is refused, and does no harm.
     let release = Call::RxRelease {
         vm: EndpointId::HYPERVISOR,
@@ -183,57 +246,110 @@ fn with_list<M: Machine, T>(
     result
 }
 
-impl Vm {
+impl<R> Vm<'_, R> {
+    /// Its services as a query asks for them.
+    fn descriptors(&self, query: &Query) -> impl Iterator<Item = PartitionInfo> {
+        let version = self.version.get();
+        let messaging = |messaging: Messaging| {
+            let mut properties = PartitionProperties::AARCH64;
+            properties.set(
+                PartitionProperties::RECEIVES_DIRECT,
+                messaging.receives_direct(),
+            );
+            properties.set(PartitionProperties::SENDS_DIRECT, messaging.sends_direct());
+            properties.set(
+                PartitionProperties::RECEIVES_DIRECT2,
+                messaging.receives_direct2(),
+            );
+            properties.set(
+                PartitionProperties::SENDS_DIRECT2,
+                messaging.sends_direct2(),
+            );
+            properties
+        };
+        let wide = self.wide_cycles();
+        let uuid = query.uuid;
+        let services = self.info.services.iter();
+        let services = services.filter(move |service| uuid.is_nil() || service.uuid == uuid);
+        services.map(move |service| {
+            let mut properties = messaging(service.messaging);
+            properties.set(PartitionProperties::WIDE_CYCLES, wide);
+            PartitionInfo {
+                id: self.info.id,
+                contexts: self.info.vcpus.into(),
+                properties,
+                // What was asked for is not told again.
+                protocol: if uuid.is_nil() {
+                    service.uuid
+                } else {
+                    Uuid::NIL
+                },
+                image: Uuid::NIL,
+                version: Some(version),
+            }
+        })
+    }
+
     fn query(&self, uuid: Uuid) -> Query {
         Query {
             uuid,
-            version: self.version(),
+            version: self.version.get(),
         }
     }
+}
 
+impl<R> Proxy<'_, R> {
     /// `FFA_PARTITION_INFO_GET`: the number, or the descriptors in the VM's RX, which is FULL then.
     pub(crate) fn partition_info_get(
-        &mut self,
-        upstream: &Upstream,
+        &self,
+        vm: &Vm<'_, R>,
         uuid: Uuid,
         count_only: bool,
-        machine: &mut impl Machine,
+        machine: &mut (impl El3 + Memory),
     ) -> Result<Reply, FfaError> {
-        let query = self.query(uuid);
+        let query = vm.query(uuid);
         let layout = DescriptorLayout::of(query.version);
-        with_list(query, upstream, machine, |list, machine| {
-            let count = list.count(machine)?;
-            if count_only {
-                return Ok(Reply::success2(count.into(), 0));
-            }
-            let pair = match &mut self.buffers {
-                Some(pair) if !pair.full => pair,
-                _ => return Err(FfaError::Busy),
-            };
-            let mut at = pair.rx.start;
-            let end = u64::from(count)
-                .checked_mul(layout.bytes() as u64)
-                .and_then(|bytes| at.checked_add(bytes));
-            if end.is_none_or(|end| end > pair.rx.end) {
-                return Err(FfaError::NoMemory);
-            }
-            let mut bytes = [0; DescriptorLayout::Long.bytes()];
-            list.each(0, count, machine, |memory, info| {
-                let size = info.write(layout, &mut bytes).ok_or(FfaError::Aborted)?;
-                let descriptor = bytes.get(..size).ok_or(FfaError::Aborted)?;
-                memory.write(at, descriptor).map_err(broken)?;
-                at = at.saturating_add(size as u64);
-                Ok(())
-            })?;
-            machine.zero(at..pair.rx.end).map_err(broken)?;
-            pair.full = true;
-            let size = if query.version < Version::V1_1 {
-                0
-            } else {
-                layout.bytes() as u32
-            };
-            Ok(Reply::success2(count.into(), size))
-        })
+        let _rx = self.rx.lock();
+        with_list(
+            query,
+            &self.upstream,
+            &Slice(&self.vms),
+            machine,
+            |list, machine| {
+                let count = list.count(machine)?;
+                if count_only {
+                    return Ok(Reply::success2(count.into(), 0));
+                }
+                let mut buffers = vm.buffers.lock();
+                let pair = match &mut *buffers {
+                    Some(pair) if !pair.full => pair,
+                    _ => return Err(FfaError::Busy),
+                };
+                let mut at = pair.rx.start;
+                let end = u64::from(count)
+                    .checked_mul(layout.bytes() as u64)
+                    .and_then(|bytes| at.checked_add(bytes));
+                if end.is_none_or(|end| end > pair.rx.end) {
+                    return Err(FfaError::NoMemory);
+                }
+                let mut bytes = [0; DescriptorLayout::Long.bytes()];
+                list.each(0, count, machine, |memory, info| {
+                    let size = info.write(layout, &mut bytes).ok_or(FfaError::Aborted)?;
+                    let descriptor = bytes.get(..size).ok_or(FfaError::Aborted)?;
+                    memory.write(at, descriptor).map_err(broken)?;
+                    at = at.saturating_add(size as u64);
+                    Ok(())
+                })?;
+                machine.zero(at..pair.rx.end).map_err(broken)?;
+                pair.full = true;
+                let size = if query.version < Version::V1_1 {
+                    0
+                } else {
+                    layout.bytes() as u32
+                };
+                Ok(Reply::success2(count.into(), size))
+            },
+        )
     }
 
     /// `FFA_PARTITION_INFO_GET_REGS`: x0-x17 of the reply.
@@ -243,15 +359,17 @@ impl Vm {
     /// the same afterwards.
     pub(crate) fn partition_info_get_regs(
         &self,
-        upstream: &Upstream,
+        vm: &Vm<'_, R>,
         uuid: Uuid,
         start: u16,
         tag: u16,
-        machine: &mut impl Machine,
+        machine: &mut (impl El3 + Memory),
     ) -> Result<Regs, FfaError> {
-        let query = self.query(uuid);
-        let current = current_tag(uuid, start, tag, machine)?;
-        let reply = with_list(query, upstream, machine, |list, machine| {
+        let query = vm.query(uuid);
+        let vms = Slice(&self.vms);
+        let _rx = self.rx.lock();
+        let current = current_tag(&query, start, tag, &vms, machine)?;
+        let reply = with_list(query, &self.upstream, &vms, machine, |list, machine| {
             let count = list.count(machine)?;
             let mut infos: Vec<PartitionInfo, IN_REGISTERS> = Vec::new();
             list.each(start, IN_REGISTERS as u16, machine, |_, info| {
@@ -260,7 +378,7 @@ impl Vm {
             let layout = DescriptorLayout::of(query.version);
             InfoRegs::new(layout, count, start, current, infos).ok_or(FfaError::InvalidParameters)
         })?;
-        if current_tag(uuid, start, tag, machine)? != current {
+        if current_tag(&query, start, tag, &vms, machine)? != current {
             return Err(FfaError::Retry);
         }
         Ok(reply.encode())
@@ -269,13 +387,27 @@ impl Vm {
 
 /// The SPMC's tag, if the VM's arguments are right.
 fn current_tag(
-    uuid: Uuid,
+    query: &Query,
     start: u16,
     tag: u16,
-    machine: &mut impl Machine,
+    vms: &dyn Vms,
+    machine: &mut impl El3,
 ) -> Result<u16, FfaError> {
-    let get = Call::PartitionInfoGetRegs { uuid, start, tag };
-    let answer = ask(get, machine)?;
-    let reply = InfoRegs::decode(&answer).ok_or(FfaError::Aborted)?;
-    Ok(reply.tag)
+    let get = |uuid, start, tag| Call::PartitionInfoGetRegs { uuid, start, tag };
+    let decoded = |answer: Regs| InfoRegs::decode(&answer).ok_or(FfaError::Aborted);
+    match ask(get(query.uuid, start, tag), machine) {
+        Ok(answer) => Ok(decoded(answer)?.tag),
+        // A start behind the SPMC's own list, or a service that no partition offers: the VMs are
+        // there.
+        Err(FfaError::InvalidParameters) if vms.count(query) != 0 => {
+            let current = decoded(ask(get(Uuid::NIL, 0, 0), machine)?)?.tag;
+            match (start, tag) {
+                (0, 0) => Ok(current),
+                (0, _) => Err(FfaError::InvalidParameters),
+                _ if tag != current => Err(FfaError::Retry),
+                _ => Ok(current),
+            }
+        }
+        Err(error) => Err(error),
+    }
 }

@@ -1,12 +1,14 @@
-//! Forwarding to EL3 and completing a VM's call with what comes back, by the register contract.
+//! EL3's side: what the proxy asks of it in its own name.
 
-use crate::{buffers::OwnPair, vm::Machine};
-use ffa_abi::{
-    Call, Completion, EndpointId, FfaError, Regs, Reply, TargetInfo, Version,
-    contract::{self, Layout},
-    copy_registers,
-    fid::raw,
-};
+use crate::buffers::OwnPair;
+use ffa_abi::{Call, Completion, EndpointId, FfaError, Regs, Version, fid::raw};
+
+/// The way to EL3.
+pub trait El3 {
+    /// Calls EL3 with these registers and puts what came back in their place: for calls of the
+    /// proxy's own, which none of a VM's waits for.
+    fn smc(&mut self, regs: &mut Regs);
+}
 
 /// What the proxy learned of EL3's side at its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +65,7 @@ pub enum UpstreamError {
 
 impl Upstream {
     /// Negotiates with EL3's side. The proxy's first calls, before any VM runs.
-    pub fn negotiate(machine: &mut impl Machine) -> Result<Self, UpstreamError> {
+    pub fn negotiate(machine: &mut impl El3) -> Result<Self, UpstreamError> {
         let mut answered = 0;
         // EL3's dispatcher may be older than this project: ask for the newest first.
         for asked in [Version::OWN, Version::V1_2, Version::V1_1] {
@@ -84,7 +86,7 @@ impl Upstream {
         })
     }
 
-    fn ask(machine: &mut impl Machine, version: Version) -> Result<Self, UpstreamError> {
+    fn ask(machine: &mut impl El3, version: Version) -> Result<Self, UpstreamError> {
         let mut regs = Regs::ZERO;
         regs[0] = raw::SPM_ID_GET.into();
         machine.smc(&mut regs);
@@ -112,7 +114,7 @@ impl Upstream {
 /// A call of the proxy's own: its registers if it succeeded, and the error if not.
 ///
 /// NOT_SUPPORTED as well for EL3's bare -1, and ABORTED for what completes no such call.
-pub(crate) fn ask(call: Call, machine: &mut impl Machine) -> Result<Regs, FfaError> {
+pub(crate) fn ask(call: Call, machine: &mut impl El3) -> Result<Regs, FfaError> {
     let mut regs = call.encode();
     machine.smc(&mut regs);
     match Completion::decode(call.fid(), &regs) {
@@ -120,111 +122,5 @@ pub(crate) fn ask(call: Call, machine: &mut impl Machine) -> Result<Regs, FfaErr
         Ok(Completion::Unknown) => Err(FfaError::NotSupported),
         Ok(Completion::Error { code: Ok(code), .. }) => Err(code),
         _ => Err(FfaError::Aborted),
-    }
-}
-
-/// Forwards a checked direct request and completes the VM's call.
-#[inline(always)]
-pub(crate) fn message(fid: u32, x: &mut [u64; 31], machine: &mut impl Machine) {
-    let ids = x[1] & 0xffff_ffff;
-    let mut regs = match fid {
-        raw::DIRECT_REQ2 => {
-            let mut regs = Regs::of(x);
-            regs[0] = fid.into();
-            regs[1] = ids;
-            regs
-        }
-        _ => {
-            let mask = if fid == raw::DIRECT_REQ_64 {
-                u64::MAX
-            } else {
-                0xffff_ffff
-            };
-            let mut regs = Regs::eight([
-                fid.into(),
-                ids,
-                0,
-                x[3] & mask,
-                x[4] & mask,
-                x[5] & mask,
-                x[6] & mask,
-                x[7] & mask,
-            ]);
-            // Not the VM's business on the way back, and nothing of it on the way there.
-            copy_registers!(regs, [0u64; 18], 0, 8 9, 10 11, 12 13, 14 15, 16 17);
-            regs
-        }
-    };
-    machine.smc(&mut regs);
-    // The one completion that a request of this kind wants; x8-x17 are written for no other.
-    match (fid, regs.w::<0>()) {
-        (raw::DIRECT_REQ2, raw::DIRECT_RESP2)
-            if contract::message_layout(true, true) == Layout::Eighteen =>
-        {
-            copy_registers!(x, regs, u64::MAX, 0 1, 2 3, 4 5, 6 7, 8 9, 10 11, 12 13, 14 15, 16 17);
-        }
-        (_, raw::DIRECT_RESP_64) if contract::message_layout(false, true) == Layout::Eight => {
-            copy_registers!(x, regs, u64::MAX, 0 1, 2 3, 4 5, 6 7);
-        }
-        (_, raw::DIRECT_RESP_32) if contract::message_layout(false, false) == Layout::Eight => {
-            copy_registers!(x, regs, 0xffff_ffff, 0 1, 2 3, 4 5, 6 7);
-        }
-        _ => complete_rare(&mut regs, fid == raw::DIRECT_REQ2, x, machine),
-    }
-}
-
-/// Forwards `FFA_RUN` of a partition, and again for as long as interrupts of the proxy's own end
-/// it. Returns what EL3 gave at last.
-pub(crate) fn run(target: TargetInfo, machine: &mut impl Machine) -> Regs {
-    let mut regs = Regs::ZERO;
-    regs[0] = raw::RUN.into();
-    regs[1] = target.register();
-    machine.smc(&mut regs);
-    go_on(&mut regs, machine);
-    regs
-}
-
-/// Completions other than the wanted response: errors, interrupts, yields, ends of runs.
-///
-/// The call stays the VM's: a partition that an interrupt of the proxy's own took away from the
-/// core is run again here, and its answer completes what the VM asked for.
-#[cold]
-#[inline(never)]
-fn complete_rare(regs: &mut Regs, extended: bool, x: &mut [u64; 31], machine: &mut impl Machine) {
-    go_on(regs, machine);
-    // A response in x0-x17 to a request in x0-x7 is nothing that a VM could have asked for.
-    if layout(regs) == Layout::Eighteen && !extended {
-        Reply::error(FfaError::Aborted).write(x);
-    } else {
-        write(regs, x);
-    }
-}
-
-/// Runs a partition again that interrupts of the proxy's own took away from the core.
-fn go_on(regs: &mut Regs, machine: &mut impl Machine) {
-    while regs.w::<0>() == raw::INTERRUPT && machine.take_own_interrupts() {
-        let preempted = TargetInfo::from_register(regs[1]);
-        *regs = Regs::ZERO;
-        regs[0] = raw::RUN.into();
-        regs[1] = preempted.register();
-        machine.smc(regs);
-    }
-}
-
-/// The layout of what EL3 returned.
-pub(crate) fn layout(regs: &Regs) -> Layout {
-    contract::layout(None, regs[0])
-}
-
-/// Writes what EL3 returned into the VM's registers by the contract.
-pub(crate) fn write(regs: &Regs, x: &mut [u64; 31]) {
-    if contract::is_bare_unknown(regs[0]) {
-        Reply::error(FfaError::NotSupported).write(x);
-        return;
-    }
-    match layout(regs) {
-        // EL3 answered with something that is no completion of FF-A.
-        Layout::None | Layout::One | Layout::Four => Reply::error(FfaError::Aborted).write(x),
-        layout => contract::write(layout, regs, x),
     }
 }

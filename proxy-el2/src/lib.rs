@@ -1,17 +1,34 @@
-//! The pure core of the FF-A proxy at NS-EL2: what a VM may call, with which ids, what is forwarded
-//! to EL3 and which registers come back.
+//! The pure core of the FF-A proxy at NS-EL2: its VMs, who has which core, what a VM may call, with
+//! which ids, what is forwarded to EL3 and which registers come back.
 //!
-//! Nothing here knows hardware, allocates or is `unsafe`. The core is given a VM's registers and a
-//! way to call EL3, and says what the VM does next.
+//! Nothing here knows hardware, allocates or is `unsafe`. The core is given a vCPU's registers and
+//! says what happens next on that core of the machine ([`proxy::Next`]).
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
+pub mod availability;
 pub mod buffers;
+mod calls;
+mod cycles;
 mod discovery;
 pub mod forward;
+mod life;
 pub mod manifest;
-pub mod psci;
+mod messages;
+mod owed;
+pub mod proxy;
+mod psci;
+mod secure;
+#[cfg(feature = "snapshot")]
+mod snapshot;
+mod sync;
+pub mod vcpu;
 pub mod vm;
 
 #[cfg(test)]
 mod tests;
+
+/// The most VMs.
+pub const MAX_VMS: usize = 8;
+/// The most vCPUs of a VM.
+pub const MAX_VCPUS: usize = 8;

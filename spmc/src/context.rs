@@ -1,7 +1,8 @@
 //! Execution contexts and partitions, as the core sees them.
 
 use crate::state::{Event, Model, State, next};
-use ffa_abi::{EndpointId, Regs, Uuid, contract::Mode, id::Endpoints};
+pub use ffa_abi::messaging::{Messaging, Service};
+use ffa_abi::{EndpointId, Regs, Uuid, contract::Mode, id::Endpoints, messaging::MAX_SERVICES};
 use heapless::Vec;
 
 /// What the core needs of the machine's part of an execution context: its general registers.
@@ -285,40 +286,8 @@ impl<M> Context<M> {
     }
 }
 
-/// `messaging-method` of a partition's manifest (DEN0077A, "Partition manifest").
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Messaging(pub u32);
-
-impl Messaging {
-    /// Receives `FFA_MSG_SEND_DIRECT_REQ`.
-    pub const fn receives_direct(self) -> bool {
-        self.0 & 1 != 0
-    }
-    /// Sends `FFA_MSG_SEND_DIRECT_REQ`.
-    pub const fn sends_direct(self) -> bool {
-        self.0 & 1 << 1 != 0
-    }
-    /// Receives `FFA_MSG_SEND_DIRECT_REQ2`.
-    pub const fn receives_direct2(self) -> bool {
-        self.0 & 1 << 9 != 0
-    }
-    /// Sends `FFA_MSG_SEND_DIRECT_REQ2`.
-    pub const fn sends_direct2(self) -> bool {
-        self.0 & 1 << 10 != 0
-    }
-}
-
 /// The most services (UUIDs) of a partition.
-pub const MAX_UUIDS: usize = 16;
-
-/// A protocol that a partition offers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Service {
-    /// The protocol's UUID.
-    pub uuid: Uuid,
-    /// How messages of it are exchanged.
-    pub messaging: Messaging,
-}
+pub const MAX_UUIDS: usize = MAX_SERVICES;
 
 /// What becomes of a partition that aborts: `lifecycle-support` and `abort-action` of its manifest
 /// (DEN0077A 1.3, "Partition lifecycle").

@@ -4,10 +4,8 @@ use super::{spmc::*, told::*};
 use crate::{
     buffers::OwnPair,
     forward::{Upstream, UpstreamError},
-    vm::Machine,
 };
 use ffa_abi::{
-    EndpointId,
     FfaError::{self, *},
     Regs, Version,
     fid::raw::*,
@@ -329,18 +327,10 @@ fn without_a_map_in_the_spmc_there_is_no_discovery_for_the_vm() {
 /// An SPMC that has nothing of this.
 struct NotThere;
 
-impl Machine for NotThere {
+impl crate::forward::El3 for NotThere {
     fn smc(&mut self, regs: &mut Regs) {
         *regs = Regs::ZERO;
         regs[0] = ERROR.into();
         regs[2] = FfaError::NotSupported.register();
     }
-
-    fn console(&mut self, _: EndpointId, _: u8) {}
-
-    fn take_own_interrupts(&mut self) -> bool {
-        false
-    }
 }
-
-super::spmc::no_memory!(NotThere);

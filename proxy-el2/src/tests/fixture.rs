@@ -2,22 +2,70 @@
 
 use crate::{
     forward::Upstream,
-    vm::{Machine, Next, Vm},
+    proxy::{Machine, Next, Pe, Proxy},
+    vcpu::{Registers, Vcpu, VcpuId, VmIndex},
+    vm::VmInfo,
 };
 use core::sync::atomic::{AtomicU64, Ordering};
 use ffa_abi::{
     EndpointId, FfaError, Regs, TargetInfo, Version,
+    contract::Mode,
     fid::raw::{self, *},
     id::Endpoints,
 };
-use std::collections::VecDeque;
+use std::{collections::VecDeque, ops::Range};
 
 /// x0 to x30 of the VM.
 pub(super) type Frame = [u64; 31];
 
 pub(super) const VM: EndpointId = EndpointId(1);
-pub(super) const AFFINITY: u64 = 0x8000_0003;
+/// The affinity of its vCPU.
+pub(super) const AFFINITY: u64 = 0;
 pub(super) const SP: EndpointId = EndpointId(0x8001);
+
+/// Makes a [`Host`] the machine of a single VM.
+macro_rules! one_vm {
+    ($($name:tt)*) => {
+        impl crate::proxy::Machine<super::fixture::Gp> for $($name)* {
+            fn console(&mut self, from: ffa_abi::EndpointId, character: u8) {
+                super::fixture::Host::console(self, from, character);
+            }
+
+            fn interrupts(&mut self, chain: &[crate::vcpu::VcpuId]) -> crate::proxy::Turn {
+                assert_eq!(chain.len(), 1);
+                match super::fixture::Host::take_own_interrupts(self) {
+                    true => crate::proxy::Turn::Nobody,
+                    false => crate::proxy::Turn::Level(0),
+                }
+            }
+
+            fn has_interrupt(&mut self, _: crate::vcpu::VcpuId) -> bool {
+                false
+            }
+
+            fn timer_ns(&mut self, _: crate::vcpu::VcpuId) -> Option<u64> {
+                None
+            }
+
+            fn leave(&mut self, _: &mut crate::vcpu::Vcpu<super::fixture::Gp>) {
+                panic!("the only vCPU leaves");
+            }
+
+            fn slice(&mut self, _: bool) {
+                panic!("nobody takes the only vCPU's time");
+            }
+
+            fn kick(&mut self, _: u16) {
+                panic!("there is one core");
+            }
+
+            fn power_on(&mut self, _: u16) -> bool {
+                panic!("there is one core");
+            }
+        }
+    };
+}
+pub(super) use one_vm;
 
 /// EL3 as a list of answers, and a record of what it was asked.
 #[derive(Debug, Default)]
@@ -29,7 +77,7 @@ pub(super) struct El3 {
     pub console: Vec<(EndpointId, u8)>,
 }
 
-impl Machine for El3 {
+impl crate::forward::El3 for El3 {
     fn smc(&mut self, regs: &mut Regs) {
         self.asked.push(*regs);
         *regs = self
@@ -37,7 +85,9 @@ impl Machine for El3 {
             .pop_front()
             .expect("a call of EL3 that no test wanted");
     }
+}
 
+impl Host for El3 {
     fn console(&mut self, from: EndpointId, character: u8) {
         self.console.push((from, character));
     }
@@ -48,9 +98,85 @@ impl Machine for El3 {
 }
 
 super::spmc::no_memory!(El3);
+one_vm!(El3);
+
+/// What a machine with a single VM is asked.
+pub(super) trait Host {
+    fn console(&mut self, from: EndpointId, character: u8);
+
+    /// Whether what is pending is the proxy's own; else it is the VM's.
+    fn take_own_interrupts(&mut self) -> bool;
+}
+
+/// The general registers of a vCPU.
+#[derive(Debug)]
+pub(super) struct Gp(pub Frame);
+
+impl Registers for Gp {
+    fn x(&mut self) -> &mut Frame {
+        &mut self.0
+    }
+
+    fn start(&mut self, _entry: u64, context: u64) {
+        self.0 = [0; 31];
+        self.0[0] = context;
+    }
+}
+
+/// A proxy with a single VM that has a single vCPU.
+pub(super) struct OneVm {
+    proxy: Proxy<'static, Gp>,
+    pe: Pe<'static, Gp>,
+}
+
+impl OneVm {
+    pub fn new(id: EndpointId, memory: Range<u64>, mode: Mode) -> Self {
+        let mut proxy = Proxy::new(Upstream {
+            version: Version::OWN,
+            spm_id: EndpointId::SPMC,
+            direct2: true,
+            rx: 0,
+            info_regs: false,
+        });
+        let info = VmInfo {
+            mode,
+            ..VmInfo::primary(id, memory)
+        };
+        let vm = proxy.add(info).unwrap();
+        let vcpu = Vcpu::new(Gp([0; 31]), VcpuId { vm, vcpu: 0 });
+        // Lives as long as its test.
+        proxy.adopt(Box::leak(Box::new(vcpu))).unwrap();
+        let mut pe = Pe::new(0);
+        assert_eq!(proxy.begin(&mut pe), Next::Vcpu);
+        Self { proxy, pe }
+    }
+
+    pub fn version(&self) -> Version {
+        self.proxy.version(VmIndex(0)).unwrap()
+    }
+
+    /// The VM calls with these registers, and gets its answer in them.
+    pub fn handle(
+        &mut self,
+        upstream: &Upstream,
+        x: &mut Frame,
+        machine: &mut impl Machine<Gp>,
+    ) -> Next {
+        let Self { proxy, pe } = self;
+        proxy.upstream = *upstream;
+        pe.running().unwrap().machine.0 = *x;
+        let mut next = proxy.call(pe, machine);
+        while next == Next::El3 {
+            machine.smc(&mut pe.el3);
+            next = proxy.returned(pe, machine);
+        }
+        *x = pe.running().unwrap().machine.0;
+        next
+    }
+}
 
 pub(super) struct Fixture {
-    pub vm: Vm,
+    pub vm: OneVm,
     pub upstream: Upstream,
     pub el3: El3,
     /// The VM's registers after its last call.
@@ -69,7 +195,7 @@ impl Fixture {
     /// A VM that has not called anything.
     pub fn fresh() -> Self {
         Self {
-            vm: Vm::new(VM, AFFINITY, 0..0, ffa_abi::contract::Mode::Permissive),
+            vm: OneVm::new(VM, 0..0, Mode::Permissive),
             upstream: Upstream {
                 version: Version::V1_3,
                 spm_id: EndpointId::SPMC,
@@ -91,7 +217,7 @@ impl Fixture {
     /// The VM calls and goes on.
     #[track_caller]
     pub fn ok(&mut self, call: Frame) {
-        assert_eq!(self.call(call), Next::Resume);
+        assert_eq!(self.call(call), Next::Vcpu);
     }
 
     /// The VM calls; its call is answered without EL3, with `answer` in x0 onwards, the rest of

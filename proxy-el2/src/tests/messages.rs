@@ -1,7 +1,7 @@
 //! Direct requests and `FFA_RUN`: what reaches EL3, and what comes back to the VM.
 
+use super::fixture::OneVm;
 use super::fixture::*;
-use crate::vm::Vm;
 use ffa_abi::{
     EndpointId,
     FfaError::{InvalidParameters, NotSupported},
@@ -330,7 +330,7 @@ fn a_request_in_eight_registers_is_never_completed_in_eighteen() {
     for mode in [Mode::Permissive, Mode::SmcccStrict] {
         for version in [Version::V1_2, Version::V1_3] {
             let mut f = Fixture::fresh();
-            f.vm = Vm::new(VM, AFFINITY, 0..0, mode);
+            f.vm = OneVm::new(VM, 0..0, mode);
             f.ok(frame(&[VERSION.into(), version.raw().into()]));
             for bad in eighteen() {
                 for fid in [DIRECT_REQ_32, DIRECT_REQ_64] {

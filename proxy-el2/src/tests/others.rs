@@ -1,7 +1,7 @@
 //! Calls that are not FF-A: PSCI and SMCCC on the VM's behalf, and strangers.
 
 use super::fixture::*;
-use crate::vm::Next;
+use crate::proxy::Next;
 use ffa_abi::smccc::{self, psci};
 
 /// A call whose every other register is the VM's own business.
@@ -29,7 +29,6 @@ fn an_unknown_smc_touches_x0_and_nothing_else() {
         0x0400_0063,
         0x8600_0001,
         0xc200_0000,
-        psci::CPU_SUSPEND_32,
         0x8400_0005,
         0x8400_001f,
         0xc400_0012,
@@ -70,19 +69,15 @@ fn psci_features_are_what_is_answered() {
         psci::CPU_ON_32,
         psci::CPU_ON_64,
         psci::CPU_OFF,
+        psci::CPU_SUSPEND_32,
+        psci::CPU_SUSPEND_64,
         psci::AFFINITY_INFO_32,
         psci::AFFINITY_INFO_64,
         psci::MIGRATE_INFO_TYPE,
     ] {
         f.answered_x0(call(psci::FEATURES, &[fid.into()]), 0);
     }
-    for fid in [
-        psci::CPU_SUSPEND_32,
-        0xc400_0001,
-        0x8400_0012,
-        0,
-        0xffff_ffff,
-    ] {
+    for fid in [0x8400_0012u32, 0, 0xffff_ffff] {
         f.answered_x0(call(psci::FEATURES, &[fid.into()]), NOT_SUPPORTED);
     }
     f.answered_x0(call(psci::VERSION, &[]), psci::V1_1);
@@ -99,7 +94,7 @@ fn the_only_core_is_on_and_there_is_no_other() {
     let high = AFFINITY | 1 << 40;
     f.answered_x0(call(psci::CPU_ON_32, &[high]), on & 0xffff_ffff);
     f.answered_x0(call(psci::CPU_ON_64, &[high]), wide_invalid);
-    for other in [0, 1, AFFINITY ^ 1] {
+    for other in [1, 8, 1 << 8, 0x8000_0000] {
         f.answered_x0(call(psci::CPU_ON_64, &[other]), wide_invalid);
         f.answered_x0(call(psci::CPU_ON_32, &[other]), INVALID);
         f.answered_x0(call(psci::AFFINITY_INFO_64, &[other, 0]), wide_invalid);
@@ -110,6 +105,11 @@ fn the_only_core_is_on_and_there_is_no_other() {
     f.answered_x0(call(psci::AFFINITY_INFO_64, &[AFFINITY, 1]), wide_invalid);
     f.answered_x0(call(psci::CPU_OFF, &[]), u64::from(psci::DENIED as u32));
     f.answered_x0(call(psci::MIGRATE_INFO_TYPE, &[]), 2);
+    // It waits as long as its core does, and has succeeded then.
+    for suspend in [psci::CPU_SUSPEND_32, psci::CPU_SUSPEND_64] {
+        assert_eq!(f.call(call(suspend, &[])), Next::Idle);
+        assert_eq!(f.x[0], 0);
+    }
 }
 
 #[test]

@@ -2,13 +2,13 @@
 //! own.
 
 use super::{
-    fixture::{AFFINITY, Frame, VM, frame},
+    fixture::{Frame, Host, OneVm, VM, frame, one_vm},
     told::*,
 };
 use crate::{
     buffers::{Memory, OwnPair, Unreachable},
     forward::Upstream,
-    vm::{Machine, Next, Vm},
+    proxy::Next,
 };
 use core::ops::Range;
 use ffa_abi::{
@@ -130,7 +130,7 @@ impl Spmc {
     }
 }
 
-impl Machine for Spmc {
+impl crate::forward::El3 for Spmc {
     fn smc(&mut self, regs: &mut Regs) {
         self.asked.push(*regs);
         let fid = regs.w::<0>();
@@ -141,13 +141,17 @@ impl Machine for Spmc {
             tamper(fid, regs, &mut self.rx);
         }
     }
+}
 
+impl Host for Spmc {
     fn console(&mut self, _: EndpointId, _: u8) {}
 
     fn take_own_interrupts(&mut self) -> bool {
         false
     }
 }
+
+one_vm!(Spmc);
 
 impl Spmc {
     /// Where open memory is in `memory`. The core asks for nothing else.
@@ -233,7 +237,7 @@ pub(super) use no_memory;
 
 /// A VM, the proxy, and that SPMC.
 pub(super) struct Rig {
-    pub vm: Vm,
+    pub vm: OneVm,
     pub upstream: Upstream,
     pub spmc: Spmc,
     pub x: Frame,
@@ -271,7 +275,7 @@ impl Rig {
         upstream.map_buffers(OWN, &mut spmc).unwrap();
         let memory = BASE..BASE + PAGES * 4096;
         let mut rig = Self {
-            vm: Vm::new(VM, AFFINITY, memory, Mode::Permissive),
+            vm: OneVm::new(VM, memory, Mode::Permissive),
             upstream,
             spmc,
             x: [0; 31],
@@ -288,7 +292,7 @@ impl Rig {
         let call = frame(args);
         self.x = call;
         let next = self.vm.handle(&self.upstream, &mut self.x, &mut self.spmc);
-        assert_eq!(next, Next::Resume);
+        assert_eq!(next, Next::Vcpu);
         call
     }
 

@@ -1,7 +1,7 @@
 //! A VM in strict mode, and the 64-bit form of `FFA_RUN`.
 
+use super::fixture::OneVm;
 use super::fixture::{Fixture, SP, VM, frame};
-use crate::vm::Vm;
 use ffa_abi::{
     EndpointId, FfaError, Regs, TargetInfo, Version,
     contract::Mode,
@@ -54,7 +54,7 @@ fn response() -> Regs {
 
 fn strict() -> Fixture {
     let mut f = Fixture::fresh();
-    f.vm = Vm::new(VM, super::fixture::AFFINITY, 0..0, Mode::SmcccStrict);
+    f.vm = OneVm::new(VM, 0..0, Mode::SmcccStrict);
     f.ok(frame(&[VERSION.into(), Version::V1_2.raw().into()]));
     f
 }

@@ -84,7 +84,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
             // The SPMD relays versions as framework messages; one that forwards the call itself
             // gets the same answer.
             Call::Version(requested) => {
-                return answer(pe, self.normal_world.negotiate(requested));
+                return answer(pe, self.normal_world.negotiate(requested, Version::OWN));
             }
             Call::DirectReq {
                 wide,
@@ -158,7 +158,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
         let (id, status) = match u32::from(id) {
             message::VERSION_REQUEST => {
                 let requested = Version::from_raw(pe.nwd.w::<3>());
-                let reply = self.normal_world.negotiate(requested);
+                let reply = self.normal_world.negotiate(requested, Version::OWN);
                 (message::VERSION_RESPONSE, reply.values()[0])
             }
             message::PSCI_REQUEST => (message::POWER_RESPONSE, self.power(pe)),

@@ -37,7 +37,7 @@ use crate::{
     sync::Mutex,
 };
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use ffa_abi::{EndpointId, Regs, Reply, TargetInfo, Uuid, Version, contract::Mode};
+use ffa_abi::{EndpointId, Negotiated, Regs, Reply, TargetInfo, Uuid, Version, contract::Mode};
 use heapless::Vec;
 use life::Life;
 use mailbox::{Mailbox, NormalWorldMailboxes};
@@ -98,72 +98,6 @@ impl Outcome {
     #[inline(always)]
     const fn to(next: Next) -> Self {
         Self { next, left: None }
-    }
-}
-
-/// An endpoint's negotiated version, and whether it may still change: bit 31 says that another call
-/// was made since. 0 is the version 1.0 of one that has neither asked nor called.
-#[derive(Debug)]
-struct Negotiated(AtomicU32);
-
-impl Negotiated {
-    const LOCKED: u32 = 1 << 31;
-
-    const fn new(version: Version) -> Self {
-        Self(AtomicU32::new(version.raw()))
-    }
-
-    #[inline(always)]
-    fn get(&self) -> Version {
-        // All versions have the bits of 1.0, and one that never asked has that.
-        let word = self.0.load(Ordering::Relaxed) & !Self::LOCKED;
-        Version::from_raw(word | Version::V1_0.raw()).unwrap_or(Version::V1_0)
-    }
-
-    /// Of one that is taken to be of version 1.0 if it never asks.
-    const fn unasked() -> Self {
-        Self(AtomicU32::new(0))
-    }
-
-    /// Whether it has neither asked nor called.
-    fn is_unasked(&self) -> bool {
-        self.0.load(Ordering::Relaxed) == 0
-    }
-
-    /// Whether the version is fixed, and not lower than `version`.
-    #[inline(always)]
-    fn is_locked_at(&self, version: Version) -> bool {
-        self.0.load(Ordering::Relaxed) >= Self::LOCKED | version.raw()
-    }
-
-    /// Nothing was called yet, and the version is this one.
-    fn forget(&self, version: Version) {
-        self.0.store(version.raw(), Ordering::Relaxed);
-    }
-
-    /// Any call but `FFA_VERSION` fixes the version.
-    #[inline(always)]
-    fn lock(&self) {
-        if self.0.load(Ordering::Relaxed) & Self::LOCKED == 0 {
-            // The bits of 1.0 are for one that never asked.
-            self.0
-                .fetch_or(Self::LOCKED | Version::V1_0.raw(), Ordering::Relaxed);
-        }
-    }
-
-    /// `FFA_VERSION`: the answer, after having noted the caller's version if it is served.
-    fn negotiate(&self, requested: Option<Version>) -> Reply {
-        let Some(version) = requested.filter(|version| Version::OWN.serves(*version)) else {
-            return Reply::Version(None);
-        };
-        // Two cores may negotiate at once, or one while the other makes its first call.
-        let noted = self
-            .0
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |word| {
-                let fixed = word & Self::LOCKED;
-                (fixed == 0 || word == version.raw() | fixed).then_some(version.raw() | fixed)
-            });
-        Reply::Version(noted.ok().map(|_| Version::OWN))
     }
 }
 
@@ -232,7 +166,7 @@ impl<M> Partition<'_, M> {
     /// one after the other, so that what the short way knows is of the version that holds.
     fn negotiate(&self, requested: Option<Version>) -> Reply {
         let turn = self.parked.lock();
-        let reply = self.version.negotiate(requested);
+        let reply = self.version.negotiate(requested, Version::OWN);
         if self.life.is_alive() {
             self.open.work_out(&self.info, self.version.get());
         }

@@ -14,7 +14,7 @@ fn a_version_and_a_first_call_in_either_order_leave_the_version_and_the_lock() {
     for old in VERSIONS {
         for new in VERSIONS {
             let version = Negotiated::new(old);
-            assert_eq!(version.negotiate(Some(new)), YES);
+            assert_eq!(version.negotiate(Some(new), Version::OWN), YES);
             assert!(!version.is_locked_at(Version::V1_0));
             version.lock();
             assert_eq!(version.get(), new);
@@ -22,7 +22,7 @@ fn a_version_and_a_first_call_in_either_order_leave_the_version_and_the_lock() {
             let version = Negotiated::new(old);
             version.lock();
             let answer = if old == new { YES } else { NO };
-            assert_eq!(version.negotiate(Some(new)), answer);
+            assert_eq!(version.negotiate(Some(new), Version::OWN), answer);
             assert_eq!(version.get(), old);
 
             for version in [Negotiated::new(old), Negotiated::new(new)] {
@@ -30,8 +30,8 @@ fn a_version_and_a_first_call_in_either_order_leave_the_version_and_the_lock() {
                 let locked = version.get();
                 // Any number of first calls, and a version that is refused, change nothing.
                 version.lock();
-                assert_eq!(version.negotiate(None), NO);
-                assert_eq!(version.negotiate(Some(locked)), YES);
+                assert_eq!(version.negotiate(None, Version::OWN), NO);
+                assert_eq!(version.negotiate(Some(locked), Version::OWN), YES);
                 for at in VERSIONS {
                     assert_eq!(version.is_locked_at(at), at <= locked, "{at:?} {locked:?}");
                 }
@@ -78,7 +78,7 @@ fn a_version_and_a_first_call_at_once_are_one_after_the_other() {
         });
         for (n, (version, _, new)) in rounds.iter().enumerate() {
             meeting.wait(n + 1);
-            answers.push(version.negotiate(Some(*new)));
+            answers.push(version.negotiate(Some(*new), Version::OWN));
         }
     });
     for ((version, old, new), answer) in rounds.into_iter().zip(answers) {

@@ -1,0 +1,97 @@
+//! The end of a VM: `FFA_ABORT`, an SError, or its own wish. It leaves nothing behind: callers get
+//! ABORTED, its buffers are closed, what it had asked of partitions is answered into the void.
+
+use crate::{
+    availability::{self, Event as Told},
+    proxy::{Machine, Next, Pe, Proxy},
+    vcpu::{Registers, VmIndex, Waits},
+};
+use ffa_abi::{FfaError, Reply};
+
+impl<'v, R: Registers> Proxy<'v, R> {
+    /// The vCPU that runs can't be trusted any more (an SError): its VM ends.
+    pub fn abort(&self, pe: &mut Pe<'v, R>, machine: &mut impl Machine<R>) -> Next {
+        match pe.running_id() {
+            Some(id) => self.end(pe, id.vm, machine),
+            None => self.begin(pe),
+        }
+    }
+
+    /// A VM ends. If it is the primary, so does everything.
+    pub(crate) fn end(
+        &self,
+        pe: &mut Pe<'v, R>,
+        index: VmIndex,
+        machine: &mut impl Machine<R>,
+    ) -> Next {
+        let Some(vm) = self.vm(index) else {
+            return Next::Vcpu;
+        };
+        if vm.info.primary {
+            return Next::PowerOff;
+        }
+        if vm.end() {
+            // What is parked dies here; what another core has dies there, as soon as it looks.
+            for place in &vm.parked {
+                if let Some(vcpu) = &mut *place.lock() {
+                    vcpu.die();
+                }
+            }
+            vm.close_buffers(machine);
+            for core in self.cores().filter(|core| *core != pe.index) {
+                machine.kick(core);
+            }
+            self.tell(Told::Destroyed, index, machine);
+        }
+        match self.lowest_dead(pe) {
+            Some(level) => self.reap(pe, level, machine),
+            None => Next::Vcpu,
+        }
+    }
+
+    /// The cores that VMs may run on: those of the primary's vCPUs.
+    fn cores(&self) -> impl Iterator<Item = u16> + '_ {
+        let primary = self.vms.iter().filter(|vm| vm.info.primary);
+        primary.flat_map(|vm| vm.info.cores.iter().flatten().copied())
+    }
+
+    /// The lowest member of this core's chain whose VM has ended.
+    pub(crate) fn lowest_dead(&self, pe: &Pe<'v, R>) -> Option<usize> {
+        pe.chain.iter().position(|vcpu| self.is_dead(vcpu.id().vm))
+    }
+
+    /// Takes a vCPU whose VM has ended off the chain, and whom it had called; its caller gets
+    /// ABORTED.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn reap(
+        &self,
+        pe: &mut Pe<'v, R>,
+        level: usize,
+        machine: &mut impl Machine<R>,
+    ) -> Next {
+        if level == 0 {
+            return Next::PowerOff;
+        }
+        self.take_off(pe, level.saturating_add(1), machine);
+        if let Some(vcpu) = pe.running() {
+            // A partition that works for it is run to its end by who needs it next.
+            if let Waits::Partition { preempted, .. } = vcpu.waits {
+                let vm = vcpu.id().vm;
+                self.owed.lock().note(preempted, vm);
+            }
+            vcpu.die();
+        }
+        self.give_back(pe, Reply::error(FfaError::Aborted), machine)
+    }
+
+    /// Tells the partitions that subscribed that a VM was created or destroyed.
+    pub fn tell(&self, what: Told, index: VmIndex, machine: &mut impl Machine<R>) {
+        let Some(vm) = self.vm(index) else { return };
+        let _rx = self.rx.lock();
+        let id = vm.info.id;
+        availability::announce(what, id, 0, &self.upstream, machine, |machine, told| {
+            machine.told(id, told.partition, told.problem);
+        });
+    }
+}

@@ -1,0 +1,438 @@
+//! VMs and partitions: forwarding to EL3, and completing a VM's call with what comes back by the
+//! register contract.
+//!
+//! The call stays the VM's. A partition that an interrupt of the proxy's own took off the core is run
+//! again here, and its answer completes what the VM asked for; so is one that was taken off with the
+//! VM, when that one runs again. A VM sees `FFA_INTERRUPT` for an interrupt of its own only.
+
+use crate::{
+    owed::Debt,
+    proxy::{Machine, Next, Pe, Proxy, Turn},
+    vcpu::{Kept, Registers, Secure, State, Vcpu, VmIndex, Waits},
+};
+use ffa_abi::{
+    EndpointId, FfaError, Regs, Reply, TargetInfo, Version,
+    contract::{self, Layout, Peer, Undeliverable},
+    copy_registers,
+    fid::raw,
+    id::Endpoints,
+};
+
+/// x0-x17 of a direct request as EL3 gets it: what the VM's call carries, and nothing else of it.
+#[inline(always)]
+fn request(fid: u32, x: &[u64; 31], regs: &mut Regs) {
+    let ids = x[1] & 0xffff_ffff;
+    if fid == raw::DIRECT_REQ2 {
+        copy_registers!(regs, x, u64::MAX, 2 3, 4 5, 6 7, 8 9, 10 11, 12 13, 14 15, 16 17);
+    } else {
+        let mask = if fid == raw::DIRECT_REQ_64 {
+            u64::MAX
+        } else {
+            0xffff_ffff
+        };
+        regs[2] = 0;
+        regs[3] = x[3] & mask;
+        copy_registers!(regs, x, mask, 4 5, 6 7);
+        // Not the VM's business on the way back, and nothing of it on the way there.
+        copy_registers!(regs, [0u64; 18], 0, 8 9, 10 11, 12 13, 14 15, 16 17);
+    }
+    regs[0] = fid.into();
+    regs[1] = ids;
+}
+
+/// `FFA_RUN` as EL3 gets it: always the 32-bit form, it knows no other.
+fn run(target: TargetInfo) -> Regs {
+    let mut regs = Regs::ZERO;
+    regs[0] = raw::RUN.into();
+    regs[1] = target.register();
+    regs
+}
+
+/// Writes what EL3 returned into the VM's registers by the contract.
+fn write(regs: &Regs, x: &mut [u64; 31]) {
+    if contract::is_bare_unknown(regs[0]) {
+        Reply::error(FfaError::NotSupported).write(x);
+        return;
+    }
+    match layout(regs) {
+        // EL3 answered with something that is no completion of FF-A.
+        Layout::None | Layout::One | Layout::Four => Reply::error(FfaError::Aborted).write(x),
+        layout => contract::write(layout, regs, x),
+    }
+}
+
+/// The layout of what EL3 returned.
+fn layout(regs: &Regs) -> Layout {
+    contract::layout(None, regs[0])
+}
+
+/// Who is told of an answer; `None` for what is none.
+fn answered(regs: &Regs) -> Option<EndpointId> {
+    matches!(
+        regs.w::<0>(),
+        raw::DIRECT_RESP_32 | raw::DIRECT_RESP_64 | raw::DIRECT_RESP2
+    )
+    .then(|| Endpoints::from_register(regs[1]).receiver)
+}
+
+/// Whether an error leaves the partition with what it owes.
+fn goes_on_owing(regs: &Regs) -> bool {
+    regs.w::<0>() == raw::ERROR
+        && matches!(
+            FfaError::from_register(regs[2]),
+            Some(FfaError::Busy | FfaError::Denied | FfaError::Retry | FfaError::NoMemory)
+        )
+}
+
+impl<'v, R: Registers> Proxy<'v, R> {
+    /// Has EL3 forward a checked direct request of the vCPU that runs.
+    #[inline(always)]
+    pub(crate) fn request_partition(&self, pe: &mut Pe<'v, R>, fid: u32) -> Next {
+        let Pe {
+            chain,
+            el3,
+            pending,
+            ..
+        } = pe;
+        let Some(vcpu) = chain.last_mut() else {
+            return Next::Idle;
+        };
+        let x = vcpu.machine.x();
+        request(fid, x, el3);
+        *pending = Some(Secure::Request {
+            fid,
+            to: Endpoints::from_register(x[1]).receiver,
+        });
+        Next::El3
+    }
+
+    /// `FFA_RUN` of a partition by the vCPU that runs. An error changes nothing.
+    pub(crate) fn run_partition(
+        &self,
+        pe: &mut Pe<'v, R>,
+        target: TargetInfo,
+        wide: bool,
+    ) -> Result<Next, FfaError> {
+        let id = pe.running_id().ok_or(FfaError::Denied)?;
+        let vcpu = pe.running().ok_or(FfaError::Denied)?;
+        if fetch_kept(vcpu, target.endpoint, wide)? {
+            return Ok(Next::Vcpu);
+        }
+        let debt = self.owed.lock().debt(target);
+        match debt {
+            Debt::None => {}
+            Debt::To(to) if to == id.vm || self.is_dead(to) => {}
+            Debt::Answered(to) if self.is_dead(to) => {
+                self.owed.lock().settle(target);
+            }
+            Debt::Answered(to) if to == id.vm => {
+                let answer = self.owed.lock().settle(target).ok_or(FfaError::Busy)?;
+                self.deliver(pe, &answer, wide);
+                return Ok(Next::Vcpu);
+            }
+            // It works for another VM, whose affair it is.
+            Debt::To(_) | Debt::Answered(_) => return Err(FfaError::Denied),
+        }
+        pe.el3 = run(target);
+        pe.pending = Some(Secure::Run { wide, target });
+        Ok(Next::El3)
+    }
+
+    /// A vCPU that was taken off the core in the midst of a partition's work runs again: so does
+    /// the partition.
+    pub(crate) fn run_again(
+        &self,
+        pe: &mut Pe<'v, R>,
+        call: Secure,
+        preempted: TargetInfo,
+    ) -> Next {
+        let Some(id) = pe.running_id() else {
+            return Next::Idle;
+        };
+        pe.pending = Some(call);
+        let mut owed = self.owed.lock();
+        if owed.debt(preempted) == Debt::Answered(id.vm)
+            && let Some(answer) = owed.settle(preempted)
+        {
+            drop(owed);
+            pe.el3 = answer;
+            return self.complete(pe);
+        }
+        pe.el3 = run(preempted);
+        Next::El3
+    }
+
+    /// EL3 came back; what it returned is in [`Pe::el3`].
+    #[inline(always)]
+    pub fn returned(&self, pe: &mut Pe<'v, R>, machine: &mut impl Machine<R>) -> Next {
+        // The one completion that a request of a kind wants; x8-x17 are written for no other.
+        if let Some(Secure::Request { fid, .. }) = pe.pending {
+            let Pe { chain, el3, .. } = pe;
+            let Some(vcpu) = chain.last_mut() else {
+                return Next::Idle;
+            };
+            let own = Endpoints::from_register(el3[1]).receiver == vcpu.endpoint;
+            let x = vcpu.machine.x();
+            match (fid, el3.w::<0>()) {
+                (raw::DIRECT_REQ2, raw::DIRECT_RESP2)
+                    if own && contract::message_layout(true, true) == Layout::Eighteen =>
+                {
+                    copy_registers!(x, el3, u64::MAX, 0 1, 2 3, 4 5, 6 7, 8 9, 10 11, 12 13, 14 15, 16 17);
+                    pe.pending = None;
+                    return Next::Vcpu;
+                }
+                (_, raw::DIRECT_RESP_64)
+                    if own && contract::message_layout(false, true) == Layout::Eight =>
+                {
+                    copy_registers!(x, el3, u64::MAX, 0 1, 2 3, 4 5, 6 7);
+                    pe.pending = None;
+                    return Next::Vcpu;
+                }
+                (_, raw::DIRECT_RESP_32)
+                    if own && contract::message_layout(false, false) == Layout::Eight =>
+                {
+                    copy_registers!(x, el3, 0xffff_ffff, 0 1, 2 3, 4 5, 6 7);
+                    pe.pending = None;
+                    return Next::Vcpu;
+                }
+                _ => {}
+            }
+        }
+        self.returned_rare(pe, machine)
+    }
+
+    /// Completions other than the wanted response: errors, interrupts, yields, ends of runs.
+    #[cold]
+    #[inline(never)]
+    fn returned_rare(&self, pe: &mut Pe<'v, R>, machine: &mut impl Machine<R>) -> Next {
+        if pe.el3.w::<0>() != raw::INTERRUPT {
+            return self.complete(pe);
+        }
+        let preempted = TargetInfo::from_register(pe.el3[1]);
+        let turn = machine.interrupts(&pe.chain());
+        let Some(id) = pe.running_id() else {
+            return Next::Idle;
+        };
+        let top = pe.chain.len().saturating_sub(1);
+        if let Some(call) = pe.pending
+            && let Some(level) = self.lowest_dead(pe)
+        {
+            self.leave_partition(pe, call, preempted, id.vm);
+            return self.reap(pe, level, machine);
+        }
+        match (turn, pe.pending) {
+            (Turn::Nobody, Some(_)) => {
+                pe.el3 = run(preempted);
+                Next::El3
+            }
+            (Turn::Level(level), Some(call)) if level < top => {
+                self.leave_partition(pe, call, preempted, id.vm);
+                self.unwind(pe, level, machine);
+                Next::Vcpu
+            }
+            // If there was no interrupt at all it is the VM's turn too, or a partition that cannot
+            // go on would keep the VM from the core.
+            _ => self.complete(pe),
+        }
+    }
+
+    /// A partition's work for the vCPU that runs ends for now, and is gone on with before that one
+    /// goes on.
+    fn leave_partition(
+        &self,
+        pe: &mut Pe<'v, R>,
+        call: Secure,
+        preempted: TargetInfo,
+        vm: VmIndex,
+    ) {
+        pe.pending = None;
+        if let Secure::Drain { .. } = call {
+            // What waits behind it has not begun: it is tried again when somebody asks for it.
+            if let Some(vcpu) = pe.running() {
+                Reply::error(FfaError::Busy).write(vcpu.machine.x());
+            }
+            return;
+        }
+        self.owed.lock().note(preempted, vm);
+        if let Some(vcpu) = pe.running() {
+            vcpu.waits = Waits::Partition { call, preempted };
+        }
+    }
+
+    /// Completes the VM's call with what EL3 returned.
+    fn complete(&self, pe: &mut Pe<'v, R>) -> Next {
+        let Some(call) = pe.pending.take() else {
+            return Next::Vcpu;
+        };
+        let Some(id) = pe.running_id() else {
+            return Next::Idle;
+        };
+        if let Some(vcpu) = pe.running() {
+            vcpu.waits = Waits::Cycles;
+        }
+        let regs = pe.el3;
+        match call {
+            Secure::Request { fid, to } => self.complete_request(pe, id.vm, fid, to, &regs),
+            Secure::Run { wide, target } => {
+                self.complete_run(pe, id.vm, wide, target, &regs);
+                Next::Vcpu
+            }
+            Secure::Drain { fid, target } => {
+                if !matches!(regs.w::<0>(), raw::INTERRUPT | raw::YIELD) && !goes_on_owing(&regs) {
+                    self.owed.lock().settle(target);
+                    return self.request_partition(pe, fid);
+                }
+                if let Some(vcpu) = pe.running() {
+                    Reply::error(FfaError::Busy).write(vcpu.machine.x());
+                }
+                Next::Vcpu
+            }
+        }
+    }
+
+    fn complete_request(
+        &self,
+        pe: &mut Pe<'v, R>,
+        vm: VmIndex,
+        fid: u32,
+        to: EndpointId,
+        regs: &Regs,
+    ) -> Next {
+        match regs.w::<0>() {
+            raw::INTERRUPT | raw::YIELD => {
+                let target = TargetInfo::from_register(regs[1]);
+                self.owed.lock().note(target, vm);
+            }
+            raw::ERROR if FfaError::from_register(regs[2]) == Some(FfaError::Busy) => {
+                // Perhaps it still works for a VM that is no more.
+                let orphan = self.owed.lock().orphan(to, |vm| self.is_dead(vm));
+                if let Some(target) = orphan {
+                    pe.el3 = run(target);
+                    pe.pending = Some(Secure::Drain { fid, target });
+                    return Next::El3;
+                }
+            }
+            _ => {}
+        }
+        let Some(own) = self.vm(vm).map(|vm| vm.info.id) else {
+            return Next::Idle;
+        };
+        let foreign = answered(regs).is_some_and(|receiver| receiver != own);
+        if let Some(vcpu) = pe.running() {
+            let x = vcpu.machine.x();
+            // A response in x0-x17 to a request in x0-x7 is nothing that a VM could have asked for,
+            // and nor is an answer to somebody else.
+            let extended = fid == raw::DIRECT_REQ2;
+            if foreign || (layout(regs) == Layout::Eighteen && !extended) {
+                Reply::error(FfaError::Aborted).write(x);
+            } else {
+                write(regs, x);
+            }
+        }
+        Next::Vcpu
+    }
+
+    fn complete_run(
+        &self,
+        pe: &mut Pe<'v, R>,
+        vm: VmIndex,
+        wide: bool,
+        target: TargetInfo,
+        regs: &Regs,
+    ) {
+        let own = self.vm(vm).map(|vm| vm.info.id);
+        if let Some(receiver) = answered(regs) {
+            let mut owed = self.owed.lock();
+            owed.settle(target);
+            if Some(receiver) != own {
+                // Whose answer it is was not noted yet when the partition was run.
+                let to = self.find(receiver).filter(|to| !self.is_dead(*to));
+                let reply = match to {
+                    Some(to) => {
+                        owed.keep(target, to, *regs);
+                        Reply::error(FfaError::Denied)
+                    }
+                    // Into the void: what is left to tell is that the partition waits.
+                    None => Reply::msg_wait(),
+                };
+                drop(owed);
+                if let Some(vcpu) = pe.running() {
+                    reply.write(vcpu.machine.x());
+                }
+                return;
+            }
+        } else if !matches!(regs.w::<0>(), raw::INTERRUPT | raw::YIELD) && !goes_on_owing(regs) {
+            self.owed.lock().settle(target);
+        }
+        self.deliver(pe, regs, wide);
+    }
+
+    /// Completes `FFA_RUN` of a partition, in the form `wide`, with what EL3 returned; keeps what a
+    /// strict VM can't be given in it.
+    fn deliver(&self, pe: &mut Pe<'v, R>, regs: &Regs, wide: bool) {
+        let Some(peer) = self.running_vm(pe).map(|vm| vm.peer()) else {
+            return;
+        };
+        let Some(vcpu) = pe.running() else { return };
+        if let Err(error) = deliver(vcpu, peer, regs, wide) {
+            Reply::error(error).write(vcpu.machine.x());
+        }
+    }
+}
+
+/// Writes a completion of `FFA_RUN`, in the form `wide`, into a vCPU's registers, or keeps it for the
+/// 64-bit form.
+pub(crate) fn deliver<R: Registers>(
+    vcpu: &mut Vcpu<R>,
+    peer: Peer,
+    regs: &Regs,
+    wide: bool,
+) -> Result<(), FfaError> {
+    debug_assert_eq!(vcpu.state(), State::Running);
+    match contract::deliverable(peer, wide, layout(regs)) {
+        Ok(()) => {
+            write(regs, vcpu.machine.x());
+            Ok(())
+        }
+        // The place is free: it was looked at before.
+        Err(Undeliverable::Strict) => {
+            vcpu.kept = Some(Kept {
+                from: Endpoints::from_register(regs[1]).sender,
+                message: *regs,
+            });
+            Err(FfaError::Denied)
+        }
+        Err(Undeliverable::Version) => Err(FfaError::Aborted),
+    }
+}
+
+/// `FFA_RUN` of `from`, when a response is kept: it is fetched by the 64-bit form, and nothing else
+/// is run in the 32-bit form before. `true` if it was fetched.
+pub(crate) fn fetch_kept<R: Registers>(
+    vcpu: &mut Vcpu<R>,
+    from: EndpointId,
+    wide: bool,
+) -> Result<bool, FfaError> {
+    let Some(kept) = vcpu.kept else {
+        return Ok(false);
+    };
+    // Two may owe it a response. There is one place: what is kept is fetched first.
+    if !wide {
+        return Err(FfaError::Denied);
+    }
+    if kept.from != from {
+        return Ok(false);
+    }
+    contract::write(
+        contract::message_layout(true, true),
+        &kept.message,
+        vcpu.machine.x(),
+    );
+    vcpu.kept = None;
+    Ok(true)
+}
+
+/// Whether a VM of this version is offered messages in x0-x17.
+pub(crate) fn has_direct2(version: Version, upstream_direct2: bool) -> bool {
+    version.has_extended_registers() && upstream_direct2
+}

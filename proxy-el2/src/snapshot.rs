@@ -1,0 +1,67 @@
+//! Taking the state of the proxy apart and putting it together again, for the search of all states.
+
+use crate::{
+    MAX_VMS,
+    owed::Owed,
+    proxy::{Pe, Proxy},
+    vcpu::{Registers, Secure, Vcpu, VcpuId, VmIndex},
+};
+use heapless::Vec;
+
+/// What is noted of a VM: its version and whether that is fixed, and whether it has ended.
+pub type VmNote = (u32, bool);
+
+/// What partitions owe, as an opaque value that can be compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwedNote(Owed);
+
+impl<'v, R: Registers> Proxy<'v, R> {
+    /// Takes a parked vCPU.
+    pub fn unpark(&self, id: VcpuId) -> Option<&'v mut Vcpu<R>> {
+        self.place(id)?.lock().take()
+    }
+
+    /// Parks a vCPU, in whatever state.
+    pub fn put_back(&self, vcpu: &'v mut Vcpu<R>) {
+        if let Some(place) = self.place(vcpu.id()) {
+            *place.lock() = Some(vcpu);
+        }
+    }
+
+    /// What is noted of a VM.
+    pub fn note_vm(&self, vm: VmIndex) -> Option<VmNote> {
+        let vm = self.vm(vm)?;
+        Some((vm.version.raw(), vm.is_dead()))
+    }
+
+    /// Goes on from what was noted of a VM.
+    pub fn restore_vm(&self, vm: VmIndex, note: VmNote) {
+        if let Some(vm) = self.vm(vm) {
+            vm.version.set_raw(note.0);
+            vm.revive(note.1);
+        }
+    }
+
+    /// What partitions owe.
+    pub fn note_owed(&self) -> OwedNote {
+        OwedNote(self.owed.lock().clone())
+    }
+
+    /// Goes on from what was noted of that.
+    pub fn restore_owed(&self, note: &OwedNote) {
+        self.owed.lock().clone_from(&note.0);
+    }
+}
+
+impl<'v, R: Registers> Pe<'v, R> {
+    /// Takes the whole chain, the first one first, and what EL3 is called for.
+    pub fn take_apart(&mut self) -> (Vec<&'v mut Vcpu<R>, MAX_VMS>, Option<Secure>) {
+        (core::mem::take(&mut self.chain), self.pending.take())
+    }
+
+    /// The reverse of [`take_apart`](Self::take_apart).
+    pub fn put_together(&mut self, chain: Vec<&'v mut Vcpu<R>, MAX_VMS>, pending: Option<Secure>) {
+        self.chain = chain;
+        self.pending = pending;
+    }
+}
