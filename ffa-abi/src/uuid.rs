@@ -54,6 +54,32 @@ impl Uuid {
         ]
     }
 
+    /// Reads the text form as manifests have it: 8, 4, 4, 4 and 12 hexadecimal digits. `None` for any
+    /// other text.
+    ///
+    /// The digits are the four words of [`from_words`](Self::from_words), written one behind the
+    /// other, so that "b4b5671e-4a90-…" and `<0xb4b5671e 0x4a90…>` are the same service, as Hafnium
+    /// reads them. It is not what [`Display`](fmt::Display) writes: that has the order of the bytes,
+    /// in which each word's bytes are swapped.
+    pub fn from_manifest_text(text: &str) -> Option<Self> {
+        let mut bits: u128 = 0;
+        let mut groups = text.split('-');
+        for length in [8, 4, 4, 4, 12] {
+            let group = groups.next()?;
+            if group.len() != length {
+                return None;
+            }
+            for digit in group.chars() {
+                bits = bits << 4 | u128::from(digit.to_digit(16)?);
+            }
+        }
+        if groups.next().is_some() {
+            return None;
+        }
+        let word = |shift: u32| (bits >> shift) as u32;
+        Some(Self::from_words([word(96), word(64), word(32), word(0)]))
+    }
+
     /// Whether this is the nil UUID.
     pub fn is_nil(self) -> bool {
         u128::from_le_bytes(self.0) == 0
@@ -100,5 +126,22 @@ mod tests {
         assert_eq!(low, 0x0706_0504_0302_0100);
         assert_eq!(uuid.to_string(), "00010203-0405-0607-0809-0a0b0c0d0e0f");
         assert!(Uuid::NIL.is_nil() && !uuid.is_nil());
+    }
+
+    #[test]
+    fn a_manifests_text_and_its_words_are_the_same() {
+        let words = Uuid::from_words([0xb4b5_671e, 0x4a90_4fe1, 0xb81f_fb13, 0xdae1_dacb]);
+        let text = "b4b5671e-4a90-4fe1-b81f-fb13dae1dacb";
+        assert_eq!(Uuid::from_manifest_text(text), Some(words));
+        for wrong in [
+            "",
+            "b4b5671e-4a90-4fe1-b81f-fb13dae1dac",
+            "b4b5671e-4a90-4fe1-b81f-fb13dae1dacb-",
+            "b4b5671e_4a90-4fe1-b81f-fb13dae1dacb",
+            "b4b5671e-4a90-4fe1-b81f-fb13dae1dacg",
+            "b4b5671e4a90-4fe1-b81f-fb13dae1dacb-",
+        ] {
+            assert_eq!(Uuid::from_manifest_text(wrong), None, "{wrong}");
+        }
     }
 }

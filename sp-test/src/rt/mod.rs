@@ -1,20 +1,24 @@
 //! The runtime of the test images: entry, vectors, calls, console, faults, vector registers, one
 //! timer interrupt.
 //!
-//! It owns the machine as far as these images use it: one CPU, MMU off, interrupts masked, EL1 or
-//! EL2 as found. With the MMU off all memory is Device, so there are no exclusives: shared state is
+//! It owns the machine as far as these images use it: one CPU (VMs may have [more](cores)), MMU off,
+//! interrupts masked but where an image [takes](irq) them, EL1 or EL2 as found. With the MMU off all memory is Device, so there are no exclusives: shared state is
 //! in atomics that are only loaded and stored. It knows no FF-A beyond FFA_CONSOLE_LOG.
 
 pub mod call;
 pub mod console;
+pub mod cores;
 pub mod entry;
 pub mod fault;
 pub mod fp;
+pub mod gic;
 pub mod id;
 pub mod interrupt;
+pub mod irq;
 pub mod mmu;
 pub mod regs;
 pub mod spin;
+pub mod sysregs;
 mod vectors;
 
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};

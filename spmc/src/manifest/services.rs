@@ -146,19 +146,14 @@ pub(super) fn read_image_uuid(root: &Reader<'_>) -> Result<Option<Uuid>, Manifes
     parse_uuid(root, property, root.text(property)?).map(Some)
 }
 
-/// Reads a UUID's text form, as format 1.1 has it.
-///
-/// Its digits are the four words of format 1.0, written one behind the other, so that
-/// "b4b5671e-4a90-…" and `<0xb4b5671e 0x4a90…>` are the same service. So Hafnium reads them, and a
-/// partition keeps its UUID when its manifest changes format. (It is not the order in which the
-/// specification writes the UUID that w1 to w4 of `FFA_PARTITION_INFO_GET` stand for: there each
-/// word's bytes are swapped.)
+/// Reads a UUID's text form, as format 1.1 has it. A partition keeps its UUID when its manifest
+/// changes format.
 fn parse_uuid(
     node: &Reader<'_>,
     property: &'static str,
     text: &str,
 ) -> Result<Uuid, ManifestError> {
-    uuid_words(text).map(Uuid::from_words).ok_or_else(|| {
+    Uuid::from_manifest_text(text).ok_or_else(|| {
         node.error(
             Some(property),
             Problem::OutOfRange {
@@ -167,24 +162,4 @@ fn parse_uuid(
             },
         )
     })
-}
-
-/// The 32 digits of a UUID's text form as four words.
-fn uuid_words(text: &str) -> Option<[u32; 4]> {
-    let mut bits: u128 = 0;
-    let mut groups = text.split('-');
-    for length in [8, 4, 4, 4, 12] {
-        let group = groups.next()?;
-        if group.len() != length {
-            return None;
-        }
-        for digit in group.chars() {
-            bits = bits << 4 | u128::from(digit.to_digit(16)?);
-        }
-    }
-    if groups.next().is_some() {
-        return None;
-    }
-    let word = |shift: u32| (bits >> shift) as u32;
-    Some([word(96), word(64), word(32), word(0)])
 }
