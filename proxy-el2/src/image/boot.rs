@@ -12,7 +12,7 @@ use super::{
 };
 use core::fmt::{Display, Write};
 use defmt::info;
-use ffa_abi::{EndpointId, Version};
+use ffa_abi::{EndpointId, Version, availability::VmEvent};
 use platform::{
     cpu, entry, gic, layout,
     once::{Arena, Cells, Once, Shared},
@@ -22,7 +22,6 @@ use platform::{
     uart::CONSOLE,
 };
 use proxy_el2::{
-    availability::Event,
     forward::Upstream,
     proxy::{Pe, Proxy},
     vcpu::VmIndex,
@@ -125,7 +124,7 @@ pub fn primary() -> (&'static Core, &'static mut PeState, Cpu) {
     port::is_on(index as u16);
     let (core, pe, mut cpu) = own_part(index, settings, true);
     for vm in load::indices(core) {
-        core.tell(Event::Created, vm, &mut cpu);
+        let _ = core.tell(VmEvent::Created, vm, pe, &mut cpu);
     }
     (core, pe, cpu)
 }

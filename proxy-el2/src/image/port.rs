@@ -12,9 +12,10 @@ use core::{
     sync::atomic::{AtomicBool, Ordering},
 };
 use defmt::{error, info, warn};
-use ffa_abi::{EndpointId, FfaError, Regs, smccc::psci};
+use ffa_abi::{EndpointId, Regs, availability::VmEvent, smccc::psci};
 use platform::{endpoint_console, entry, gic, gic::virt::Interface, timer, vm_state};
 use proxy_el2::{
+    availability::{News, Outcome},
     buffers::{Memory, Unreachable},
     forward::El3,
     proxy::{Machine, Turn},
@@ -151,15 +152,22 @@ impl Machine<Guest> for Cpu {
         true
     }
 
-    fn told(&mut self, vm: EndpointId, partition: EndpointId, problem: Option<FfaError>) {
-        match problem {
-            None => info!(
-                "partition {=u16:#x} was told of VM {=u16}",
-                partition.0, vm.0
+    fn told(&mut self, news: News, partition: EndpointId, outcome: Outcome) {
+        let event = match news.event {
+            VmEvent::Created => "created",
+            VmEvent::Destroyed => "destroyed",
+        };
+        match outcome {
+            Outcome::Told => info!(
+                "partition {=u16:#x} was told that VM {=u16} was {=str}",
+                partition.0, news.vm.0, event
             ),
-            Some(problem) => warn!(
-                "partition {=u16:#x} could not be told of VM {=u16}: {=i32}",
-                partition.0, vm.0, problem as i32
+            problem => warn!(
+                "partition {=u16:#x}, VM {=u16} was {=str}: {}",
+                partition.0,
+                news.vm.0,
+                event,
+                defmt::Display2Format(&problem)
             ),
         }
     }
