@@ -3,8 +3,8 @@
 //!
 //! This crate owns identifiers, versions, function identifiers, the [decoding and encoding of
 //! calls](call), of [completions](completion) and of [replies](reply), what the registers of each
-//! chapter of FF-A hold ([`features`], [`partition_info`], [`message`], [`memory`],
-//! [`notification`], [`console`]), the descriptors in buffers ([`partition_info`], [`memory`],
+//! chapter of FF-A hold ([`features`], [`partition_info`], [`message`],
+//! [`availability`], [`memory`], [`notification`], [`console`]), the descriptors in buffers ([`partition_info`], [`memory`],
 //! [`rxtx`], [`indirect`]), what a partition is made of and told at its start ([`package`],
 //! [`boot_info`]) and the [register contract](contract). It is shared by everything that speaks FF-A
 //! in this project: the secure partition manager at S-EL2, the proxy at NS-EL2 and the partitions.
@@ -38,6 +38,7 @@
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
+pub mod availability;
 pub mod boot_info;
 pub mod call;
 pub mod completion;

@@ -2,6 +2,7 @@
 
 use crate::{
     cpu::Features,
+    read_sysreg,
     stage2::{Vtcr, vtcr_el2},
     write_sysreg,
 };
@@ -28,24 +29,31 @@ const TID4: u64 = 1 << 49;
 /// ICH_HCR_EL2: TC, TALL0, TALL1, TDIR.
 const ICC_TRAPS: u64 = 1 << 10 | 1 << 11 | 1 << 12 | 1 << 14;
 
-/// What a guest may have of the machine beside its memory.
+/// HCR_EL2.TWI: WFI traps.
+const TWI: u64 = 1 << 13;
+/// HCRX_EL2.MSCEn: the memory copy instructions are there (FEAT_MOPS).
+const HCRX_MSCEN: u64 = 1 << 11;
+
+/// Who runs at EL1 on this core, and with that what a guest has of the machine beside its memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Confinement {
-    /// Whether this is the secure state, with a second IPA space.
-    pub secure: bool,
-    /// Whether the guest owns what is not switched: both EL1 timers, debug, PMU, SME's registers.
-    /// Else all of that traps, identification registers and the GIC's too.
-    pub owner: bool,
+pub enum Guests {
+    /// Partitions, in the secure state with its second IPA space. What is not switched traps, identification registers
+    /// and the GIC's too.
+    Partitions,
+    /// One VM, always the same vCPU of it: it owns what is not switched, both EL1 timers, debug, PMU, SME's registers.
+    OneVm,
+    /// VMs, which have timers and virtual interrupts each. What is not switched traps, identification registers too.
+    ManyVms,
 }
 
 /// Sets this core's EL2 registers for guests of this kind. Stage 2's own root is not among them.
 ///
-/// MTE tags and SCXTNUM trap for everybody (HCR_EL2.ATA and EnSCXT are 0), WFI and WFE for nobody.
+/// MTE tags and SCXTNUM trap for everybody (HCR_EL2.ATA and EnSCXT are 0), WFI and WFE for nobody until [`trap_wait`].
 ///
 /// # Safety
 ///
 /// Nothing is running at EL1 on this core, and EL2's own translation regime is EL2&0 (E2H = 1).
-pub unsafe fn confine(features: &Features, kind: Confinement) {
+pub unsafe fn confine(features: &Features, guests: Guests) {
     let mut hcr = HCR_EL2::VM::Enable
         + HCR_EL2::SWIO::SET
         + HCR_EL2::PTW::SET
@@ -70,12 +78,18 @@ pub unsafe fn confine(features: &Features, kind: Confinement) {
     let mut cnthctl = EL1PCTEN;
     let mut fine = 0;
     let mut caches = 0;
-    if kind.owner {
+    let mut hcrx = 0;
+    if guests != Guests::Partitions {
         cnthctl |= EL1PTEN;
+        ICH_HCR_EL2.set(0);
+        if features.mops {
+            hcrx = HCRX_MSCEN;
+        }
+    }
+    if guests == Guests::OneVm {
         if features.sme {
             fine = FGT_SME;
         }
-        ICH_HCR_EL2.set(0);
     } else {
         hcr += HCR_EL2::TID3::SET;
         caches = if features.evt { TID4 } else { TID2 };
@@ -88,6 +102,8 @@ pub unsafe fn confine(features: &Features, kind: Confinement) {
             + MDCR_EL2::TPMS::SET
             + MDCR_EL2::TTRF::SET
             + MDCR_EL2::TDCC::SET;
+    }
+    if guests == Guests::Partitions {
         if features.ecv {
             cnthctl |= EL1TVT;
         }
@@ -100,7 +116,7 @@ pub unsafe fn confine(features: &Features, kind: Confinement) {
     let vtcr = vtcr_el2(Vtcr {
         pa_range: features.pa_range,
         vmid16: false,
-        secure: kind.secure,
+        secure: guests == Guests::Partitions,
     });
     // SAFETY: These control what EL1 may do and how stage 2 is walked; nothing runs at EL1 now.
     unsafe {
@@ -109,9 +125,13 @@ pub unsafe fn confine(features: &Features, kind: Confinement) {
         write_sysreg!("cnthctl_el2", cnthctl);
         write_sysreg!("cntvoff_el2", 0);
         write_sysreg!("hstr_el2", 0);
+        if guests == Guests::ManyVms {
+            // Its accesses trap: no breakpoint, no single step, for nobody.
+            write_sysreg!("mdscr_el1", 0);
+        }
         if features.hcx {
             // TCR2_EL1, SCTLR2_EL1 and the like trap.
-            write_sysreg!("S3_4_C1_C2_2", 0);
+            write_sysreg!("S3_4_C1_C2_2", hcrx);
         }
         if features.fgt {
             // Of the others only those are on that count the other way.
@@ -123,4 +143,11 @@ pub unsafe fn confine(features: &Features, kind: Confinement) {
         }
     }
     crate::sysreg::isb();
+}
+
+/// Whether WFI of the guest that runs next traps.
+pub fn trap_wait(trap: bool) {
+    let hcr = read_sysreg!("hcr_el2");
+    // SAFETY: Only this trap changes.
+    unsafe { write_sysreg!("hcr_el2", if trap { hcr | TWI } else { hcr & !TWI }) }
 }

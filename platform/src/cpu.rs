@@ -45,6 +45,10 @@ pub struct Features {
     pub hcx: bool,
     /// Enhanced virtualization traps: those of cache descriptions without CTR_EL0.
     pub evt: bool,
+    /// Reliability extension: deferred errors (DISR_EL1).
+    pub ras: bool,
+    /// Memory copy instructions.
+    pub mops: bool,
     /// Bits of physical address, as ID_AA64MMFR0_EL1.PARange encodes them.
     pub pa_range: u8,
 }
@@ -69,9 +73,17 @@ impl Features {
             fgt: field(mmfr0, 56) != 0,
             hcx: field(mmfr1, 40) != 0,
             evt: field(mmfr2, 56) != 0,
+            ras: field(pfr0, 28) != 0,
+            mops: field(isar2, 16) != 0,
             pa_range: field(mmfr0, 0) as u8,
         }
     }
+}
+
+/// Waits for an interrupt. One that is masked here ends it too.
+pub fn wait() {
+    // SAFETY: WFI only waits; what was written before is there for whoever raises the interrupt.
+    unsafe { core::arch::asm!("dsb sy", "wfi", options(nostack, preserves_flags)) }
 }
 
 /// Waits for an event for ever: the last thing an image does when it can do nothing else.

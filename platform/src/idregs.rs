@@ -19,11 +19,26 @@ const fn without(value: u64, shifts: &[u32]) -> u64 {
     value
 }
 
+/// Keeps only the 4-bit fields of `value` that start at these bits.
+const fn only(value: u64, shifts: &[u32]) -> u64 {
+    value & !without(u64::MAX, shifts)
+}
+
+/// Who reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// A partition: no SVE either.
+    Partition,
+    /// A VM that shares its cores with others.
+    Vm,
+}
+
 /// The value for a read of an identification register, or `None` if `access` is no such read.
 ///
-/// SVE, SME, MTE, MPAM, AMU, the PMU, SPE and trace are taken out: they are trapped. Registers of
+/// SVE for a partition, SME, MTE, MPAM, AMU, the PMU, SPE and trace are taken out: they are trapped. Registers of
 /// the group that are not named here are reserved or AArch32's, and read zero.
-pub fn read(access: SystemAccess) -> Option<u64> {
+pub fn read(access: SystemAccess, to: Shown) -> Option<u64> {
+    let vm = to == Shown::Vm;
     // op0 = 3, op1 = 0, CRn = 0, CRm = 1 to 7.
     let name = access.name();
     let (crm, op2) = (name >> 8 & 0xf, name >> 5 & 0x7);
@@ -31,6 +46,16 @@ pub fn read(access: SystemAccess) -> Option<u64> {
         return None;
     }
     Some(match (crm, op2) {
+        // ID_AA64PFR0_EL1: MPAM, AMU.
+        (4, 0) if vm => without(read_sysreg!("id_aa64pfr0_el1"), &[40, 44]),
+        // ID_AA64PFR1_EL1: BT, SSBS, RAS_frac, CSV2_frac. No NMI: the virtual GIC has none.
+        (4, 1) if vm => only(read_sysreg!("id_aa64pfr1_el1"), &[0, 4, 12, 32]),
+        // ID_AA64ZFR0_EL1.
+        (4, 4) if vm => read_sysreg!("S3_0_C0_C4_4"),
+        // ID_AA64ISAR1_EL1: LS64.
+        (6, 1) if vm => without(read_sysreg!("id_aa64isar1_el1"), &[60]),
+        // ID_AA64MMFR1_EL1: LO.
+        (7, 1) if vm => without(read_sysreg!("id_aa64mmfr1_el1"), &[16]),
         // ID_AA64PFR0_EL1: SVE, MPAM, AMU.
         (4, 0) => without(read_sysreg!("id_aa64pfr0_el1"), &[32, 40, 44]),
         // ID_AA64PFR1_EL1: MTE, MPAM_frac, SME.
@@ -46,6 +71,14 @@ pub fn read(access: SystemAccess) -> Option<u64> {
         (7, 2) => read_sysreg!("S3_0_C0_C7_2"),
         _ => 0,
     })
+}
+
+/// Whether `access` is one to a debug register (trapped by MDCR_EL2.TDA, TDOSA, TDRA and TDCC). They read zero and
+/// ignore writes, so that a kernel that sets them up at its start finds no breakpoints, and goes on.
+pub fn is_debug(access: SystemAccess) -> bool {
+    // op0 = 2, op1 = 0 or, for EL0's, 3. op1 = 1 is trace.
+    let name = access.name();
+    name >> 19 == 2 && matches!(name >> 16 & 7, 0 | 3)
 }
 
 const CCSIDR: u32 = sysreg_name(3, 1, 0, 0, 0);

@@ -53,3 +53,5 @@ pub mod sysreg;
 pub mod timer;
 #[cfg(all(target_arch = "aarch64", target_os = "none"))]
 pub mod uart;
+#[cfg(all(target_arch = "aarch64", target_os = "none"))]
+pub mod vm_state;

@@ -2,7 +2,8 @@
 
 use core::{
     cell::UnsafeCell,
-    sync::atomic::{AtomicBool, AtomicPtr, Ordering},
+    mem::MaybeUninit,
+    sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering},
 };
 
 /// A value in static memory that exactly one caller gets.
@@ -73,9 +74,64 @@ impl<T: Sync> Shared<T> {
     }
 }
 
+/// The memory of an [`Arena`]. What it holds at first does not matter, so it may lie where nothing is cleared at start,
+/// with `#[unsafe(link_section = ".noinit")]`.
+pub struct Cells<T, const N: usize>([UnsafeCell<MaybeUninit<T>>; N]);
+
+// SAFETY: The values are only reachable through `Arena::add`, which gives each to one caller.
+unsafe impl<T: Send, const N: usize> Sync for Cells<T, N> {}
+
+impl<T, const N: usize> Cells<T, N> {
+    /// For a `static`.
+    #[allow(clippy::new_without_default)] // Only ever a static.
+    pub const fn new() -> Self {
+        Self([const { UnsafeCell::new(MaybeUninit::uninit()) }; N])
+    }
+}
+
+/// Static memory for up to `N` values that live for ever, each handed out once.
+pub struct Arena<T: 'static, const N: usize> {
+    cells: &'static Cells<T, N>,
+    used: AtomicUsize,
+}
+
+impl<T, const N: usize> Arena<T, N> {
+    /// All of `cells`, which no other arena uses, is free.
+    pub const fn new(cells: &'static Cells<T, N>) -> Self {
+        Self {
+            cells,
+            used: AtomicUsize::new(0),
+        }
+    }
+
+    /// Puts a value into the next free place; `None` if there is none.
+    #[allow(clippy::mut_from_ref)] // Exclusive because each place is given once.
+    pub fn add(&'static self, value: T) -> Option<&'static mut T> {
+        let place = self.used.fetch_add(1, Ordering::AcqRel);
+        let Some(cell) = self.cells.0.get(place) else {
+            // So that it can't overflow.
+            self.used.store(N, Ordering::Release);
+            return None;
+        };
+        // SAFETY: The counter gives each place to one caller, and nothing else touches it.
+        Some(unsafe { (*cell.get()).write(value) })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_arena_gives_each_place_once() {
+        static CELLS: Cells<u32, 2> = Cells::new();
+        static ARENA: Arena<u32, 2> = Arena::new(&CELLS);
+        let one = ARENA.add(1);
+        let two = ARENA.add(2);
+        assert_eq!((one.copied(), two.copied()), (Some(1), Some(2)));
+        assert!(ARENA.add(3).is_none());
+        assert!(ARENA.add(4).is_none());
+    }
 
     #[test]
     fn only_the_first_gets_it() {

@@ -42,6 +42,18 @@ pub fn now_us() -> u64 {
     scale(ticks(), frequency(), US_PER_S)
 }
 
+/// Nanoseconds from now until the counter reaches `at`; 0 if it has.
+#[must_use]
+pub fn ns_until(at: u64) -> u64 {
+    scale(at.saturating_sub(ticks()), frequency(), NS_PER_S)
+}
+
+/// Ticks in so many microseconds.
+#[must_use]
+pub fn ticks_in_us(us: u64) -> u64 {
+    scale(us, US_PER_S, frequency())
+}
+
 /// Busy waiting on the generic timer's counter.
 ///
 /// Where the frequency is not known it does not wait at all.

@@ -42,6 +42,10 @@ impl<'v, R: Registers> Proxy<'v, R> {
         if vcpu >= info.vcpus || !info.may_run(vcpu, pe.index) {
             return Err(FfaError::InvalidParameters);
         }
+        // The primary gives cycles and is given none.
+        if info.primary {
+            return Err(FfaError::Denied);
+        }
         let running = pe.running().ok_or(FfaError::Denied)?;
         if fetch_kept(running, target.endpoint, wide)? {
             return Ok(Next::Vcpu);
@@ -276,7 +280,13 @@ impl<'v, R: Registers> Proxy<'v, R> {
 
     /// A physical interrupt took a vCPU off the core, or woke a core that has nothing to do.
     pub fn interrupt(&self, pe: &mut Pe<'v, R>, machine: &mut impl Machine<R>) -> Next {
-        let turn = machine.interrupts(&pe.chain());
+        let mut turn = machine.interrupts(&pe.chain());
+        if let Some(level) = self.tell_again(pe, machine) {
+            turn = match turn {
+                Turn::Level(lower) => Turn::Level(lower.min(level)),
+                Turn::Nobody | Turn::None => Turn::Level(level),
+            };
+        }
         if let Some(level) = self.lowest_dead(pe) {
             return self.reap(pe, level, machine);
         }

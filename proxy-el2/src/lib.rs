@@ -19,10 +19,12 @@ mod owed;
 pub mod proxy;
 mod psci;
 mod secure;
-#[cfg(feature = "snapshot")]
+#[cfg(any(test, feature = "snapshot"))]
 mod snapshot;
 mod sync;
+mod untold;
 pub mod vcpu;
+pub mod vgic;
 pub mod vm;
 
 #[cfg(test)]
@@ -32,3 +34,8 @@ mod tests;
 pub const MAX_VMS: usize = 8;
 /// The most vCPUs of a VM.
 pub const MAX_VCPUS: usize = 8;
+
+/// The README's example, so that it stays right.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

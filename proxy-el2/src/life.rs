@@ -2,11 +2,10 @@
 //! ABORTED, its buffers are closed, what it had asked of partitions is answered into the void.
 
 use crate::{
-    availability::{self, Event as Told},
     proxy::{Machine, Next, Pe, Proxy},
     vcpu::{Registers, VmIndex, Waits},
 };
-use ffa_abi::{FfaError, Reply};
+use ffa_abi::{FfaError, Reply, availability::VmEvent};
 
 impl<'v, R: Registers> Proxy<'v, R> {
     /// The vCPU that runs can't be trusted any more (an SError): its VM ends.
@@ -30,6 +29,7 @@ impl<'v, R: Registers> Proxy<'v, R> {
         if vm.info.primary {
             return Next::PowerOff;
         }
+        let mut turn = None;
         if vm.end() {
             // What is parked dies here; what another core has dies there, as soon as it looks.
             for place in &vm.parked {
@@ -41,11 +41,18 @@ impl<'v, R: Registers> Proxy<'v, R> {
             for core in self.cores().filter(|core| *core != pe.index) {
                 machine.kick(core);
             }
-            self.tell(Told::Destroyed, index, machine);
+            turn = self.tell(VmEvent::Destroyed, index, pe, machine);
         }
-        match self.lowest_dead(pe) {
+        let next = match self.lowest_dead(pe) {
             Some(level) => self.reap(pe, level, machine),
             None => Next::Vcpu,
+        };
+        match (next, turn) {
+            (Next::Vcpu, Some(level)) if level.saturating_add(1) < pe.chain.len() => {
+                self.unwind(pe, level, machine);
+                Next::Vcpu
+            }
+            _ => next,
         }
     }
 
@@ -83,15 +90,5 @@ impl<'v, R: Registers> Proxy<'v, R> {
             vcpu.die();
         }
         self.give_back(pe, Reply::error(FfaError::Aborted), machine)
-    }
-
-    /// Tells the partitions that subscribed that a VM was created or destroyed.
-    pub fn tell(&self, what: Told, index: VmIndex, machine: &mut impl Machine<R>) {
-        let Some(vm) = self.vm(index) else { return };
-        let _rx = self.rx.lock();
-        let id = vm.info.id;
-        availability::announce(what, id, 0, &self.upstream, machine, |machine, told| {
-            machine.told(id, told.partition, told.problem);
-        });
     }
 }

@@ -89,15 +89,21 @@ impl Owed {
         }
     }
 
-    /// A context of this partition that owes an answer to one of the VMs that `is_gone` names.
+    /// A context of this partition that owes an answer to one of the VMs that `is_gone` names, and can
+    /// be run on `core`: its context of that core, or the only one, which runs anywhere.
     pub fn orphan(
         &self,
         partition: EndpointId,
+        core: u16,
         is_gone: impl Fn(VmIndex) -> bool,
     ) -> Option<TargetInfo> {
-        let mut entries = self.0.iter();
-        entries
-            .find(|entry| entry.target.endpoint == partition && is_gone(entry.to))
-            .map(|entry| entry.target)
+        let on = |context| TargetInfo {
+            endpoint: partition,
+            context,
+        };
+        [on(core), on(0)].into_iter().find(|target| {
+            let mut entries = self.0.iter();
+            entries.any(|entry| entry.target == *target && is_gone(entry.to))
+        })
     }
 }

@@ -11,10 +11,12 @@
 
 use crate::{
     MAX_VCPUS, MAX_VMS,
+    availability::{News, Outcome},
     buffers::Memory,
     forward::{El3, Upstream},
     owed::Owed,
     sync::Mutex,
+    untold::UntoldList,
     vcpu::{Event, Model, Registers, Secure, State, Vcpu, VcpuId, VmIndex, Waits},
     vm::{Vm, VmInfo},
 };
@@ -62,9 +64,10 @@ pub trait Machine<R>: Memory + El3 {
     /// Switches a core on, if it is not: it calls [`Proxy::begin`] then. `false` if that failed.
     fn power_on(&mut self, core: u16) -> bool;
 
-    /// What became of telling a partition that a VM was destroyed, for the log.
-    fn told(&mut self, vm: EndpointId, partition: EndpointId, problem: Option<ffa_abi::FfaError>) {
-        let _ = (vm, partition, problem);
+    /// What became of telling a partition of a VM, for the log. The partition is the SPMC where it
+    /// refused to say who is to be told.
+    fn told(&mut self, news: News, partition: EndpointId, outcome: Outcome) {
+        let _ = (news, partition, outcome);
     }
 }
 
@@ -146,6 +149,8 @@ pub struct Proxy<'v, R> {
     pub(crate) owed: Mutex<Owed>,
     /// Held while the proxy's own RX is used.
     pub(crate) rx: Mutex<()>,
+    /// News that partitions could not be told yet.
+    pub(crate) untold: UntoldList,
 }
 
 impl<'v, R: Registers> Proxy<'v, R> {
@@ -156,6 +161,7 @@ impl<'v, R: Registers> Proxy<'v, R> {
             vms: Vec::new(),
             owed: Mutex::new(Owed::new()),
             rx: Mutex::new(()),
+            untold: UntoldList::new(),
         }
     }
 

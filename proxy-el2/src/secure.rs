@@ -80,7 +80,14 @@ fn goes_on_owing(regs: &Regs) -> bool {
     regs.w::<0>() == raw::ERROR
         && matches!(
             FfaError::from_register(regs[2]),
-            Some(FfaError::Busy | FfaError::Denied | FfaError::Retry | FfaError::NoMemory)
+            Some(
+                FfaError::Busy
+                    | FfaError::Denied
+                    | FfaError::Retry
+                    | FfaError::NoMemory
+                    // It is a context of another core.
+                    | FfaError::InvalidParameters
+            )
         )
 }
 
@@ -305,7 +312,8 @@ impl<'v, R: Registers> Proxy<'v, R> {
             }
             raw::ERROR if FfaError::from_register(regs[2]) == Some(FfaError::Busy) => {
                 // Perhaps it still works for a VM that is no more.
-                let orphan = self.owed.lock().orphan(to, |vm| self.is_dead(vm));
+                let core = pe.index;
+                let orphan = self.owed.lock().orphan(to, core, |vm| self.is_dead(vm));
                 if let Some(target) = orphan {
                     pe.el3 = run(target);
                     pe.pending = Some(Secure::Drain { fid, target });

@@ -290,7 +290,7 @@ impl<R> Vcpu<R> {
 }
 
 /// What a vCPU remembers, without its registers: for tests that look at every state.
-#[cfg(feature = "snapshot")]
+#[cfg(any(test, feature = "snapshot"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VcpuNote {
     /// Its state.
@@ -305,7 +305,7 @@ pub struct VcpuNote {
     pub kept: Option<Kept>,
 }
 
-#[cfg(feature = "snapshot")]
+#[cfg(any(test, feature = "snapshot"))]
 impl<R> Vcpu<R> {
     /// What it remembers now.
     pub const fn note(&self) -> VcpuNote {

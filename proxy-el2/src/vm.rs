@@ -157,7 +157,7 @@ impl<R> Vm<'_, R> {
         }
     }
 
-    #[cfg(feature = "snapshot")]
+    #[cfg(any(test, feature = "snapshot"))]
     pub fn revive(&self, dead: bool) {
         self.dead.store(dead, Ordering::Release);
     }

@@ -58,6 +58,12 @@ pub const UNKNOWN_FFA_64: u32 = 0xc400_00ef;
 
 /// PSCI_VERSION.
 pub const PSCI_VERSION: u32 = 0x8400_0000;
+/// PSCI CPU_OFF.
+pub const PSCI_CPU_OFF: u32 = 0x8400_0002;
+/// PSCI CPU_SUSPEND, 64-bit form.
+pub const PSCI_CPU_SUSPEND_64: u32 = 0xc400_0001;
+/// PSCI AFFINITY_INFO, 64-bit form.
+pub const PSCI_AFFINITY_INFO_64: u32 = 0xc400_0004;
 /// PSCI CPU_ON, 64-bit form.
 pub const PSCI_CPU_ON_64: u32 = 0xc400_0003;
 /// PSCI SYSTEM_OFF.

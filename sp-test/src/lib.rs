@@ -28,6 +28,7 @@ pub mod protocol;
 pub mod random;
 pub mod sp_cases;
 pub mod transform;
+pub mod vms;
 
 #[cfg(all(target_arch = "aarch64", target_os = "none"))]
 pub mod client;
@@ -90,6 +91,55 @@ macro_rules! discovery_client {
         mod firmware {
             fn main(boot: &sp_test::rt::entry::Boot) -> ! {
                 sp_test::client::discovery::main(env!("CARGO_BIN_NAME"), $version, boot)
+            }
+
+            sp_test::image!(main);
+        }
+
+        #[cfg(not(target_os = "none"))]
+        fn main() {
+            println!(
+                "{} is firmware: build it for aarch64-unknown-none-softfloat",
+                env!("CARGO_BIN_NAME")
+            );
+        }
+    };
+}
+
+/// Makes a binary of the VM beside the client's in suite `vms` that speaks `$version`, in strict mode or not.
+#[macro_export]
+macro_rules! vm_peer {
+    ($version:expr, $strict:literal) => {
+        #[cfg(target_os = "none")]
+        mod firmware {
+            fn main(boot: &sp_test::rt::entry::Boot) -> ! {
+                sp_test::partition::vm::run($version, $strict, boot)
+            }
+
+            sp_test::image!(main);
+        }
+
+        #[cfg(not(target_os = "none"))]
+        fn main() {
+            println!(
+                "{} is firmware: build it for aarch64-unknown-none-softfloat",
+                env!("CARGO_BIN_NAME")
+            );
+        }
+    };
+}
+
+/// Makes a binary of the primary VM of suite `vms` that speaks `$version`, in strict mode or not, and does what its
+/// role (a variant of `client::vms::Role`) says.
+#[macro_export]
+macro_rules! vms_client {
+    ($version:expr, $strict:literal, $role:ident) => {
+        #[cfg(target_os = "none")]
+        mod firmware {
+            use sp_test::client::vms::{Role, main as client};
+
+            fn main(boot: &sp_test::rt::entry::Boot) -> ! {
+                client(env!("CARGO_BIN_NAME"), $version, $strict, Role::$role, boot)
             }
 
             sp_test::image!(main);

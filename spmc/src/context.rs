@@ -2,7 +2,13 @@
 
 use crate::state::{Event, Model, State, next};
 pub use ffa_abi::messaging::{Messaging, Service};
-use ffa_abi::{EndpointId, Regs, Uuid, contract::Mode, id::Endpoints, messaging::MAX_SERVICES};
+use ffa_abi::{
+    EndpointId, Regs, Uuid,
+    availability::{VmEvent, VmEvents},
+    contract::Mode,
+    id::Endpoints,
+    messaging::MAX_SERVICES,
+};
 use heapless::Vec;
 
 /// What the core needs of the machine's part of an execution context: its general registers.
@@ -46,6 +52,8 @@ pub enum RequestKind {
     },
     /// `FFA_MSG_SEND_DIRECT_REQ2`.
     Direct2,
+    /// A framework message in `FFA_MSG_SEND_DIRECT_REQ`, 32-bit: a VM has come or gone.
+    VmAvailability(VmEvent),
 }
 
 /// A request that a context is serving.
@@ -190,7 +198,9 @@ impl<M> Context<M> {
         let kind = match self.expected >> 32 {
             1 => RequestKind::Direct { wide: false },
             2 => RequestKind::Direct { wide: true },
-            _ => RequestKind::Direct2,
+            3 => RequestKind::Direct2,
+            4 => RequestKind::VmAvailability(VmEvent::Created),
+            _ => RequestKind::VmAvailability(VmEvent::Destroyed),
         };
         Some(Request {
             sender: Endpoints::from_register(self.expected).receiver,
@@ -208,6 +218,8 @@ impl<M> Context<M> {
             RequestKind::Direct { wide: false } => 1,
             RequestKind::Direct { wide: true } => 2,
             RequestKind::Direct2 => 3,
+            RequestKind::VmAvailability(VmEvent::Created) => 4,
+            RequestKind::VmAvailability(VmEvent::Destroyed) => 5,
         };
         kind << 32 | ids.register()
     }
@@ -338,6 +350,8 @@ pub struct PartitionInfo {
     pub abort_action: AbortAction,
     /// Which of its calls EL3 gets to see.
     pub smc: SmcFilter,
+    /// What it wants to be told of VMs.
+    pub vm_events: VmEvents,
 }
 
 impl PartitionInfo {
@@ -355,6 +369,7 @@ impl PartitionInfo {
             image: Uuid::NIL,
             abort_action: AbortAction::Fail,
             smc: SmcFilter::default(),
+            vm_events: VmEvents::empty(),
         }
     }
 

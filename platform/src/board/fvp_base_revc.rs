@@ -46,6 +46,7 @@ pub const FVP_BASE_REVC: Board = Board {
     secure_el2_timer: 20,
     normal_el2_timer: 26,
     virtual_timer: 27,
+    gic_maintenance: 25,
     secure_ram: &[
         // Trusted SRAM.
         Region::new(0x0400_0000, 0x0008_0000),

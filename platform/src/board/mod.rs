@@ -180,6 +180,8 @@ pub struct Board {
     pub normal_el2_timer: u32,
     /// INTID of the EL1 virtual timer (CNTV).
     pub virtual_timer: u32,
+    /// INTID of the virtual CPU interface's maintenance interrupt.
+    pub gic_maintenance: u32,
     /// Secure RAM, firmware's share included.
     pub secure_ram: &'static [Region],
     /// The parts of secure RAM that the firmware below us keeps (BL31, its configuration and ours). No partition gets

@@ -32,6 +32,7 @@ pub const QEMU_VIRT: Board = Board {
     secure_el2_timer: 20,
     normal_el2_timer: 26,
     virtual_timer: 27,
+    gic_maintenance: 25,
     secure_ram: &[Region::new(0x0e00_0000, 0x0100_0000)],
     secure_firmware: &[Region::new(0x0e00_0000, 0x0010_0000)],
     secure_config: &[Region::new(0x0e00_2000, 0x1000)],

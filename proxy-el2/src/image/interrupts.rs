@@ -1,139 +1,153 @@
-//! Physical interrupts at NS-EL2: the VM's virtual timer, and the proxy's own.
-//!
-//! The VM's timer (PPI 27) is always enabled. When it fires it becomes pending for the VM in list
-//! register 0 with the hardware bit, so that the VM's own end of interrupt deactivates the physical
-//! one: it can't fire again before, and nothing traps when it is ended.
+//! This core's own timer, and what it is for: looking after consoles, the time slice, and the virtual timers of
+//! vCPUs that are on this core and not live.
 
-use super::BOARD;
-use defmt::{error, warn};
-use platform::{endpoint_console, gic, read_sysreg, sysreg::isb, timer, write_sysreg};
+use super::{
+    BOARD,
+    vms::{self, KICK},
+};
+use defmt::error;
+use platform::{
+    endpoint_console, gic,
+    timer::{self, ticks},
+    vm_state,
+};
+use proxy_el2::{MAX_VMS, vcpu::VcpuId};
 
 /// For how long a line must not grow until it is shown unfinished.
 const IDLE_US: u32 = 50_000;
 
-/// Runs the proxy's own timer: how many ticks it has, 0 for never, and whose lines it shows after how
-/// many looks.
+/// What the primary's manifest says of time.
 #[derive(Clone, Copy, Debug)]
-pub struct Interrupts {
-    period: u64,
-    guest: u16,
-    patience: u32,
+pub struct Times {
+    /// Microseconds between two looks at consoles; `None`: never.
+    pub housekeeping_us: Option<u32>,
+    /// Microseconds for which the first of a chain may be away.
+    pub time_slice_us: u32,
 }
 
-/// What was pending.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Taken {
-    /// An interrupt of the proxy's own was handled.
-    pub own: bool,
-    /// The VM's became pending for the VM.
-    pub vm: bool,
+/// One core's timer.
+#[derive(Debug)]
+pub struct Interrupts {
+    /// Ticks between two looks at consoles.
+    period: u64,
+    /// After how many looks an unfinished line is shown.
+    patience: u32,
+    look: Option<u64>,
+    /// Ticks for which the first of the chain may be away.
+    slice: u64,
+    slice_end: Option<u64>,
+    /// When the timers fire of vCPUs that are on this core and not live.
+    deadlines: [Option<(VcpuId, u64)>; MAX_VMS],
+    /// When the timer fires.
+    armed: Option<u64>,
 }
 
 impl Interrupts {
-    /// Brings up this core's interrupts: the VM's timer, and the proxy's own every `period_us`.
-    pub fn start(guest: u16, period_us: Option<u32>) -> Self {
-        let period = match period_us {
-            Some(us) => timer::frequency().saturating_mul(us.into()) / 1_000_000,
-            None => 0,
-        };
-        let patience = IDLE_US.div_ceil(period_us.unwrap_or(IDLE_US).max(1));
-        let this = Self {
-            period,
-            guest,
-            patience,
+    /// Brings up this core's interrupts. The first core looks after consoles.
+    pub fn start(first: bool, times: &Times) -> Self {
+        let looks = times.housekeeping_us.filter(|_| first);
+        let period = looks.map(|us| timer::ticks_in_us(us.into()));
+        let mut this = Self {
+            period: period.unwrap_or(0),
+            patience: IDLE_US.div_ceil(looks.unwrap_or(IDLE_US).max(1)),
+            look: period.map(|period| ticks().wrapping_add(period)),
+            slice: timer::ticks_in_us(times.time_slice_us.into()),
+            slice_end: None,
+            deadlines: [None; MAX_VMS],
+            armed: None,
         };
         gic::split_end();
-        // SAFETY: The GIC is mapped, this is NS-EL2, and nothing else uses the redistributor.
-        let mut enabled = unsafe { gic::enable_ppi(&BOARD.gic, BOARD.virtual_timer) };
-        if period != 0 {
-            // SAFETY: As above.
-            let own = unsafe { gic::enable_ppi(&BOARD.gic, BOARD.normal_el2_timer) };
-            enabled = enabled.and(own);
-            this.arm();
+        let own = [
+            BOARD.virtual_timer,
+            BOARD.normal_el2_timer,
+            BOARD.gic_maintenance,
+            KICK,
+        ];
+        for intid in own {
+            // SAFETY: The GIC is mapped, this is NS-EL2, and nothing else uses the redistributor.
+            if let Err(problem) = unsafe { gic::enable_private(&BOARD.gic, intid) } {
+                error!(
+                    "interrupt {=u32} stays silent: {}",
+                    intid,
+                    defmt::Debug2Format(&problem)
+                );
+            }
         }
-        if let Err(problem) = enabled {
-            error!("timers stay silent: {}", defmt::Debug2Format(&problem));
-        }
-        // SAFETY: List registers empty, virtual interrupts on (ICH_HCR_EL2.En): the only VM has none.
-        unsafe {
-            write_sysreg!("S3_4_C12_C12_0", 0);
-            write_sysreg!("S3_4_C12_C11_0", 1);
-        }
-        isb();
+        vm_state::set_own_timer(None);
+        this.arm();
         this
     }
 
-    /// Sets the proxy's own timer to its next tick.
-    fn arm(&self) {
-        // SAFETY: CNTHP is the proxy's own timer.
-        unsafe {
-            write_sysreg!("cnthp_tval_el2", self.period);
-            write_sysreg!("cnthp_ctl_el2", 1);
+    /// Sets the timer to what comes first.
+    fn arm(&mut self) {
+        let deadlines = self.deadlines.iter().flatten().map(|(_, at)| *at);
+        let next = deadlines.chain(self.look).chain(self.slice_end).min();
+        if next != self.armed {
+            vm_state::set_own_timer(next);
+            self.armed = next;
         }
     }
 
-    /// Takes every interrupt that is pending.
-    pub fn take(&self) -> Taken {
-        let mut taken = Taken::default();
-        while let Some(intid) = gic::acknowledge() {
-            if intid == BOARD.virtual_timer {
-                give_to_vm(intid);
-                // Only the priority is dropped: the VM deactivates it.
-                gic::end(intid);
-                taken.vm = true;
+    /// The timer has fired: its line is low until it is set anew.
+    pub fn fired(&mut self) {
+        vm_state::set_own_timer(None);
+        self.armed = None;
+    }
+
+    /// The first of the chain gives the core away, or has it back.
+    pub fn slice(&mut self, away: bool) {
+        self.slice_end = away.then(|| ticks().wrapping_add(self.slice));
+        self.arm();
+    }
+
+    /// A vCPU that is not live stays on this core; its timer fires at this time.
+    pub fn watch(&mut self, id: VcpuId, deadline: Option<u64>) {
+        self.drop_deadline(id);
+        if let Some(at) = deadline
+            && let Some(place) = self.deadlines.iter_mut().find(|place| place.is_none())
+        {
+            *place = Some((id, at));
+        }
+        self.arm();
+    }
+
+    /// A vCPU is live, or leaves this core: its timer is none of this core's own.
+    pub fn forget(&mut self, id: VcpuId) {
+        if self.drop_deadline(id) {
+            self.arm();
+        }
+    }
+
+    fn drop_deadline(&mut self, id: VcpuId) -> bool {
+        let place = self
+            .deadlines
+            .iter_mut()
+            .find(|place| place.is_some_and(|(of, _)| of == id));
+        place.is_some_and(|place| place.take().is_some())
+    }
+
+    /// Does what its time has come for. `true` if the time slice is over.
+    pub fn expire(&mut self) -> bool {
+        let now = ticks();
+        if self.look.is_some_and(|at| at <= now) {
+            self.look = Some(now.wrapping_add(self.period));
+            for vm in vms::all() {
+                endpoint_console::flush_idle(vm.id, self.patience);
+            }
+        }
+        for place in &mut self.deadlines {
+            let Some((id, _)) = place.take_if(|(_, at)| *at <= now) else {
                 continue;
+            };
+            if let Some(vm) = vms::of(id) {
+                // It is not live: whether it is to be told is looked at next.
+                let timer = BOARD.virtual_timer;
+                let kick = vm.gic.lock().vgic.level(id.vcpu, timer, true);
+                vm.kick(kick, Some(id.vcpu));
             }
-            if intid == BOARD.normal_el2_timer && self.period != 0 {
-                self.arm();
-                endpoint_console::flush_idle(self.guest, self.patience);
-            } else {
-                warn!("interrupt {=u32} belongs to nobody: dropped", intid);
-            }
-            gic::end(intid);
-            gic::deactivate(intid);
-            taken.own = true;
         }
-        taken
+        let over = self.slice_end.take_if(|at| *at <= now).is_some();
+        self.arm();
+        over
     }
-}
-
-/// Makes a physical interrupt pending for the VM.
-fn give_to_vm(intid: u32) {
-    // ICH_LR0_EL2: pending, HW, group 1, a middle priority, both numbers.
-    const PENDING: u64 = 1 << 62;
-    const HW: u64 = 1 << 61;
-    const GROUP_1: u64 = 1 << 60;
-    const PRIORITY: u64 = 0xa0 << 48;
-    let number = u64::from(intid);
-    let entry = PENDING | HW | GROUP_1 | PRIORITY | number << 32 | number;
-    // SAFETY: List register 0 holds this interrupt or none; it is not pending while it is active.
-    unsafe { write_sysreg!("S3_4_C12_C12_0", entry) }
-    isb();
-}
-
-/// Nothing is pending for a VM.
-pub fn forget_pending() {
-    // SAFETY: The VM is not running; list register 0 holds its interrupt, which is not active, or none.
-    unsafe { write_sysreg!("S3_4_C12_C12_0", 0) }
-    isb();
-}
-
-/// Whether an interrupt was made pending for the VM, and the VM has not taken it.
-#[inline(always)]
-pub fn is_pending_for_vm() -> bool {
-    // ICH_LR0_EL2: 1 in bits 63:62.
-    read_sysreg!("S3_4_C12_C12_0") >> 62 == 1
-}
-
-/// Takes an interrupt that is pending for the VM back: its line makes it pending in the machine
-/// again. The physical one was active and could not interrupt anybody meanwhile, so a partition that
-/// never ends would have kept the core.
-#[cold]
-#[inline(never)]
-pub fn recall() {
-    // Physical number: bits 44:32.
-    let intid = read_sysreg!("S3_4_C12_C12_0") >> 32 & 0x1fff;
-    // The VM is not running, and has not acknowledged it.
-    forget_pending();
-    gic::deactivate(intid as u32);
 }

@@ -1,21 +1,38 @@
-//! The memory that the core reaches: windows on the VM's buffers, and the proxy's own pair.
+//! The memory that the core reaches: windows on VMs' buffers, and the proxy's own pair.
 
-use super::run::Port;
 use core::{cell::UnsafeCell, ops::Range};
-use platform::stage1::{Kind, Stage1};
-use proxy_el2::buffers::{MAX_PAGES, Memory, OwnPair, Unreachable};
+use ffa_abi::Regs;
+use platform::{
+    foreign,
+    once::Shared,
+    stage1::{Kind, Stage1},
+};
+use proxy_el2::{
+    MAX_VMS,
+    buffers::{MAX_PAGES, Memory, OwnPair, Unreachable},
+    forward::El3,
+};
+use spin::mutex::SpinMutex;
 
 const BYTES: usize = MAX_PAGES as usize * 4096;
+/// Each VM has a TX and an RX.
+const WINDOWS: usize = 2 * MAX_VMS;
 
 /// A buffer that the SPMC maps.
 #[repr(C, align(4096))]
 struct Buffer(UnsafeCell<[u8; BYTES]>);
 
-// SAFETY: it is only reached through raw pointers, by the one core that runs.
+// SAFETY: it is only reached through raw pointers, by the core that holds the lock of the proxy's own pair.
 unsafe impl Sync for Buffer {}
 
 static TX: Buffer = Buffer(UnsafeCell::new([0; BYTES]));
 static RX: Buffer = Buffer(UnsafeCell::new([0; BYTES]));
+
+/// The image's map, once it is on.
+pub static MAP: Shared<Stage1> = Shared::new();
+
+/// What is open of VMs' memory. Held while a window is used, so that none is closed meanwhile.
+static OPEN: SpinMutex<[Option<Range<usize>>; WINDOWS]> = SpinMutex::new([const { None }; WINDOWS]);
 
 /// Where the proxy's own pair is. The image's map is an identity map.
 pub fn own_pair() -> OwnPair {
@@ -26,32 +43,18 @@ pub fn own_pair() -> OwnPair {
     }
 }
 
-/// The image's map, and what is open of the VM's memory: its TX and its RX.
-pub struct Windows {
-    map: &'static Stage1,
-    open: [Option<Range<usize>>; 2],
-}
+/// The machine as far as it is the same on every core: memory, and EL3.
+pub struct Port;
 
-impl Windows {
-    /// Nothing is open.
-    pub const fn new(map: &'static Stage1) -> Self {
-        Self {
-            map,
-            open: [None, None],
-        }
-    }
-
-    /// The first byte of `length` bytes at `at`, if they are inside one window.
-    fn reach(&self, at: u64, length: usize) -> Result<*mut u8, Unreachable> {
-        let start = usize::try_from(at).map_err(|_| Unreachable)?;
-        let end = start.checked_add(length).ok_or(Unreachable)?;
-        self.open
-            .iter()
-            .flatten()
-            .find(|window| window.start <= start && end <= window.end)
-            .map(|_| start as *mut u8)
-            .ok_or(Unreachable)
-    }
+/// Gives `f` the first byte of `length` bytes at `at`, if they are inside one window.
+fn reach(at: u64, length: usize, f: impl FnOnce(usize)) -> Result<(), Unreachable> {
+    let start = usize::try_from(at).map_err(|_| Unreachable)?;
+    let end = start.checked_add(length).ok_or(Unreachable)?;
+    let open = OPEN.lock();
+    let inside = |window: &&Range<usize>| window.start <= start && end <= window.end;
+    open.iter().flatten().find(inside).ok_or(Unreachable)?;
+    f(start);
+    Ok(())
 }
 
 fn addresses(range: &Range<u64>) -> Result<Range<usize>, Unreachable> {
@@ -59,27 +62,34 @@ fn addresses(range: &Range<u64>) -> Result<Range<usize>, Unreachable> {
     Ok(address(range.start)?..address(range.end)?)
 }
 
+impl El3 for Port {
+    fn smc(&mut self, regs: &mut Regs) {
+        platform::smc::smc(&mut regs.0);
+    }
+}
+
 impl Memory for Port {
     fn open(&mut self, pages: Range<u64>) -> Result<(), Unreachable> {
-        let windows = &mut self.windows;
         let range = addresses(&pages)?;
-        let free = windows.open.iter_mut().find(|slot| slot.is_none());
+        let map = MAP.get().ok_or(Unreachable)?;
+        let mut open = OPEN.lock();
+        let free = open.iter_mut().find(|slot| slot.is_none());
         let slot = free.ok_or(Unreachable)?;
-        // SAFETY: The core asks for pages of the VM's memory, which is RAM, the same at either stage
-        // of translation, and apart from the image's (`boot::load`). Pages that hold objects of the
-        // image are mapped already, and refused.
-        unsafe { windows.map.map(range.clone(), Kind::Data) }.map_err(|_| Unreachable)?;
+        // SAFETY: The core asks for pages of a VM's memory, which is RAM, the same at either stage of translation, and
+        // apart from the image's (`load`). Pages that hold objects of the image are mapped already, and refused.
+        unsafe { map.map(range.clone(), Kind::Data) }.map_err(|_| Unreachable)?;
         *slot = Some(range);
         Ok(())
     }
 
     fn close(&mut self, pages: Range<u64>) {
-        let windows = &mut self.windows;
-        let Ok(range) = addresses(&pages) else { return };
-        let window = windows.open.iter_mut();
-        for slot in window.filter(|slot| slot.as_ref() == Some(&range)) {
-            // SAFETY: It is reached only through `reach`, which no longer finds it.
-            if unsafe { windows.map.unmap(range.clone()) }.is_err() {
+        let (Ok(range), Some(map)) = (addresses(&pages), MAP.get()) else {
+            return;
+        };
+        let mut open = OPEN.lock();
+        for slot in open.iter_mut().filter(|slot| slot.as_ref() == Some(&range)) {
+            // SAFETY: It is reached only through `reach`, whose lock is held, and which no longer finds it.
+            if unsafe { map.unmap(range.clone()) }.is_err() {
                 // It was mapped in one piece by `open`. Still mapped, it stays as it is: unreached.
                 defmt::error!("window {=u64:#x} stays mapped", pages.start);
             }
@@ -88,20 +98,17 @@ impl Memory for Port {
     }
 
     fn write(&mut self, at: u64, bytes: &[u8]) -> Result<(), Unreachable> {
-        let to = self.windows.reach(at, bytes.len())?;
-        // SAFETY: `to` is mapped for that length and holds no object of the image; the VM, which may
-        // write there, does not run.
-        unsafe { to.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) }
-        Ok(())
+        // SAFETY: It is mapped for that length and holds no object of the image.
+        reach(at, bytes.len(), |to| unsafe { foreign::write(to, bytes) })
     }
 
     fn zero(&mut self, range: Range<u64>) -> Result<(), Unreachable> {
         let length = range.end.checked_sub(range.start).ok_or(Unreachable)?;
         let length = usize::try_from(length).map_err(|_| Unreachable)?;
-        let to = self.windows.reach(range.start, length)?;
         // SAFETY: As in `write`.
-        unsafe { to.write_bytes(0, length) }
-        Ok(())
+        reach(range.start, length, |to| unsafe {
+            foreign::zero(to, length)
+        })
     }
 
     fn read_rx(&mut self, offset: usize, to: &mut [u8]) -> Result<(), Unreachable> {
@@ -109,13 +116,9 @@ impl Memory for Port {
         if end > BYTES {
             return Err(Unreachable);
         }
-        let from = RX.0.get().cast::<u8>();
-        // SAFETY: The bytes are inside of RX, which `to`, an object of the image's, does not overlap.
-        // The SPMC writes there only inside of a call.
-        unsafe {
-            to.as_mut_ptr()
-                .copy_from_nonoverlapping(from.add(offset), to.len())
-        }
+        let from = (RX.0.get() as usize).wrapping_add(offset);
+        // SAFETY: The bytes are inside of RX, which is read through raw pointers only. The SPMC writes there.
+        unsafe { foreign::read(from, to) }
         Ok(())
     }
 }

@@ -1,27 +1,75 @@
 //! The machine's half of the proxy.
 
 mod boot;
+mod cpu;
 mod interrupts;
+mod lists;
+mod load;
 mod memory;
-mod run;
+mod port;
+mod trap;
+mod vcpu;
+mod vms;
 
+use boot::{Core, PeState};
+use cpu::Cpu;
+use defmt::info;
+use embedded_io::Write;
+use ffa_abi::{Regs, smccc::psci};
 use platform::{
     board::{self, Board},
     entry::BootArgs,
     image_main,
+    uart::CONSOLE,
 };
+use proxy_el2::proxy::Next;
 
-image_main!(main, secondary);
+image_main!(primary, secondary);
 
 /// The board that this image runs on.
 pub const BOARD: &Board = board::SELECTED;
 
-fn main(_args: BootArgs) -> ! {
-    let guest = boot::primary();
-    run::serve(guest)
+fn primary(_args: BootArgs) -> ! {
+    let (core, pe, mut cpu) = boot::primary();
+    serve(core, pe, &mut cpu)
 }
 
-/// No core but the first is ever switched on: the VM's CPU_ON is answered, not forwarded.
 fn secondary() -> ! {
+    let (core, pe, mut cpu) = boot::secondary();
+    serve(core, pe, &mut cpu)
+}
+
+/// VMs run on this core; each of their exits is handled, for ever.
+fn serve(core: &'static Core, pe: &mut PeState, cpu: &mut Cpu) -> ! {
+    let mut next = core.begin(pe);
+    loop {
+        next = match next {
+            Next::Vcpu => cpu.run(core, pe),
+            Next::El3 => {
+                cpu.before_el3();
+                platform::smc::smc(&mut pe.el3.0);
+                core.returned(pe, cpu)
+            }
+            Next::Idle => {
+                cpu.idle();
+                core.interrupt(pe, cpu)
+            }
+            Next::PowerOff => end(psci::SYSTEM_OFF, "off"),
+            Next::Reset => end(psci::SYSTEM_RESET, "reset"),
+        };
+    }
+}
+
+/// The primary's wish for the machine.
+#[cold]
+fn end(fid: u32, what: &str) -> ! {
+    info!("system {=str}", what);
+    if let Some(mut console) = CONSOLE.lock() {
+        // The last lines are out before the power goes; a PL011 reports no error in sending.
+        let _ = console.flush();
+    }
+    let mut regs = Regs::ZERO;
+    regs[0] = fid.into();
+    platform::smc::smc(&mut regs.0);
     platform::cpu::park()
 }

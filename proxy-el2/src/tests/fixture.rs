@@ -131,6 +131,15 @@ pub(super) struct OneVm {
 
 impl OneVm {
     pub fn new(id: EndpointId, memory: Range<u64>, mode: Mode) -> Self {
+        let info = VmInfo {
+            mode,
+            ..VmInfo::primary(id, memory)
+        };
+        Self::with(info, [])
+    }
+
+    /// With others beside it that never run.
+    pub fn with(info: VmInfo, others: impl IntoIterator<Item = VmInfo>) -> Self {
         let mut proxy = Proxy::new(Upstream {
             version: Version::OWN,
             spm_id: EndpointId::SPMC,
@@ -138,14 +147,13 @@ impl OneVm {
             rx: 0,
             info_regs: false,
         });
-        let info = VmInfo {
-            mode,
-            ..VmInfo::primary(id, memory)
-        };
         let vm = proxy.add(info).unwrap();
         let vcpu = Vcpu::new(Gp([0; 31]), VcpuId { vm, vcpu: 0 });
         // Lives as long as its test.
         proxy.adopt(Box::leak(Box::new(vcpu))).unwrap();
+        for other in others {
+            proxy.add(other).unwrap();
+        }
         let mut pe = Pe::new(0);
         assert_eq!(proxy.begin(&mut pe), Next::Vcpu);
         Self { proxy, pe }

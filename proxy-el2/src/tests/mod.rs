@@ -1,6 +1,7 @@
 //! Tests of the proxy's core on the host: a VM that is nothing but registers, and an EL3 that
 //! answers by script or at random.
 
+mod availability;
 mod buffers;
 mod discovery;
 mod fixture;
@@ -14,3 +15,4 @@ mod spmc;
 mod strict;
 mod told;
 mod upstream;
+mod vms;

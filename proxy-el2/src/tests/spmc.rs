@@ -249,6 +249,11 @@ impl Rig {
         Self::above(Version::V1_3, version)
     }
 
+    /// The VM, as it is built.
+    pub fn vm_info(&self) -> crate::vm::VmInfo {
+        crate::vm::VmInfo::primary(VM, BASE..BASE + PAGES * 4096)
+    }
+
     /// A VM of `version` above a proxy and an SPMC that agreed on `upstream`.
     pub fn above(upstream: Version, version: Version) -> Self {
         let mut spmc = Spmc {

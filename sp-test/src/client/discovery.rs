@@ -8,6 +8,8 @@
     reason = "there is no heap, and what is large is a failure"
 )]
 
+mod vms;
+
 use super::{Client, plain};
 use crate::abi::{self, ids};
 use crate::discovery::cases::{self, Env, Start};
@@ -196,6 +198,7 @@ impl Suite {
         let verdict = self.refused_wait(subject, 2);
         self.report(&me, "msg_wait_reserved_flag", verdict);
         if self.client.direct {
+            self.tell_of_vms(subject);
             let verdict = self.workarounds(subject);
             self.report(&me, "workarounds_as_el3_says", verdict);
             if subject.has_regions() {

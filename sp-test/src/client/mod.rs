@@ -25,8 +25,10 @@ pub mod many;
 pub mod record;
 pub mod report;
 pub mod run;
+pub mod suite;
 pub mod test;
 pub mod tzc;
+pub mod vms;
 
 use crate::abi::{self, Regs, UuidWords, ids, uuid_registers};
 use crate::expect::{self, Exchange, Mismatch};

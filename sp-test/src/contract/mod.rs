@@ -25,7 +25,8 @@ pub struct Subject {
     pub strict: bool,
 }
 
-const fn subject(name: &'static str, id: u16, version: u32, strict: bool) -> Subject {
+/// Any.
+pub(crate) const fn subject(name: &'static str, id: u16, version: u32, strict: bool) -> Subject {
     Subject {
         name,
         id,
@@ -57,9 +58,14 @@ impl Subject {
         Transform::of(self.id)
     }
 
-    /// Its service: "tantalum" in ASCII, the version, the id.
+    /// Its service: "tantalum" in ASCII, the version ("vm" for VMs, whatever theirs is), the id.
     pub const fn uuid(&self) -> UuidWords {
-        [0x7461_6e74, 0x616c_756d, self.version, self.id as u32]
+        let which = if self.id < abi::SPMC {
+            0x766d_0000
+        } else {
+            self.version
+        };
+        [0x7461_6e74, 0x616c_756d, which, self.id as u32]
     }
 
     /// Another service of `sp-v13`, which takes no `DIRECT_REQ2`.
@@ -95,7 +101,11 @@ impl Subject {
     /// Its column in the matrix.
     pub const fn column(&self) -> Column {
         Column {
-            boundary: Boundary::Partition,
+            boundary: if self.id < abi::SPMC {
+                Boundary::Vm
+            } else {
+                Boundary::Partition
+            },
             version: self.version,
             strict: self.strict,
         }
@@ -287,6 +297,11 @@ pub fn judge(exchange: &Exchange, boundary: Boundary) -> Result<(), Mismatch> {
             zero(1..2, UPPER)?;
             zero(2..8, ALL)?;
         }
+        // Of a VM, who waits is told; of a partition it was known.
+        abi::MSG_WAIT if boundary == Boundary::Vm => {
+            zero(1..2, UPPER)?;
+            zero(2..8, ALL)?;
+        }
         abi::MSG_WAIT => zero(1..8, ALL)?,
         abi::YIELD => {
             zero(1..4, UPPER)?;
@@ -419,7 +434,7 @@ mod tests {
         for (id, defined) in [
             (abi::RUN, 2),
             (abi::INTERRUPT, 2),
-            (abi::MSG_WAIT, 1),
+            (abi::MSG_WAIT, 2),
             (abi::YIELD, 4),
         ] {
             let mut results = [0; 8];

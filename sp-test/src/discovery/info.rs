@@ -43,6 +43,8 @@ fn descriptor(
     let mut properties = methods | AARCH64;
     if !me.is_partition() {
         properties &= !SENDS;
+        // Who creates and destroys VMs is in the normal world.
+        properties |= subject.vm_events << 6;
     }
     if subject.strict || subject.version >= abi::V1_3 {
         properties |= WIDE_CYCLES;
@@ -141,6 +143,15 @@ mod tests {
             first(abi::V1_3),
             [0x0000_0101_0008_8001, low, high, 0, 0, 0x1_0000]
         );
+    }
+
+    #[test]
+    fn the_normal_world_sees_from_1_1_who_is_told_of_vms() {
+        let second = |version| list(&Me::client(true, version), NIL)[1][0] >> 32;
+        assert_eq!(second(abi::V1_0), 0x1);
+        assert_eq!(second(abi::V1_1), 0x1c1);
+        let me = Me::partition(&SUBJECTS[3]);
+        assert_eq!(list(&me, NIL)[1][0] >> 32, 0x103);
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub mod features;
 pub mod info;
 pub mod protocol;
 pub mod smc;
+pub mod vms;
 
 use crate::abi::{self, UuidWords};
 use crate::board;
@@ -69,6 +70,8 @@ pub struct Subject {
     pub boot: Option<BootInformation>,
     /// Which of its calls reach EL3.
     pub forwarded: Forwarded,
+    /// What it is told of VMs: bit 0 those that are created, bit 1 those that are destroyed.
+    pub vm_events: u32,
 }
 
 /// The service `number` of partition `id`.
@@ -109,6 +112,7 @@ pub const SUBJECTS: [Subject; 6] = [
             hob_list: false,
         }),
         forwarded: Forwarded::Usual,
+        vm_events: 0,
     },
     Subject {
         name: "v11",
@@ -124,6 +128,7 @@ pub const SUBJECTS: [Subject; 6] = [
             hob_list: false,
         }),
         forwarded: Forwarded::Usual,
+        vm_events: 3,
     },
     Subject {
         name: "v12",
@@ -143,6 +148,7 @@ pub const SUBJECTS: [Subject; 6] = [
             hob_list: false,
         }),
         forwarded: Forwarded::Usual,
+        vm_events: 1,
     },
     Subject {
         name: "v13",
@@ -162,6 +168,7 @@ pub const SUBJECTS: [Subject; 6] = [
             hob_list: true,
         }),
         forwarded: Forwarded::Usual,
+        vm_events: 2,
     },
     Subject {
         name: "s12",
@@ -173,6 +180,7 @@ pub const SUBJECTS: [Subject; 6] = [
         image: None,
         boot: None,
         forwarded: Forwarded::Listed,
+        vm_events: 3,
     },
     Subject {
         name: "r11",
@@ -188,6 +196,7 @@ pub const SUBJECTS: [Subject; 6] = [
             hob_list: false,
         }),
         forwarded: Forwarded::All,
+        vm_events: 0,
     },
 ];
 
@@ -415,6 +424,10 @@ mod tests {
             }
             assert_eq!(source.contains("tantalum,smccc-strict;"), subject.strict);
             assert_eq!(source.contains("rx_tx-info"), subject.is_static());
+            match subject.vm_events {
+                0 => assert!(!source.contains("vm-availability-messages")),
+                bits => has(format!("vm-availability-messages = <{bits}>;")),
+            }
         }
     }
 

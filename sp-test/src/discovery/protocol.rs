@@ -21,6 +21,21 @@ pub const HELD: u16 = 4;
 /// Command: makes the SMC with x0 = w4, x1 = w5. Answers x0 in w4 and w5, x1 in w6 and w7.
 pub const PLAIN: u16 = 5;
 
+/// Command: what it has been told of VMs since it was asked last: w4 how often, w5 the last message's
+/// number and, in bits 31:16, the VM's id, w6 and w7 its handle. It answers the following ones with the
+/// status w4, and does before that what w5 says: [`TRY`], [`GIVE_BACK`].
+pub const VMS: u16 = 6;
+/// Command: as [`TRY`], but while it owes the answer to this one. Answers [`TRIED`]'s.
+pub const TRY_NOW: u16 = 7;
+/// Command: how [`TRY`] went: w4 how many answers were tried, w5 how many of them were DENIED, w6 what
+/// the first other one got in w0, w7 in w2.
+pub const TRIED: u16 = 8;
+
+/// Bit: tries every answer that is not the right one.
+pub const TRY: u64 = 1;
+/// Bit: FFA_YIELD.
+pub const GIVE_BACK: u64 = 2;
+
 /// Status: all was as it must be.
 pub const PASSED: u32 = 0;
 /// Status: something was not.

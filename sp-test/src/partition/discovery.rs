@@ -4,9 +4,14 @@
 //! [`protocol`](crate::discovery::protocol)) and answers how they went. Any other direct request it
 //! answers with zeroes.
 
+mod vms;
+
 use crate::abi::{self, INVALID_PARAMETERS, Regs};
 use crate::discovery::cases::{self, Env, Start, Wrong};
-use crate::discovery::protocol::{self, CASE, FAILED, HELD, HOLD, PASSED, PLAIN, TEXT, UNKNOWN};
+use crate::discovery::protocol::{
+    self, CASE, FAILED, HELD, HOLD, PASSED, PLAIN, TEXT, TRIED, TRY_NOW, UNKNOWN, VMS,
+};
+use crate::discovery::vms::{ANSWERS_TO_AN_ENDPOINT, is_framework};
 use crate::discovery::{Me, Subject};
 use crate::line::Line;
 use crate::rt::{
@@ -15,6 +20,7 @@ use crate::rt::{
     entry::Boot,
 };
 use core::fmt::Write;
+use vms::{News, try_answers};
 
 /// What a failed case has to say.
 type Text = Line<192>;
@@ -26,6 +32,7 @@ struct Partition {
     keep: u64,
     /// Waits that INVALID_PARAMETERS has ended since it was set, and the first other error's code.
     refused: [u64; 2],
+    vms: News,
 }
 
 /// Runs the partition.
@@ -54,6 +61,7 @@ pub fn run(boot: &Boot) -> ! {
         text: Text::new(),
         keep: 0,
         refused: [0; 2],
+        vms: News::default(),
     }
     .serve()
 }
@@ -71,6 +79,11 @@ impl Partition {
         loop {
             call::call(Conduit::Smc, &mut regs);
             regs = match regs[0] as u32 {
+                // The answer that one who has died would give is no answer to this.
+                abi::DIRECT_REQ_32 if is_framework(&regs) => {
+                    let extended = self.env.me.is_extended();
+                    self.vms.told(&regs, extended)
+                }
                 abi::DIRECT_REQ_32 => {
                     rt::owes(regs[1]);
                     let answer = self.answer(&regs);
@@ -98,7 +111,15 @@ impl Partition {
         response[0] = abi::DIRECT_RESP_32.into();
         response[1] = (request[1] >> 16 & 0xffff) | (request[1] & 0xffff) << 16;
         if let Some(command) = protocol::parse(request[3]) {
-            let (status, details) = self.command(command, request);
+            let (status, details) = match command {
+                VMS => (PASSED, self.vms.news(request[4], request[5])),
+                TRIED => (PASSED, self.vms.tried),
+                TRY_NOW => (PASSED, {
+                    let extended = self.env.me.is_extended();
+                    try_answers(request, &ANSWERS_TO_AN_ENDPOINT, extended)
+                }),
+                _ => self.command(command, request),
+            };
             response[3] = status.into();
             response[4..8].copy_from_slice(&details);
         }

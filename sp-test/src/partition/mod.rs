@@ -7,6 +7,7 @@
 mod commands;
 pub mod contract;
 pub mod discovery;
+pub mod vm;
 
 use crate::abi::{self, Regs};
 use crate::boot_info::{self, BootInfo};

@@ -107,15 +107,23 @@ pub fn checked_call(conduit: Conduit, regs: &Regs) -> Exchange {
 
 /// Calls with x0-x30 as given, and reports every register.
 pub fn watched_call(conduit: Conduit, sent: [u64; 31]) -> Exchange {
+    watched(
+        match conduit {
+            Conduit::Smc => watch_smc,
+            Conduit::Hvc => watch_hvc,
+        },
+        sent,
+    )
+}
+
+/// A routine that makes a call.
+type Watched = unsafe extern "C" fn(&[u64; 31], &mut [u64; 33]);
+
+fn watched(routine: Watched, sent: [u64; 31]) -> Exchange {
     // x0-x30, then SP before and after.
     let mut got = [0; 33];
     // SAFETY: both arrays have the size the routines use.
-    unsafe {
-        match conduit {
-            Conduit::Smc => watch_smc(&sent, &mut got),
-            Conduit::Hvc => watch_hvc(&sent, &mut got),
-        }
-    }
+    unsafe { routine(&sent, &mut got) };
     let mut exchange = Exchange {
         sent,
         got: [0; 31],
@@ -123,6 +131,19 @@ pub fn watched_call(conduit: Conduit, sent: [u64; 31]) -> Exchange {
     };
     exchange.got.copy_from_slice(&got[..31]);
     exchange
+}
+
+/// The instruction with the immediate 1, which is no call of SMCCC's, with fresh values in all registers.
+pub fn no_call(conduit: Conduit) -> Exchange {
+    let mut sent = [0; 31];
+    fresh().fill(&mut sent);
+    watched(
+        match conduit {
+            Conduit::Smc => watch_smc_1,
+            Conduit::Hvc => watch_hvc_1,
+        },
+        sent,
+    )
 }
 
 macro_rules! watch {
@@ -199,3 +220,5 @@ macro_rules! watch {
 
 watch!(watch_smc, "smc #0");
 watch!(watch_hvc, "hvc #0");
+watch!(watch_smc_1, "smc #1");
+watch!(watch_hvc_1, "hvc #1");

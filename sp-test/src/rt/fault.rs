@@ -30,6 +30,8 @@ static FAR: AtomicU64 = AtomicU64::new(0);
 const INSTRUCTION_ABORT: u64 = 0x21;
 /// Synchronous, current EL with SP_ELx.
 const SYNC_SPX: u64 = 4;
+/// IRQ, the same.
+const IRQ_SPX: u64 = 5;
 
 /// Called by the vectors.
 pub(super) fn take(frame: &mut Frame) {
@@ -44,6 +46,11 @@ pub(super) fn take(frame: &mut Frame) {
             INSTRUCTION_ABORT => frame.x[30],
             _ => frame.elr.wrapping_add(4),
         };
+        return;
+    }
+    if frame.vector == IRQ_SPX {
+        // Only an image that unmasks them has them.
+        super::irq::take();
         return;
     }
     // If saying so takes an exception too (a machine that knows no SMC), there is nobody to tell.

@@ -1,20 +1,24 @@
 //! The runtime of the test images: entry, vectors, calls, console, faults, vector registers, one
 //! timer interrupt.
 //!
-//! It owns the machine as far as these images use it: one CPU, MMU off, interrupts masked, EL1 or
-//! EL2 as found. With the MMU off all memory is Device, so there are no exclusives: shared state is
+//! It owns the machine as far as these images use it: one CPU (VMs may have [more](cores)), MMU off,
+//! interrupts masked but where an image [takes](irq) them, EL1 or EL2 as found. With the MMU off all memory is Device, so there are no exclusives: shared state is
 //! in atomics that are only loaded and stored. It knows no FF-A beyond FFA_CONSOLE_LOG.
 
 pub mod call;
 pub mod console;
+pub mod cores;
 pub mod entry;
 pub mod fault;
 pub mod fp;
+pub mod gic;
 pub mod id;
 pub mod interrupt;
+pub mod irq;
 pub mod mmu;
 pub mod regs;
 pub mod spin;
+pub mod sysregs;
 mod vectors;
 
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -51,10 +55,16 @@ pub fn give_up() -> ! {
     regs[0] = crate::abi::MSG_WAIT.into();
     // It may have died while it served a request: then the wait is refused, and this answers.
     let mut owed = OWED.load(Relaxed);
+    let mut w2 = 0;
     loop {
         call::call(call::Conduit::Smc, &mut regs);
         if regs[0] == crate::abi::DIRECT_REQ_32.into() {
             owed = regs[1];
+            // A framework message has an answer of its own: with the next number.
+            w2 = match regs[2] >> 31 {
+                0 => 0,
+                _ => regs[2] + 1,
+            };
         }
         let ids = core::mem::take(&mut owed);
         regs = [0; 18];
@@ -63,6 +73,7 @@ pub fn give_up() -> ! {
         } else {
             regs[0] = crate::abi::DIRECT_RESP_32.into();
             regs[1] = (ids >> 16 & 0xffff) | (ids & 0xffff) << 16;
+            regs[2] = w2;
             regs[3] = DEAD;
         }
     }

@@ -45,6 +45,21 @@ pub fn select_cache(value: u64) {
     }
 }
 
+reader!(
+    /// CNTV_CVAL_EL0.
+    cntv_cval, "cntv_cval_el0");
+reader!(
+    /// CNTV_CTL_EL0.
+    cntv_ctl, "cntv_ctl_el0");
+reader!(
+    /// DAIF.
+    daif, "daif");
+
+/// CNTV_CVAL_EL0, CNTV_CTL_EL0, DAIF.
+pub fn timer() -> [u64; 3] {
+    [cntv_cval(), cntv_ctl(), daif()]
+}
+
 /// The exception level, 1 or 2.
 #[inline]
 pub fn current_el() -> u64 {

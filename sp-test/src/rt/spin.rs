@@ -4,17 +4,32 @@ use super::call;
 use crate::expect::{self, Exchange, Mismatch};
 use core::arch::naked_asm;
 
+/// A routine that is watched.
+type Watched = unsafe extern "C" fn(&[u64; 31], &mut [u64; 33], u64);
+
 /// Spins until CNTVCT_EL0 has counted `ticks` further, with fresh values in x2-x30.
 ///
 /// # Errors
 /// The first register that did not keep its value; 31 stands for SP.
 pub fn watched(ticks: u64) -> Result<(), Mismatch> {
+    run(spin, ticks)
+}
+
+/// Executes WFI once, with fresh values in x2-x30.
+///
+/// # Errors
+/// The first register that did not keep its value; 31 stands for SP.
+pub fn watched_wait() -> Result<(), Mismatch> {
+    run(sleep, 0)
+}
+
+fn run(routine: Watched, ticks: u64) -> Result<(), Mismatch> {
     let mut sent = [0; 31];
     call::fresh().fill(&mut sent);
     // x0-x30, then SP before and after.
     let mut got = [0; 33];
     // SAFETY: both arrays have the size the routine uses.
-    unsafe { spin(&sent, &mut got, ticks) };
+    unsafe { routine(&sent, &mut got, ticks) };
     let mut exchange = Exchange {
         sent,
         got: [0; 31],
@@ -24,13 +39,16 @@ pub fn watched(ticks: u64) -> Result<(), Mismatch> {
     expect::own(&exchange, 2)
 }
 
-/// Loads x2-x30 from `sent`, spins with x0 and x1, stores x2-x30, SP before and SP after to `got`.
-///
-/// # Safety
-/// Whoever interrupts leaves SP as it was; if not, the image dies here, which fails the test just as
-/// well.
-#[unsafe(naked)]
-unsafe extern "C" fn spin(sent: &[u64; 31], got: &mut [u64; 33], ticks: u64) {
+macro_rules! watched {
+    ($name:ident, $($insn:literal),*) => {
+        /// Loads x2-x30 from `sent`, does what it is for with x0 and x1, stores x2-x30, SP before and SP
+        /// after to `got`.
+        ///
+        /// # Safety
+        /// Whoever interrupts leaves SP as it was; if not, the image dies here, which fails the test just
+        /// as well.
+        #[unsafe(naked)]
+        unsafe extern "C" fn $name(sent: &[u64; 31], got: &mut [u64; 33], ticks: u64) {
     naked_asm!(
         "stp x29, x30, [sp, #-112]!",
         "stp x19, x20, [sp, #16]",
@@ -58,10 +76,7 @@ unsafe extern "C" fn spin(sent: &[u64; 31], got: &mut [u64; 33], ticks: u64) {
         "ldp x26, x27, [x30, #208]",
         "ldp x28, x29, [x30, #224]",
         "ldr x30, [x30, #240]",
-        "1: isb",
-        "mrs x1, cntvct_el0",
-        "sub x1, x1, x0",
-        "tbnz x1, #63, 1b",
+        $($insn,)*
         "ldr x0, [sp, #96]",
         "stp x2, x3, [x0, #16]",
         "stp x4, x5, [x0, #32]",
@@ -89,4 +104,15 @@ unsafe extern "C" fn spin(sent: &[u64; 31], got: &mut [u64; 33], ticks: u64) {
         "ldp x29, x30, [sp], #112",
         "ret",
     )
+        }
+    };
 }
+
+watched!(
+    spin,
+    "1: isb",
+    "mrs x1, cntvct_el0",
+    "sub x1, x1, x0",
+    "tbnz x1, #63, 1b"
+);
+watched!(sleep, "dsb sy", "wfi");

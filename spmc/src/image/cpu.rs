@@ -12,13 +12,13 @@ use super::{
 };
 use defmt::{error, info, warn};
 use platform::{
-    confine::{Confinement, confine},
+    confine::{Guests, confine},
     cpu::Features,
     el1::El1State,
     fp::{self, VectorState},
     gic,
     guest::{self, Exit},
-    idregs,
+    idregs::{self, Shown},
     inject::reflect,
     read_sysreg,
     stage2::vstcr_el2,
@@ -80,13 +80,7 @@ impl Cpu {
         let features = Features::read();
         // SAFETY: No partition runs on this core yet, and E2H was set at the entry.
         unsafe {
-            confine(
-                &features,
-                Confinement {
-                    secure: true,
-                    owner: false,
-                },
-            );
+            confine(&features, Guests::Partitions);
             write_sysreg!("S3_4_C2_C6_2", vstcr_el2());
         }
         fp::close();
@@ -265,7 +259,7 @@ impl Cpu {
         let register = vcpu.regs.x.get(access.register()).copied();
         let cache =
             |vcpu: &mut Vcpu| idregs::cache(access, register.unwrap_or_default(), &mut vcpu.csselr);
-        let Some(value) = idregs::read(access).or_else(|| cache(vcpu)) else {
+        let Some(value) = idregs::read(access, Shown::Partition).or_else(|| cache(vcpu)) else {
             return false;
         };
         if access.is_read()

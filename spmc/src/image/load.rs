@@ -212,6 +212,7 @@ fn partition_info(
             (true, Some(manifest::AbortAction::Propagate)) => AbortAction::Propagate,
         },
         smc,
+        vm_events: read.vm_events,
         ..PartitionInfo::new(partition.id, services, read.execution_ctx_count)
     }
 }

@@ -4,7 +4,7 @@
 //! [`table`]). Whether it fits the SPMC's manifest, the package and the other
 //! partitions is said by [`check_partition`](super::check_partition).
 
-use ffa_abi::{EndpointId, Uuid, Version};
+use ffa_abi::{EndpointId, Uuid, Version, availability::VmEvents};
 use heapless::Vec;
 
 use super::error::{File, ManifestError, Name, clip};
@@ -72,6 +72,8 @@ pub struct PartitionManifest {
     pub lifecycle: bool,
     /// What becomes of it when it aborts. Only with [`lifecycle`](Self::lifecycle).
     pub abort_action: Option<AbortAction>,
+    /// `vm-availability-messages`: which it wants to be told of. Not below FF-A 1.1.
+    pub vm_events: VmEvents,
 }
 
 /// What becomes of a partition that aborts (`abort-action`).
@@ -184,6 +186,7 @@ impl PartitionManifest {
             rx_tx: memory.rx_tx,
             lifecycle,
             abort_action: read_abort_action(&root, lifecycle)?,
+            vm_events: read_vm_events(&root, ffa_version)?,
         })
     }
 
@@ -229,6 +232,20 @@ fn read_boot_info(root: &Reader<'_>) -> Result<(bool, bool), ManifestError> {
         Some(node) => Ok((node.flag("ffa_manifest")?, node.flag("hob_list")?)),
         None => Ok((false, false)),
     }
+}
+
+fn read_vm_events(root: &Reader<'_>, version: Version) -> Result<VmEvents, ManifestError> {
+    let property = "vm-availability-messages";
+    let found = root.optional::<u32>(property)?.unwrap_or(0);
+    let Some(events) = VmEvents::from_bits(found) else {
+        let wanted = "bit 0 (created), bit 1 (destroyed), and no other";
+        return Err(root.out_of_range(property, found.into(), wanted));
+    };
+    if !events.is_empty() && version < Version::V1_1 {
+        let wanted = "0 with an ffa-version below 1.1";
+        return Err(root.out_of_range(property, found.into(), wanted));
+    }
+    Ok(events)
 }
 
 fn read_abort_action(

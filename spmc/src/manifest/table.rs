@@ -67,7 +67,6 @@ pub(super) const TABLE: &[(&str, Rule)] = &[
     ("sri-interrupts-policy",   only(0, "0", 3, "there is no schedule receiver interrupt")),
     // Messages and notifications.
     ("notification-support",    Rule::Refused("there are no notifications")),
-    ("vm-availability-messages", only(0, "0 (none)", 3, "partitions are not told of VMs that come and go")),
     // Life cycle.
     ("live-activation-support", Rule::Refused(NO_LIVE)),
     ("live-activation-register", Rule::Refused(NO_LIVE)),

@@ -1,9 +1,9 @@
 //! Direct messages (DEN0077A, "Direct messaging"): requests and responses of both kinds, between
 //! the normal world and partitions and from partition to partition.
 
-use super::{Look, Next, Outcome, Pe, Spmc};
+use super::{Look, Next, Outcome, Pe, Spmc, availability::put_availability};
 use crate::{
-    context::{Context, Giver, Parked, Registers, RequestKind, Slot, WaitsFor},
+    context::{Context, Giver, Parked, Registers, Request, RequestKind, Slot, WaitsFor},
     state::{CycleCall, Event, Model, State, permitted},
 };
 use ffa_abi::{
@@ -27,19 +27,20 @@ impl RequestKind {
         match self {
             Self::Direct { wide } => contract::message_layout(false, wide),
             Self::Direct2 => contract::message_layout(true, true),
+            Self::VmAvailability(_) => contract::message_layout(false, false),
         }
     }
 
     /// Whether the call that carries it is a 64-bit one.
     #[inline(always)]
     pub(super) const fn is_wide(self) -> bool {
-        !matches!(self, Self::Direct { wide: false })
+        matches!(self, Self::Direct { wide: true } | Self::Direct2)
     }
 
     #[inline(always)]
     pub(super) const fn request_fid(self) -> u64 {
         (match self {
-            Self::Direct { wide: false } => raw::DIRECT_REQ_32,
+            Self::Direct { wide: false } | Self::VmAvailability(_) => raw::DIRECT_REQ_32,
             Self::Direct { wide: true } => raw::DIRECT_REQ_64,
             Self::Direct2 => raw::DIRECT_REQ2,
         }) as u64
@@ -48,7 +49,7 @@ impl RequestKind {
     #[inline(always)]
     pub(super) const fn response_fid(self) -> u64 {
         (match self {
-            Self::Direct { wide: false } => raw::DIRECT_RESP_32,
+            Self::Direct { wide: false } | Self::VmAvailability(_) => raw::DIRECT_RESP_32,
             Self::Direct { wide: true } => raw::DIRECT_RESP_64,
             Self::Direct2 => raw::DIRECT_RESP2,
         }) as u64
@@ -80,6 +81,9 @@ pub(super) fn put<const A: usize, const B: usize>(
             to[2] = 0;
             to[3] = from[3] & mask;
             mask
+        }
+        RequestKind::VmAvailability(event) => {
+            return put_availability(to, from, event, fid);
         }
     };
     copy_registers!(to, from, mask, 4 5, 6 7);
@@ -154,6 +158,14 @@ impl<'c, M: Registers> Spmc<'c, M> {
                         .is_some_and(|info| info.messaging.sends_direct()),
                 };
                 if !sends || !receiver.info.messaging.receives_direct() {
+                    return Err(FfaError::Denied);
+                }
+            }
+            RequestKind::VmAvailability(event) => {
+                if !receiver.vm_events().has(event) {
+                    return Err(FfaError::InvalidParameters);
+                }
+                if !receiver.info.messaging.receives_direct() {
                     return Err(FfaError::Denied);
                 }
             }
@@ -263,19 +275,15 @@ impl<'c, M: Registers> Spmc<'c, M> {
         false
     }
 
-    /// A response by the partition in `slot`. An error changes nothing.
-    pub(super) fn direct_response(
+    /// The request that the partition in `slot` may answer now with a response of these ids.
+    pub(super) fn owed(
         &self,
         pe: &mut Pe<'c, M>,
         slot: Slot,
         ids: Endpoints,
-        kind: RequestKind,
-    ) -> Result<Outcome, FfaError> {
-        let partition = self
-            .partitions
-            .get(slot.0 as usize)
-            .ok_or(FfaError::Denied)?;
-        if ids.sender != partition.info.id || ids.sender == ids.receiver {
+    ) -> Result<Request, FfaError> {
+        let info = self.info(slot).ok_or(FfaError::Denied)?;
+        if ids.sender != info.id || ids.sender == ids.receiver {
             return Err(FfaError::InvalidParameters);
         }
         let context = pe.context(slot).ok_or(FfaError::Denied)?;
@@ -286,15 +294,33 @@ impl<'c, M: Registers> Spmc<'c, M> {
         if ids.receiver != request.sender {
             return Err(FfaError::Denied);
         }
+        Ok(request)
+    }
+
+    /// A response by the partition in `slot`. An error changes nothing.
+    pub(super) fn direct_response(
+        &self,
+        pe: &mut Pe<'c, M>,
+        slot: Slot,
+        ids: Endpoints,
+        kind: RequestKind,
+    ) -> Result<Outcome, FfaError> {
+        let request = self.owed(pe, slot, ids)?;
+        let partition = self
+            .partitions
+            .get(slot.0 as usize)
+            .ok_or(FfaError::Denied)?;
         match (request.kind, kind) {
             (RequestKind::Direct2, RequestKind::Direct2) => {}
+            (RequestKind::VmAvailability(asked), RequestKind::VmAvailability(answered))
+                if asked == answered => {}
             // A response of the other width is delivered in its own below 1.3.
             (RequestKind::Direct { wide: asked }, RequestKind::Direct { wide })
                 if asked == wide
                     || partition.version.get().raw() < ffa_abi::Version::V1_3.raw() => {}
             _ => return Err(FfaError::Denied),
         }
-        let giver = context.giver;
+        let giver = pe.context(slot).ok_or(FfaError::Denied)?.giver;
         let origin = self.origin(&request);
         let park = match origin {
             Some(Giver::Partition(to)) => {

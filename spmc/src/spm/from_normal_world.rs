@@ -56,7 +56,9 @@ impl<'c, M: Registers> Spmc<'c, M> {
                 wide: false,
                 ids,
                 kind: MessageKind::Framework(id),
-            } => return self.framework(pe, ids, id),
+            } if ids.sender == EndpointId::SPMD && ids.receiver == EndpointId::SPMC => {
+                return self.framework(pe, ids, id);
+            }
             Call::Version(_) => {}
             // EL3 itself asks for a logical partition of its own, before the normal world runs: that
             // is of the SPMD's version, and no first call of the normal world's.
@@ -124,7 +126,12 @@ impl<'c, M: Registers> Spmc<'c, M> {
                     Err(error) => Err(error),
                 }
             }
-            // A framework message in the 64-bit form; others have been handled.
+            Call::DirectReq {
+                wide: false,
+                ids,
+                kind: MessageKind::Framework(number),
+            } => self.availability_request(pe, ids, number),
+            // No framework message to a partition has a 64-bit form.
             Call::DirectReq { .. } => Err(FfaError::InvalidParameters),
             // Everything else is not the normal world's to call, is not built yet, or is our own
             // completion bounced back by EL3.
@@ -149,12 +156,8 @@ impl<'c, M: Registers> Spmc<'c, M> {
         answer(pe, reply)
     }
 
-    /// A framework message: only the SPMD sends any, and only to the SPMC.
+    /// A framework message of the SPMD to the SPMC.
     fn framework(&self, pe: &mut Pe<'c, M>, ids: Endpoints, id: u8) -> Outcome {
-        if ids.sender != EndpointId::SPMD || ids.receiver != EndpointId::SPMC {
-            self.normal_world.lock();
-            return answer(pe, Reply::error(FfaError::InvalidParameters));
-        }
         let (id, status) = match u32::from(id) {
             message::VERSION_REQUEST => {
                 let requested = Version::from_raw(pe.nwd.w::<3>());

@@ -84,7 +84,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
             Call::DirectReq2 { ids, uuid } => {
                 self.direct_request(pe, sender, ids, RequestKind::Direct2, uuid)
             }
-            // Partitions send no framework messages, and none was sent to one.
+            // Partitions send no framework messages.
             Call::DirectReq { .. } => Err(FfaError::InvalidParameters),
             Call::DirectResp {
                 wide,
@@ -92,7 +92,11 @@ impl<'c, M: Registers> Spmc<'c, M> {
                 kind: MessageKind::Partition,
             } => self.direct_response(pe, slot, ids, RequestKind::Direct { wide }),
             Call::DirectResp2 { ids } => self.direct_response(pe, slot, ids, RequestKind::Direct2),
-            Call::DirectResp { .. } => Err(FfaError::Denied),
+            Call::DirectResp {
+                wide,
+                ids,
+                kind: MessageKind::Framework(number),
+            } => self.framework_response(pe, slot, ids, wide, number),
             Call::MsgWait { wide, retain_rx } => {
                 narrow_or_allowed(wide).and_then(|()| self.msg_wait(pe, slot, wide, retain_rx))
             }

@@ -8,6 +8,7 @@
 //! Each call goes one way: decode, check, prepare (may fail), commit (cannot). An error leaves no
 //! trace but in the caller's result registers.
 
+mod availability;
 mod cycles;
 mod direct;
 mod discovery;

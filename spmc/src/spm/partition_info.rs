@@ -39,7 +39,8 @@ impl Query {
     fn visible(&self, properties: Properties) -> Properties {
         let properties = properties & Properties::known(self.version);
         match self.partition {
-            Some(_) => properties,
+            // Nor is it a partition's what another is told of VMs.
+            Some(_) => properties - Properties::VM_CREATED - Properties::VM_DESTROYED,
             // What a partition sends is not the normal world's business: nothing is sent to it.
             None => properties - Properties::SENDS_DIRECT - Properties::SENDS_DIRECT2,
         }
@@ -95,9 +96,13 @@ impl<M> Partition<'_, M> {
             false => (usize::MAX, None),
         };
         let alive = !self.life.is_destroyed();
+        let told = match self.info.messaging.receives_direct() {
+            true => self.vm_events().properties(),
+            false => Properties::empty(),
+        };
         let services = self.info.services.iter().filter(move |_| alive);
         services.take(count).filter_map(move |service| {
-            let mut properties = methods(all.unwrap_or(service.messaging));
+            let mut properties = methods(all.unwrap_or(service.messaging)) | told;
             properties.set(Properties::WIDE_CYCLES, wide);
             query.describe(PartitionInfo {
                 id: self.info.id,

@@ -42,7 +42,8 @@ fn form(kind: RequestKind) -> Form {
     match kind {
         RequestKind::Direct2 => Form::Two,
         RequestKind::Direct { wide: true } => Form::Wide,
-        RequestKind::Direct { wide: false } => Form::Narrow,
+        // The search sends no messages of the second kind.
+        RequestKind::Direct { wide: false } | RequestKind::VmAvailability(_) => Form::Narrow,
     }
 }
 

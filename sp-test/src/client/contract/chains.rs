@@ -13,9 +13,12 @@ use crate::rt::interrupt;
 
 /// What the callee does before it answers.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Callee {
+pub(crate) enum Callee {
+    /// Nothing else.
     Answers,
+    /// It gives the core back.
     Yields,
+    /// It is preempted.
     IsInterrupted,
 }
 
@@ -112,6 +115,50 @@ fn dressed(suite: &mut Suite, pass: &Pass, suffix: &str, setup: u64) {
     }
 }
 
+/// What a VM sees of its calls of this callee: the answer, or its yield and what ends FFA_RUN then.
+pub(crate) fn passes(suite: &mut Suite, pass: &Pass) {
+    let Pass { kind, callee, .. } = *pass;
+    let answer: u64 = kind.response().into();
+    let column = pass.caller.column();
+    let (request, response) = (name(kind.request()), name(kind.response()));
+    let to = callee.name;
+    if pass.what == Callee::Answers {
+        let name = format_args!("{request}-{response}/to-{to}");
+        suite.cell(column, name, |suite| {
+            pass.until(suite, 0, kind.request(), answer, 1)
+        });
+        return;
+    }
+    let name = format_args!("{request}-YIELD_32/to-{to}");
+    suite.cell(column, name, |suite| {
+        pass.until(suite, 0, kind.request(), abi::YIELD.into(), 1)
+    });
+    let kept = pass.caller.strict && kind == Kind::Req2;
+    let denied = ask::error(abi::DENIED);
+    let (what, end) = match kept {
+        true => ("ERROR-DENIED", denied),
+        false => (response, answer),
+    };
+    let name = format_args!("RUN_32-{what}/{to}-yielded");
+    suite.cell(column, name, |suite| pass.until(suite, 0, abi::RUN, end, 1));
+    let (what, end) = match pass.caller.has_wide_cycles() {
+        true => (response, answer),
+        false => ("ERROR-NOT_SUPPORTED", ask::error(abi::NOT_SUPPORTED)),
+    };
+    let name = format_args!("RUN_64-{what}/{to}-yielded-{request}");
+    suite.cell(column, name, |suite| {
+        pass.until(suite, FIRST_64, abi::RUN_64, end, 1)
+    });
+    if kept {
+        let name = format_args!("REQ2-ERROR-BUSY/kept-from-{to}");
+        suite.cell(column, name, |suite| {
+            let busy = ask::error(abi::BUSY);
+            pass.until(suite, PROVOKE, abi::DIRECT_REQ2, busy, 1)?;
+            suite.seen(pass.caller, abi::RUN_64, answer, 1)
+        });
+    }
+}
+
 /// The caller's request, completed otherwise, and its FFA_RUN in both forms.
 fn runs(suite: &mut Suite, pass: &Pass) {
     let Pass {
@@ -169,15 +216,19 @@ fn runs(suite: &mut Suite, pass: &Pass) {
 
 /// Has `caller` pass our request on to `callee`, checks the answer's payload, and repeats that until
 /// the caller saw `call` completed so.
-struct Pass {
-    caller: &'static Subject,
-    callee: &'static Subject,
-    kind: Kind,
-    what: Callee,
+pub(crate) struct Pass {
+    /// Who passes it on.
+    pub(crate) caller: &'static Subject,
+    /// To whom.
+    pub(crate) callee: &'static Subject,
+    /// By what.
+    pub(crate) kind: Kind,
+    /// What that one does.
+    pub(crate) what: Callee,
 }
 
 impl Pass {
-    fn until(
+    pub(crate) fn until(
         &self,
         suite: &mut Suite,
         flags: u64,
@@ -224,7 +275,7 @@ fn finish(suite: &mut Suite, subject: &Subject, call: &Regs) -> Result<Exchange,
 }
 
 /// The caller's request is refused.
-fn refused(
+pub(crate) fn refused(
     suite: &mut Suite,
     caller: &Subject,
     callee: &Subject,
@@ -242,7 +293,7 @@ fn refused(
 }
 
 /// The callee calls back: its caller is busy with our request.
-fn back(suite: &mut Suite, caller: &Subject, callee: &Subject, kind: Kind) -> Verdict {
+pub(crate) fn back(suite: &mut Suite, caller: &Subject, callee: &Subject, kind: Kind) -> Verdict {
     suite.clear(callee)?;
     let how: u64 = kind.request().into();
     suite.arm(caller, protocol::PASS_ON, callee.id.into(), how)?;

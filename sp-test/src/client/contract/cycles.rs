@@ -38,14 +38,14 @@ pub fn client(suite: &mut Suite) {
             yields(suite, *kind, subject);
         }
     }
-    runs_interrupted(suite);
+    runs_interrupted(suite, &[V12, S12]);
     if suite.column.boundary == Boundary::Vm {
         for kind in kinds {
             own_runs(suite, *kind);
         }
     }
     if suite.column.boundary == Boundary::Vm && suite.column.strict && suite.is_extended() {
-        parked(suite);
+        parked(suite, V12, V13);
     }
 }
 
@@ -69,7 +69,11 @@ fn run_64(suite: &mut Suite) {
 impl Suite {
     /// Makes a call that lets the subject spin, and has the timer meet it there. Gives the call's
     /// completion by FFA_INTERRUPT; the interrupt has been taken.
-    fn interrupted(&mut self, subject: &Subject, call: &Regs) -> Result<Exchange, Failure> {
+    pub(crate) fn interrupted(
+        &mut self,
+        subject: &Subject,
+        call: &Regs,
+    ) -> Result<Exchange, Failure> {
         for _ in 0..TRIES {
             self.arm(subject, protocol::SPIN, long(), 0)?;
             interrupt::arm(delay());
@@ -87,7 +91,7 @@ impl Suite {
     }
 
     /// Takes the timer's interrupt, if it is there.
-    pub(super) fn take_interrupt(&mut self) -> Result<bool, Failure> {
+    pub(crate) fn take_interrupt(&mut self) -> Result<bool, Failure> {
         interrupt::take().map_err(|id| Failure::Value {
             what: "an interrupt that is not this client's",
             got: id,
@@ -97,7 +101,7 @@ impl Suite {
 }
 
 /// The request is interrupted; FFA_RUN of either form is completed by the response.
-fn interrupts(suite: &mut Suite, kind: Kind, subject: &'static Subject) {
+pub(crate) fn interrupts(suite: &mut Suite, kind: Kind, subject: &'static Subject) {
     let (request_name, response_name) = (name(kind.request()), name(kind.response()));
     let peer = subject.name;
     let mut request = suite.request(kind, subject);
@@ -161,7 +165,7 @@ fn interrupts(suite: &mut Suite, kind: Kind, subject: &'static Subject) {
 }
 
 /// The request is completed by FFA_YIELD, FFA_RUN by another one, and at last by the response.
-fn yields(suite: &mut Suite, kind: Kind, subject: &'static Subject) {
+pub(crate) fn yields(suite: &mut Suite, kind: Kind, subject: &'static Subject) {
     let (request_name, response_name) = (name(kind.request()), name(kind.response()));
     let peer = subject.name;
     let mut request = suite.request(kind, subject);
@@ -213,8 +217,8 @@ fn yields(suite: &mut Suite, kind: Kind, subject: &'static Subject) {
 }
 
 /// FFA_RUN that gives cycles and is itself interrupted, yielded, and completed by the next wait.
-fn runs_interrupted(suite: &mut Suite) {
-    for subject in [V12, S12] {
+pub(crate) fn runs_interrupted(suite: &mut Suite, subjects: &[&'static Subject]) {
+    for subject in subjects {
         let peer = subject.name;
         let run = registers(abi::RUN, &[subject.target()]);
         suite.own(format_args!("RUN_32-INTERRUPT/{peer}"), |suite| {
@@ -284,7 +288,7 @@ fn own_runs(suite: &mut Suite, kind: Kind) {
 }
 
 /// The answer of `caller` is what `callee` made of the request's payload.
-pub(super) fn passed_on(
+pub(crate) fn passed_on(
     caller: &Subject,
     callee: &Subject,
     request: &Regs,
@@ -298,17 +302,17 @@ pub(super) fn passed_on(
 }
 
 /// Strict mode's one place: taken, not overwritten, fetched from its owner only.
-fn parked(suite: &mut Suite) {
-    let mut request = suite.request(Kind::Req2, V12);
+pub(crate) fn parked(suite: &mut Suite, owner: &'static Subject, other: &'static Subject) {
+    let mut request = suite.request(Kind::Req2, owner);
     suite.own(format_args!("RUN_32-ERROR-DENIED/parked"), |suite| {
-        request = suite.request(Kind::Req2, V12);
-        suite.interrupted(V12, &request)?;
-        is_error(&suite.run(abi::RUN, V12)?, abi::DENIED)?;
-        is_error(&suite.run(abi::RUN, V12)?, abi::DENIED)?;
+        request = suite.request(Kind::Req2, owner);
+        suite.interrupted(owner, &request)?;
+        is_error(&suite.run(abi::RUN, owner)?, abi::DENIED)?;
+        is_error(&suite.run(abi::RUN, owner)?, abi::DENIED)?;
         Ok(Seen::Nothing)
     });
     suite.own(format_args!("REQ2-ERROR-BUSY/parked"), |suite| {
-        for subject in [V12, V13] {
+        for subject in [owner, other] {
             suite.refused(Kind::Req2, subject, abi::BUSY)?;
         }
         Ok(Seen::Nothing)
@@ -316,21 +320,21 @@ fn parked(suite: &mut Suite) {
     suite.own(
         format_args!("RUN_64-MSG_WAIT_32/parked-by-other"),
         |suite| {
-            starts_with(&suite.run(abi::RUN_64, V13)?, &[abi::MSG_WAIT.into()])?;
+            starts_with(&suite.run(abi::RUN_64, other)?, &[abi::MSG_WAIT.into()])?;
             Ok(Seen::Nothing)
         },
     );
     suite.own(format_args!("REQ_64-RESP_64/parked"), |suite| {
-        for subject in [V12, V13] {
+        for subject in [owner, other] {
             suite.answered(Kind::Req64, subject, How::Clean)?;
         }
         Ok(Seen::Nothing)
     });
     suite.own(format_args!("RUN_64-RESP2/fetched"), |suite| {
-        let exchange = suite.run(abi::RUN_64, V12)?;
-        is_response(V12, &request, &exchange, abi::DIRECT_RESP2)?;
-        starts_with(&suite.run(abi::RUN_64, V12)?, &[abi::MSG_WAIT.into()])?;
-        suite.answered(Kind::Req2, V12, How::Clean)?;
+        let exchange = suite.run(abi::RUN_64, owner)?;
+        is_response(owner, &request, &exchange, abi::DIRECT_RESP2)?;
+        starts_with(&suite.run(abi::RUN_64, owner)?, &[abi::MSG_WAIT.into()])?;
+        suite.answered(Kind::Req2, owner, How::Clean)?;
         Ok(Seen::Nothing)
     });
 }
@@ -413,15 +417,21 @@ pub fn partition(suite: &mut Suite, subject: &'static Subject) {
         suite.seen(subject, 0, 0, 1)
     });
     for kind in Kind::ALL {
+        // The hypervisor has no such call for old VMs.
+        let code = match (column.boundary, kind) {
+            (Boundary::Vm, Kind::Req2) if !subject.is_extended() => abi::NOT_SUPPORTED,
+            _ => abi::DENIED,
+        };
+        let what = abi::error_name(abi::code(code));
         suite.cell(
             column,
-            format_args!("{}-ERROR-DENIED/in-run", name(kind.response())),
+            format_args!("{}-ERROR-{what}/in-run", name(kind.response())),
             |suite| {
                 suite.clear(subject)?;
                 suite.arm(subject, protocol::UNASKED, suite.client.me.into(), 0)?;
                 let end = suite.run(abi::RUN, subject)?;
                 starts_with(&end, &[abi::MSG_WAIT.into()])?;
-                suite.seen(subject, kind.response(), ask::error(abi::DENIED), 1)
+                suite.seen(subject, kind.response(), ask::error(code), 1)
             },
         );
     }

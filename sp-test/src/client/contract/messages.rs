@@ -12,7 +12,7 @@ pub fn client(suite: &mut Suite) {
             cells(suite, kind, how);
         }
         if kind != Kind::Req2 {
-            other_width(suite, kind);
+            other_widths(suite, kind);
         }
     }
     if suite.is_extended() {
@@ -79,7 +79,7 @@ fn with_note(result: Result<(), Failure>, subject: &Subject) -> Result<(), Failu
 
 /// A response of the other width than the request: delivered below 1.3 in its own width, refused to
 /// the responder from 1.3.
-fn other_width(suite: &mut Suite, kind: Kind) {
+fn other_widths(suite: &mut Suite, kind: Kind) {
     let other = match kind {
         Kind::Req32 => Kind::Req64,
         _ => Kind::Req32,
@@ -114,6 +114,56 @@ fn other_width(suite: &mut Suite, kind: Kind) {
             format_args!("{}-ERROR-DENIED/other-width", name(other.response())),
             |suite| refused_to_responder(suite, kind, subject, other),
         );
+    }
+}
+
+/// One kind to one VM.
+pub(crate) fn one(suite: &mut Suite, kind: Kind, subject: &'static Subject, how: How) {
+    let (request, response) = (name(kind.request()), name(kind.response()));
+    let suffix = how.suffix();
+    let code = match (kind, suite.is_extended(), subject.is_extended()) {
+        (Kind::Req2, false, _) => Some(suite.own_version()),
+        (Kind::Req2, true, false) => Some(abi::DENIED),
+        _ => None,
+    };
+    match code {
+        Some(code) => {
+            let what = abi::error_name(abi::code(code));
+            suite.own(format_args!("{request}-ERROR-{what}{suffix}"), |suite| {
+                let request = suite.request(kind, subject);
+                is_error(&suite.call_as(&request, how)?, code)?;
+                suite.answered(Kind::Req64, subject, how)?;
+                Ok(Seen::Nothing)
+            });
+        }
+        None => suite.own(format_args!("{request}-{response}{suffix}"), |suite| {
+            for _ in 0..10 {
+                suite.answered(kind, subject, how)?;
+            }
+            Ok(Seen::Nothing)
+        }),
+    }
+}
+
+/// The other width from one VM.
+pub(crate) fn other_width(suite: &mut Suite, subject: &'static Subject) {
+    for kind in [Kind::Req32, Kind::Req64] {
+        let other = match kind {
+            Kind::Req32 => Kind::Req64,
+            _ => Kind::Req32,
+        };
+        let (request, response) = (name(kind.request()), name(other.response()));
+        if subject.version < abi::V1_3 {
+            suite.own(format_args!("{request}-{response}"), |suite| {
+                crossed(suite, kind, subject, other.response())?;
+                Ok(Seen::Nothing)
+            });
+        } else {
+            suite.own(
+                format_args!("{request}-ERROR-DENIED/other-width"),
+                |suite| refused_to_responder(suite, kind, subject, other),
+            );
+        }
     }
 }
 

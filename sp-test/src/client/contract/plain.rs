@@ -192,6 +192,15 @@ const fn invalid(version: u32, since: u32) -> i32 {
     }
 }
 
+/// The same calls made by another VM, but FFA_VERSION.
+pub(crate) fn vm(suite: &mut Suite, subject: &'static Subject) {
+    for row in CALLS {
+        suite.cell(subject.column(), format_args!("{}", row.name), |suite| {
+            one(suite, subject, 0, row)
+        });
+    }
+}
+
 /// The same calls made by a partition.
 pub fn partition(suite: &mut Suite, subject: &'static Subject) {
     for (suffix, setup) in [

@@ -16,6 +16,7 @@ mod ownership;
 mod regions;
 mod smcs;
 mod version;
+mod vms;
 mod wrong;
 
 use super::features::{FEATURES, Feature};
@@ -56,6 +57,9 @@ mod for_ {
     pub(super) fn physical(me: &Me) -> bool {
         me.is_physical()
     }
+    pub(super) fn endpoints(me: &Me) -> bool {
+        !me.is_physical()
+    }
     pub(super) fn partitions(me: &Me) -> bool {
         me.is_partition()
     }
@@ -76,6 +80,7 @@ const CHAPTERS: &[&[Case]] = &[
     console::CASES,
     regions::CASES,
     id_registers::CASES,
+    vms::CASES,
 ];
 
 /// One line of the table.

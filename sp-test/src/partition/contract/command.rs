@@ -66,7 +66,10 @@ impl Partition {
                 ],
             ),
             BAD => self.bad(a[0], a[1], request),
-            _ => payload(UNKNOWN, [0; 4]),
+            _ => match (self.more.command)(self, command, a) {
+                Some([status, details @ ..]) => payload(status, details),
+                None => payload(UNKNOWN, [0; 4]),
+            },
         };
         Some(with_payload(kind, request, &answer))
     }

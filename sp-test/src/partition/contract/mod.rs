@@ -6,12 +6,13 @@
 //! what it finds: it tells when it is asked.
 
 mod command;
+mod pass;
 mod tally;
 
 use crate::abi::{self, Regs, ids};
 use crate::contract::{
     self, Boundary, Kind, SVE_HINT, Subject, is_extended_call,
-    protocol::{self as ask, FIRST_64, GARBAGE, HINT, PROVOKE, WAIT_64},
+    protocol::{self as ask, GARBAGE, HINT, WAIT_64},
 };
 use crate::expect::{self, Exchange, Mismatch};
 use crate::rt::{
@@ -20,6 +21,7 @@ use crate::rt::{
     fp::Vectors,
     spin,
 };
+use pass::with_payload;
 use tally::Tally;
 
 /// x4-x17, or as many of x3-x7.
@@ -41,14 +43,27 @@ enum Step {
     Got(Regs),
 }
 
-struct Partition {
+/// One that answers by the protocol of the matrix.
+pub(crate) struct Partition {
     me: &'static Subject,
+    boundary: Boundary,
+    /// What it is asked for beyond the matrix.
+    more: More,
     /// What FFA_VERSION answered, x4 at entry.
     start: [u64; 2],
     tally: Tally,
     setup: u64,
     armed: Option<Armed>,
     calls: u64,
+}
+
+/// What is done about commands and actions that the matrix does not know.
+#[derive(Clone, Copy)]
+pub(crate) struct More {
+    /// Runs a command with its arguments; gives the status and the details, if there is such a command.
+    pub command: fn(&mut Partition, u16, [u64; 4]) -> Option<[u64; 5]>,
+    /// Does what was ordered for the next request or run, with its arguments.
+    pub act: fn(&mut Partition, u64, [u64; 2]),
 }
 
 /// Runs the partition, which speaks `version`.
@@ -65,15 +80,11 @@ pub fn run(version: u32, boot: &Boot) -> ! {
         boot.regs[4],
         boot.base,
     );
-    Partition {
-        me,
-        start: [answer, boot.regs[4]],
-        tally: Tally::new(),
-        setup: 0,
-        armed: None,
-        calls: 0,
-    }
-    .serve()
+    let more = More {
+        command: |_, _, _| None,
+        act: |_, _, _| {},
+    };
+    Partition::new(me, Boundary::Partition, [answer, boot.regs[4]], more).serve()
 }
 
 fn ask_firmware(id: u32, x1: u64) -> Regs {
@@ -85,7 +96,27 @@ fn ask_firmware(id: u32, x1: u64) -> Regs {
 }
 
 impl Partition {
-    fn serve(&mut self) -> ! {
+    /// It has not called anything yet that is watched. `start` is what FFA_VERSION answered, and x4 at entry.
+    pub(crate) const fn new(
+        me: &'static Subject,
+        boundary: Boundary,
+        start: [u64; 2],
+        more: More,
+    ) -> Self {
+        Self {
+            me,
+            boundary,
+            more,
+            start,
+            tally: Tally::new(),
+            setup: 0,
+            armed: None,
+            calls: 0,
+        }
+    }
+
+    /// Waits and answers.
+    pub(crate) fn serve(&mut self) -> ! {
         let mut step = Step::Call(self.wait());
         loop {
             step = match step {
@@ -107,7 +138,7 @@ impl Partition {
     }
 
     /// Makes a call, notes how it went and gives back x0-x17.
-    fn exchange(&mut self, call: &Regs) -> Regs {
+    pub(crate) fn exchange(&mut self, call: &Regs) -> Regs {
         let (exchange, result) = self.watch(call);
         let got = &exchange.got;
         self.tally
@@ -146,17 +177,22 @@ impl Partition {
         let left = Vectors::pattern(random.next());
         left.load();
         let exchange = call::watched_call(conduit, sent);
-        let result = contract::judge(&exchange, Boundary::Partition)
+        let result = contract::judge(&exchange, self.boundary)
             .and_then(|()| vectors_kept(left.differences(&Vectors::store())));
         (exchange, result)
     }
 
     /// Spins with everything watched.
     fn spin(&mut self, ticks: u64) {
+        self.own_registers(|| spin::watched(ticks));
+    }
+
+    /// Does something that must leave all registers as they were, and notes whether it did: `what` says
+    /// so of x0-x30.
+    pub(crate) fn own_registers(&mut self, what: impl FnOnce() -> Result<(), Mismatch>) {
         let left = Vectors::fresh();
         left.load();
-        let result =
-            spin::watched(ticks).and_then(|()| vectors_kept(left.differences(&Vectors::store())));
+        let result = what().and_then(|()| vectors_kept(left.differences(&Vectors::store())));
         self.tally.add(0, 0, result.err());
     }
 
@@ -235,6 +271,15 @@ impl Partition {
         }
     }
 
+    /// Does an action that is no request of its own.
+    pub(crate) fn act_now(&mut self, action: u64, [first, second]: [u64; 2]) {
+        self.act_alone(Armed {
+            action,
+            first,
+            second,
+        });
+    }
+
     fn act_alone(&mut self, armed: Armed) {
         match armed.action {
             ask::SPIN => self.spin(armed.first),
@@ -257,76 +302,9 @@ impl Partition {
                     self.exchange(&regs);
                 }
             }
-            _ => {}
+            action => (self.more.act)(self, action, [armed.first, armed.second]),
         }
     }
-
-    /// Sends a request to another partition and runs that one until the answer comes. Gives the
-    /// answer's payload, or x0 and x2 of an error.
-    fn pass_on(&mut self, armed: Armed, payload: &Payload) -> Payload {
-        let peer = armed.first as u16;
-        let kind = Kind::of(armed.second as u32).unwrap_or(Kind::Req2);
-        let (first, count) = kind.payload();
-        let mut request = [0; 18];
-        request[0] = kind.request().into();
-        request[1] = ids(self.me.id, peer);
-        for (slot, value) in request.iter_mut().skip(first).zip(payload).take(count) {
-            *slot = match kind {
-                Kind::Req32 => *value & 0xffff_ffff,
-                _ => *value,
-            };
-        }
-        let forms = match armed.second & FIRST_64 {
-            0 => [abi::RUN, abi::RUN_64],
-            _ => [abi::RUN_64, abi::RUN],
-        };
-        let mut got = self.exchange(&request);
-        // Interrupts may come again and again, but not for ever.
-        for _ in 0..1000 {
-            if !matches!(got[0] as u32, abi::INTERRUPT | abi::YIELD) {
-                break;
-            }
-            for form in forms {
-                let mut run = [0; 18];
-                run[0] = form.into();
-                run[1] = u64::from(peer) << 16;
-                got = self.exchange(&run);
-                if got[0] as u32 != abi::ERROR {
-                    break;
-                }
-                if armed.second & PROVOKE != 0 {
-                    let mut another = [0; 18];
-                    another[0] = abi::DIRECT_REQ2.into();
-                    another[1] = ids(self.me.id, peer);
-                    self.exchange(&another);
-                    self.exchange(&run);
-                }
-            }
-        }
-        let mut answer = [0; 14];
-        if got[0] as u32 == abi::ERROR {
-            answer[0] = got[0];
-            answer[1] = got[2];
-        } else {
-            let (first, count) = kind.payload();
-            for (slot, value) in answer.iter_mut().zip(got.iter().skip(first).take(count)) {
-                *slot = *value;
-            }
-        }
-        answer
-    }
-}
-
-/// A response of `kind` to `request` with this payload.
-fn with_payload(kind: Kind, request: &Regs, payload: &Payload) -> Regs {
-    let mut regs = [0; 18];
-    regs[0] = kind.response().into();
-    regs[1] = (request[1] >> 16 & 0xffff) | (request[1] & 0xffff) << 16;
-    let (first, count) = kind.payload();
-    for (slot, value) in regs.iter_mut().skip(first).zip(payload).take(count) {
-        *slot = *value;
-    }
-    regs
 }
 
 fn vectors_kept(differences: u64) -> Result<(), Mismatch> {

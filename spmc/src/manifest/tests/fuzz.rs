@@ -285,6 +285,7 @@ fn change() -> impl Strategy<Value = Change> {
         "stream-ids",
         "lifecycle-support",
         "abort-action",
+        "vm-availability-messages",
         "smc_whitelist",
     ]);
     let nodes = select(vec![
@@ -570,6 +571,7 @@ fn nothing_of_the_specification_is_forgotten() {
         "rx_tx-info",
         "lifecycle-support",
         "abort-action",
+        "vm-availability-messages",
         "memory-regions",
         "device-regions",
     ];
@@ -583,7 +585,6 @@ fn nothing_of_the_specification_is_forgotten() {
         "notification-support",
         "has-primary-scheduler",
         "time-slice-mem",
-        "vm-availability-messages",
         "live-activation-support",
         "live-activation-register",
         "live-state-buffer-info",

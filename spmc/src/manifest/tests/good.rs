@@ -1,6 +1,6 @@
 //! Manifests that are read, and what they say.
 
-use ffa_abi::{EndpointId, Uuid, Version};
+use ffa_abi::{EndpointId, Uuid, Version, availability::VmEvents};
 
 use super::*;
 
@@ -138,6 +138,45 @@ fn options_of_this_project_are_opt_in() {
         "image-uuid = \"00000001-0000-0002-0000-000300000004\";",
     );
     assert_eq!(echo(&text).unwrap().image_uuid, manifest.image_uuid);
+}
+
+#[test]
+fn what_a_partition_is_told_of_vms_stands_in_two_bits() {
+    let with =
+        |line: &str| echo(&changed(ECHO, "boot-order = <0>;", line)).map(|read| read.vm_events);
+    assert_eq!(with(""), Ok(VmEvents::empty()));
+    for bits in 0..4 {
+        let line = format!("vm-availability-messages = <{bits}>;");
+        assert_eq!(with(&line), Ok(VmEvents::from_bits(bits).unwrap()));
+    }
+    // Format 1.1.
+    let line = "description = \"two\"; vm-availability-messages = <2>;";
+    let source = SERVICES.replacen(
+        "execution-ctx-count",
+        &format!("{line} execution-ctx-count"),
+        1,
+    );
+    assert_eq!(echo(&source).unwrap().vm_events, VmEvents::DESTROYED);
+    // 1.1 is the first version that has them.
+    let older = changed(
+        ECHO,
+        "messaging-method = <0x603>;",
+        "messaging-method = <0x3>;",
+    );
+    for (version, bits, refused) in [(1, 3, false), (0, 0, false), (0, 1, true)] {
+        let source = changed(&older, "0x00010002", &format!("0x0001000{version}"));
+        let line = format!("vm-availability-messages = <{bits}>;");
+        match echo(&changed(&source, "boot-order = <0>;", &line)) {
+            Ok(_) => assert!(!refused, "{version} {bits}"),
+            Err(error) => {
+                assert!(refused, "{version} {bits}");
+                assert_eq!(
+                    error.to_string(),
+                    "partition \"echo\": node /: property vm-availability-messages: found 0x1, wanted 0 with an ffa-version below 1.1"
+                );
+            }
+        }
+    }
 }
 
 /// Lines from manifests in the field.

@@ -2,6 +2,7 @@
 //! promises; [`fixture`] is the machine and the run loop.
 
 mod abort;
+mod availability;
 mod cycles;
 mod direct;
 mod discovery;

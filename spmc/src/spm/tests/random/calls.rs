@@ -80,6 +80,15 @@ impl World {
                 (x[0], x[1]) = (fid.into(), ids(own_id, receiver));
                 if fid != DIRECT_RESP2 && !self.rng.once_in(16) {
                     x[2] &= 0xffff_ffff_0000_0000;
+                    if let Some(RequestKind::VmAvailability(event)) = request.map(|r| r.kind)
+                        && !self.rng.once_in(8)
+                    {
+                        let number = match self.rng.once_in(8) {
+                            true => self.rng.pick(&[2, 4, 5, 7, 9, 0xff]),
+                            false => event.response(),
+                        };
+                        x[2] |= u64::from(FRAMEWORK_BIT | number);
+                    }
                 }
             }
             55..72 => {
@@ -106,7 +115,7 @@ impl World {
                 x[0] = (YIELD | wide).into();
                 zero(&mut x, 4);
             }
-            90..94 => {
+            90 => {
                 let fid = self.rng.pick(&[
                     VERSION,
                     FEATURES,
@@ -126,7 +135,20 @@ impl World {
                     u64::from(Version::V1_2.raw()),
                 ]);
             }
-            94..96 => {
+            91..95 => {
+                let number = self.rng.pick(&[4, 4, 4, 6, 6, 6, 5, 7, 0, 8]);
+                let receiver = self.endpoint();
+                let sender = match self.rng.once_in(8) {
+                    true => self.endpoint(),
+                    false => EndpointId::HYPERVISOR,
+                };
+                (x[0], x[1]) = (DIRECT_REQ_32.into(), ids(sender, receiver));
+                x[2] = (FRAMEWORK_BIT | number).into();
+                if !self.rng.once_in(16) {
+                    x[5] = x[5] & !0xffff | u64::from(VM.0);
+                }
+            }
+            95 => {
                 let number = self.rng.pick(&[0, 1, 8, 8, 4, 12]);
                 x[0] = DIRECT_REQ_32.into();
                 x[1] = ids(EndpointId::SPMD, EndpointId::SPMC);

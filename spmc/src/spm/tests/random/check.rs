@@ -103,7 +103,11 @@ impl World {
                 assert_eq!(self.view(before, slot).state, State::Waiting);
                 assert_eq!(now_at(slot).model, Model::DirectRequest);
                 assert_eq!(call[1] as u16, id(slot).0);
+                let kind = now_at(slot).request.expect("a request").kind;
                 self.received(before, call);
+                if let RequestKind::VmAvailability(_) = kind {
+                    self.told_of_vms += 1;
+                }
                 let old = self
                     .owes
                     .insert(next, (Some(caller), fid(call), (call[1] >> 16) as u16));
@@ -115,6 +119,15 @@ impl World {
                 self.ended += 1;
                 assert_eq!(call[1] as u16, sender, "to whom it is addressed");
                 assert_eq!(request == DIRECT_REQ2, fid(call) == DIRECT_RESP2);
+                if let Who::Context(slot, _) = caller {
+                    let kind = self.view(before, slot).request.expect("a request").kind;
+                    let number = match kind {
+                        RequestKind::VmAvailability(event) => FRAMEWORK_BIT | event.response(),
+                        RequestKind::Direct { .. } => 0,
+                        RequestKind::Direct2 => call[2] as u32,
+                    };
+                    assert_eq!(call[2] as u32, number, "an answer to {kind:?}");
+                }
                 match origin {
                     Some(origin) => {
                         assert!(origin.is_same_sender(next), "{origin:?} asked");

@@ -132,6 +132,8 @@ struct World {
     dead: HashSet<Who>,
     requests: usize,
     ended: usize,
+    /// Requests that told of a VM.
+    told_of_vms: usize,
 }
 
 impl World {
@@ -159,6 +161,7 @@ impl World {
             dead: HashSet::new(),
             requests: 0,
             ended: 0,
+            told_of_vms: 0,
         };
         world.f.lazy = world.rng.once_in(2);
         world.twin.lazy = world.f.lazy;
@@ -262,9 +265,9 @@ fn is_ffa(call: &Frame) -> bool {
     (0x8400_0060..=0x8400_00ef).contains(&low)
 }
 
-/// Runs one seed; how many requests were delivered, and how many ended.
-fn live(seed: u64) -> (usize, usize) {
-    let mut total = (0, 0);
+/// Runs one seed; how many requests were delivered, how many ended, and how many told of a VM.
+fn live(seed: u64) -> [usize; 3] {
+    let mut total = [0; 3];
     let mut rng = Rng(seed);
     for life in 0..LIVES {
         let mut place = Place {
@@ -279,8 +282,9 @@ fn live(seed: u64) -> (usize, usize) {
             world.step(&mut place);
         }
         assert_eq!(world.requests, world.ended + world.owes.len());
-        total.0 += world.requests;
-        total.1 += world.ended;
+        total[0] += world.requests;
+        total[1] += world.ended;
+        total[2] += world.told_of_vms;
     }
     total
 }
@@ -291,13 +295,14 @@ fn two_hundred_thousand_random_steps_keep_every_promise() {
     if let Ok(text) = std::env::var("TANTALUM_SEED") {
         seeds.push(u64::from_str_radix(&text, 16).expect("a hexadecimal seed"));
     }
-    let mut total = (0, 0);
+    let mut total = [0; 3];
     for seed in seeds {
-        let (requests, ended) = live(seed);
-        total.0 += requests;
-        total.1 += ended;
+        for (all, more) in total.iter_mut().zip(live(seed)) {
+            *all += more;
+        }
     }
-    println!("{} requests, {} ended", total.0, total.1);
+    let [requests, ended, told] = total;
+    println!("{requests} requests, {told} of them of VMs, {ended} ended");
     // The calls are not all nonsense.
-    assert!(total.0 > 5_000 && total.1 > 4_000, "{total:?}");
+    assert!(requests > 5_000 && ended > 4_000 && told > 250, "{total:?}");
 }

@@ -7,6 +7,11 @@
 //!
 //! GIC architecture specification IHI 0069, chapters 4 (bring-up, groups) and 12 (registers).
 
+mod normal;
+pub mod virt;
+
+pub use normal::{enable_private, enable_spi, hold_private, raise_sgi};
+
 use crate::board::Gic;
 use crate::{cpu, read_sysreg, write_sysreg};
 use arm_gic::gicv3::registers::{Gicd, GicdCtlr, GicrSgi};
@@ -206,28 +211,6 @@ pub fn deactivate(intid: u32) {
     crate::sysreg::isb();
 }
 
-/// Enables a PPI of this core at a middle priority, in the group in which it is.
-///
-/// # Errors
-/// See [`GicError`].
-///
-/// # Safety
-/// As [`init_normal_core`], but that a VM may have run.
-pub unsafe fn enable_ppi(gic: &Gic, intid: u32) -> Result<(), GicError> {
-    const PRIORITY: u8 = 0xa0;
-    if !(SGI_INTIDS..PRIVATE_INTIDS).contains(&intid) {
-        return Err(GicError::Intid(intid));
-    }
-    let bad = |_| GicError::Intid(intid);
-    // SAFETY: the caller's promise.
-    let mut redistributor = unsafe { own_redistributor(gic)? };
-    let number = IntId::ppi(intid - SGI_INTIDS);
-    redistributor
-        .set_interrupt_priority(number, PRIORITY)
-        .map_err(bad)?;
-    redistributor.enable_interrupt(number, true).map_err(bad)
-}
-
 /// The priority mask of this core: only interrupts with a number below it are signalled. One for both worlds.
 #[must_use]
 pub fn priority_mask() -> u8 {
@@ -266,11 +249,7 @@ fn set_group(
     intid: u32,
     secure: bool,
 ) -> Result<(), GicError> {
-    let number = match intid {
-        0..SGI_INTIDS => IntId::sgi(intid),
-        SGI_INTIDS..PRIVATE_INTIDS => IntId::ppi(intid - SGI_INTIDS),
-        _ => return Err(GicError::Intid(intid)),
-    };
+    let number = private(intid)?;
     let bad = |_| GicError::Intid(intid);
     // A group is changed while the interrupt is off, so that none arrives in between.
     redistributor.enable_interrupt(number, false).map_err(bad)?;
@@ -289,11 +268,35 @@ fn set_group(
     }
 }
 
+/// An INTID that is private to a core, as the driver names it.
+fn private(intid: u32) -> Result<IntId, GicError> {
+    match intid {
+        0..SGI_INTIDS => Ok(IntId::sgi(intid)),
+        SGI_INTIDS..PRIVATE_INTIDS => Ok(IntId::ppi(intid - SGI_INTIDS)),
+        _ => Err(GicError::Intid(intid)),
+    }
+}
+
 /// The redistributor whose GICR_TYPER names this core.
 ///
 /// # Safety
 /// `gic` is the board's GIC, mapped, and no other code of this core is using its redistributor.
 unsafe fn own_redistributor(gic: &Gic) -> Result<GicRedistributor<'static>, GicError> {
+    // SAFETY: the caller's promise.
+    let base = unsafe { own_frames(gic)? };
+    let frame = NonNull::new(ptr::with_exposed_provenance_mut::<GicrSgi>(base))
+        .ok_or(GicError::Address(base as u64))?;
+    // SAFETY: the frame is this core's, and the caller says that nobody else is using it.
+    Ok(GicRedistributor::new(unsafe {
+        UniqueMmioPointer::new(frame)
+    }))
+}
+
+/// Where this core's redistributor is: its two frames of 64 KiB.
+///
+/// # Safety
+/// `gic` is the board's GIC, mapped.
+unsafe fn own_frames(gic: &Gic) -> Result<usize, GicError> {
     let affinity = cpu::affinity();
     // GICR_TYPER has Aff3 right above the other three.
     let wanted = (affinity >> 32 & 0xff) << 24 | (affinity & 0xff_ffff);
@@ -307,12 +310,7 @@ unsafe fn own_redistributor(gic: &Gic) -> Result<GicRedistributor<'static>, GicE
         let typer = ptr::with_exposed_provenance::<u64>(base.wrapping_add(GICR_TYPER));
         // SAFETY: the address lies in a redistributor frame, which the caller says is mapped.
         if unsafe { typer.read_volatile() } >> 32 == wanted {
-            let frame = NonNull::new(ptr::with_exposed_provenance_mut::<GicrSgi>(base))
-                .ok_or(GicError::Address(frame))?;
-            // SAFETY: the frame is this core's, and the caller says that nobody else is using it.
-            return Ok(GicRedistributor::new(unsafe {
-                UniqueMmioPointer::new(frame)
-            }));
+            return Ok(base);
         }
         match frame.checked_add(gic.redistributor_stride) {
             Some(next) if next > frame => frame = next,

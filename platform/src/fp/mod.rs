@@ -6,6 +6,10 @@
 //! at the largest vector length with predicates and FFR, after leaving streaming mode; then FP
 //! alone is opened. ZCR_EL2 and SVCR are put back on the way.
 
+mod vm;
+
+pub use vm::{VmVectors, close_vm, open_vm, prepare_vms};
+
 use crate::{cpu::Features, read_sysreg, sysreg::isb, write_sysreg};
 
 /// CPTR_EL2 (E2H layout): trace trapped.

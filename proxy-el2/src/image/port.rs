@@ -1,0 +1,226 @@
+//! The machine, as the core's calls see it.
+
+use super::{
+    BOARD,
+    cpu::{Cpu, Live},
+    memory::Port,
+    vcpu::Guest,
+    vms::{self, KICK},
+};
+use core::{
+    ops::Range,
+    sync::atomic::{AtomicBool, Ordering},
+};
+use defmt::{error, info, warn};
+use ffa_abi::{EndpointId, Regs, availability::VmEvent, smccc::psci};
+use platform::{endpoint_console, entry, gic, gic::virt::Interface, timer, vm_state};
+use proxy_el2::{
+    availability::{News, Outcome},
+    buffers::{Memory, Unreachable},
+    forward::El3,
+    proxy::{Machine, Turn},
+    vcpu::{Vcpu, VcpuId},
+};
+
+/// The most cores.
+pub const MAX_CORES: usize = 8;
+/// Which cores are on, or about to be.
+static ON: [AtomicBool; MAX_CORES] = [const { AtomicBool::new(false) }; MAX_CORES];
+
+/// The core that boots is on.
+pub fn is_on(core: u16) {
+    if let Some(on) = ON.get(usize::from(core)) {
+        on.store(true, Ordering::Release);
+    }
+}
+
+impl El3 for Cpu {
+    fn smc(&mut self, regs: &mut Regs) {
+        Port.smc(regs);
+    }
+}
+
+impl Memory for Cpu {
+    fn open(&mut self, pages: Range<u64>) -> Result<(), Unreachable> {
+        Port.open(pages)
+    }
+
+    fn close(&mut self, pages: Range<u64>) {
+        Port.close(pages);
+    }
+
+    fn write(&mut self, at: u64, bytes: &[u8]) -> Result<(), Unreachable> {
+        Port.write(at, bytes)
+    }
+
+    fn zero(&mut self, range: Range<u64>) -> Result<(), Unreachable> {
+        Port.zero(range)
+    }
+
+    fn read_rx(&mut self, offset: usize, to: &mut [u8]) -> Result<(), Unreachable> {
+        Port.read_rx(offset, to)
+    }
+}
+
+impl Machine<Guest> for Cpu {
+    fn console(&mut self, from: EndpointId, character: u8) {
+        endpoint_console::write(from.0, character);
+    }
+
+    fn interrupts(&mut self, chain: &[VcpuId]) -> Turn {
+        let any = self.take();
+        let over = self.interrupts.expire();
+        // Everybody is looked at: the live one's list registers are filled anew at that.
+        let pending = chain.iter().map(|id| self.would_take(*id));
+        let lowest = pending
+            .enumerate()
+            .fold(None, |lowest: Option<usize>, (level, pending)| {
+                lowest.or_else(|| pending.then_some(level))
+            });
+        match lowest {
+            _ if over => Turn::Level(0),
+            Some(level) => Turn::Level(level),
+            None if any => Turn::Nobody,
+            None => Turn::None,
+        }
+    }
+
+    fn has_interrupt(&mut self, vcpu: VcpuId) -> bool {
+        let due = match self.live {
+            Some(Live { id, .. }) if id == vcpu => {
+                vm_state::live_deadline().is_some_and(|at| at <= timer::ticks())
+            }
+            _ => false,
+        };
+        if !due {
+            return self.would_take(vcpu);
+        }
+        // Its timer has fired, and is not acknowledged yet.
+        let threshold = Interface::live_threshold(self.shape);
+        self.with_vgic(|vgic, index| {
+            let _ = vgic.level(index, BOARD.virtual_timer, true);
+            let pending = vgic.deliverable(index, threshold, true);
+            let _ = vgic.level(index, BOARD.virtual_timer, false);
+            pending
+        })
+        .unwrap_or(false)
+    }
+
+    fn timer_ns(&mut self, vcpu: VcpuId) -> Option<u64> {
+        let deadline = match self.live {
+            Some(Live { id, .. }) if id == vcpu => vm_state::live_deadline(),
+            _ => {
+                let gic = vms::of(vcpu)?.gic.lock();
+                gic.sides.get(usize::from(vcpu.vcpu))?.deadline
+            }
+        };
+        deadline.map(timer::ns_until)
+    }
+
+    fn leave(&mut self, vcpu: &mut Vcpu<Guest>) {
+        self.let_go(vcpu);
+    }
+
+    fn slice(&mut self, away: bool) {
+        self.interrupts.slice(away);
+    }
+
+    fn kick(&mut self, core: u16) {
+        vms::kick(core);
+    }
+
+    fn power_on(&mut self, core: u16) -> bool {
+        let (Some(on), Some(affinity)) = (ON.get(usize::from(core)), BOARD.affinity(core.into()))
+        else {
+            return false;
+        };
+        if on.swap(true, Ordering::AcqRel) {
+            return true;
+        }
+        let mut regs = Regs::ZERO;
+        regs[0] = psci::CPU_ON_64.into();
+        regs[1] = affinity;
+        regs[2] = entry::secondary_entry() as u64;
+        self.smc(&mut regs);
+        let status = regs[0] as i32;
+        if status != psci::SUCCESS {
+            error!("core {=u16} can't be switched on: {=i32}", core, status);
+            on.store(false, Ordering::Release);
+            return false;
+        }
+        info!("core {=u16}: switched on", core);
+        true
+    }
+
+    fn told(&mut self, news: News, partition: EndpointId, outcome: Outcome) {
+        let event = match news.event {
+            VmEvent::Created => "created",
+            VmEvent::Destroyed => "destroyed",
+        };
+        match outcome {
+            Outcome::Told => info!(
+                "partition {=u16:#x} was told that VM {=u16} was {=str}",
+                partition.0, news.vm.0, event
+            ),
+            problem => warn!(
+                "partition {=u16:#x}, VM {=u16} was {=str}: {}",
+                partition.0,
+                news.vm.0,
+                event,
+                defmt::Display2Format(&problem)
+            ),
+        }
+    }
+}
+
+impl Cpu {
+    /// Takes every interrupt that is pending: a VM's becomes pending for the VM. `true` if there was any.
+    fn take(&mut self) -> bool {
+        let mut any = false;
+        while let Some(intid) = gic::acknowledge() {
+            any = true;
+            if self.is_given(intid) {
+                // Only the priority is dropped: the VM deactivates it.
+                gic::end(intid);
+                continue;
+            }
+            if intid == BOARD.normal_el2_timer {
+                self.interrupts.fired();
+            } else if intid == BOARD.gic_maintenance {
+                // It goes as the list registers are filled.
+                let _ = self.refresh();
+            } else if intid != KICK {
+                warn!("interrupt {=u32} belongs to nobody: dropped", intid);
+            }
+            gic::end(intid);
+            gic::deactivate(intid);
+        }
+        any
+    }
+
+    /// Makes an interrupt pending for a VM. `false` if it is none's.
+    fn is_given(&mut self, intid: u32) -> bool {
+        if intid == BOARD.virtual_timer {
+            let Some(Live { id, vm }) = self.live else {
+                return false;
+            };
+            // The one that is live is looked at in any case.
+            let _ = vm.gic.lock().vgic.pend_hw(id.vcpu, intid, intid);
+            return true;
+        }
+        let Some(vm) = vms::owner_of(intid) else {
+            return false;
+        };
+        let kick = vm.gic.lock().vgic.pend_hw(0, intid, intid);
+        vm.kick(kick, None);
+        true
+    }
+
+    /// Whether a vCPU of this core's chain would take an interrupt now.
+    fn would_take(&mut self, id: VcpuId) -> bool {
+        if self.live.is_some_and(|live| live.id == id) {
+            return self.refresh();
+        }
+        vms::of(id).is_some_and(|vm| vm.gic.lock().deliverable(id.vcpu))
+    }
+}

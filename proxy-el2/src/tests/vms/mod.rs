@@ -1,0 +1,11 @@
+//! Several VMs: who has which core, messages between them, interrupts, power, death.
+
+mod cycles;
+mod death;
+mod discovery;
+mod fixture;
+mod interrupts;
+mod messages;
+mod partitions;
+mod power;
+mod strict;

@@ -1,0 +1,220 @@
+//! Who is still to be told of a VM that came or went.
+//!
+//! A partition can be busy when a VM ends: it works for another one, or has not been run to the end
+//! of what the dead VM had asked. It is told later, whenever an interrupt brings a core here.
+
+use crate::{
+    availability::{self, Caller, News, Outcome},
+    buffers::Unreachable,
+    proxy::{Machine, Pe, Proxy, Turn},
+    vcpu::{Registers, VcpuId, VmIndex},
+};
+use core::{
+    marker::PhantomData,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+};
+use ffa_abi::{
+    Call, EndpointId, FfaError, Regs, TargetInfo, availability::VmEvent, memory::Handle,
+};
+use heapless::Vec;
+
+/// How many news wait at most: more than that are given up, and said to be.
+const MAX_UNTOLD: usize = 64;
+
+/// News for a partition that was busy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Untold {
+    news: News,
+    partition: EndpointId,
+}
+
+/// All of them.
+#[derive(Debug)]
+pub(crate) struct UntoldList {
+    list: crate::sync::Mutex<Vec<Untold, MAX_UNTOLD>>,
+    /// Whether there are any: looked at without the lock.
+    any: AtomicBool,
+}
+
+impl UntoldList {
+    pub const fn new() -> Self {
+        Self {
+            list: crate::sync::Mutex::new(Vec::new()),
+            any: AtomicBool::new(false),
+        }
+    }
+
+    /// Takes all of them.
+    fn take(&self) -> Vec<Untold, MAX_UNTOLD> {
+        let mut list = self.list.lock();
+        self.any.store(false, Relaxed);
+        core::mem::take(&mut *list)
+    }
+
+    /// Keeps one for later; `false` if there is no room.
+    fn keep(&self, untold: Untold) -> bool {
+        let mut list = self.list.lock();
+        self.any.store(true, Relaxed);
+        list.push(untold).is_ok()
+    }
+}
+
+/// The machine while partitions are told: it notes whose turn it would have been meanwhile.
+struct Telling<'a, M, R> {
+    machine: &'a mut M,
+    chain: &'a [VcpuId],
+    turn: Option<usize>,
+    registers: PhantomData<R>,
+}
+
+impl<M: Machine<R>, R> Caller for Telling<'_, M, R> {
+    fn smc(&mut self, regs: &mut Regs) {
+        self.machine.smc(regs);
+    }
+
+    fn read_rx(&mut self, offset: usize, to: &mut [u8]) -> Result<(), Unreachable> {
+        self.machine.read_rx(offset, to)
+    }
+
+    fn interrupted(&mut self) {
+        if let Turn::Level(level) = self.machine.interrupts(self.chain) {
+            self.turn = Some(self.turn.map_or(level, |lower| lower.min(level)));
+        }
+    }
+}
+
+impl<'v, R: Registers> Proxy<'v, R> {
+    /// Tells the partitions that subscribed that a VM was created or destroyed. The lowest level of
+    /// the chain that an interrupt came for meanwhile, if there was one.
+    pub fn tell(
+        &self,
+        event: VmEvent,
+        index: VmIndex,
+        pe: &Pe<'v, R>,
+        machine: &mut impl Machine<R>,
+    ) -> Option<usize> {
+        let vm = self.vm(index)?.info.id;
+        let news = News {
+            event,
+            vm,
+            handle: Handle::INVALID,
+        };
+        let chain = pe.chain();
+        let mut telling = Telling {
+            machine,
+            chain: &chain,
+            turn: None,
+            registers: PhantomData,
+        };
+        let subscribers = {
+            let _rx = self.rx.lock();
+            availability::subscribers(event, &self.upstream, &mut telling)
+        };
+        match subscribers {
+            Ok(subscribers) => {
+                for partition in subscribers {
+                    self.tell_one(news, partition, pe.index, &mut telling);
+                }
+            }
+            Err(error) => {
+                telling
+                    .machine
+                    .told(news, EndpointId::SPMC, Outcome::Error(error));
+            }
+        }
+        telling.turn
+    }
+
+    /// Tells those that were busy.
+    pub(crate) fn tell_again(
+        &self,
+        pe: &Pe<'v, R>,
+        machine: &mut impl Machine<R>,
+    ) -> Option<usize> {
+        if !self.untold.any.load(Relaxed) {
+            return None;
+        }
+        let chain = pe.chain();
+        let mut telling = Telling {
+            machine,
+            chain: &chain,
+            turn: None,
+            registers: PhantomData,
+        };
+        for Untold { news, partition } in self.untold.take() {
+            self.tell_one(news, partition, pe.index, &mut telling);
+        }
+        telling.turn
+    }
+
+    fn tell_one<M: Machine<R>>(
+        &self,
+        news: News,
+        partition: EndpointId,
+        core: u16,
+        telling: &mut Telling<'_, M, R>,
+    ) {
+        let mut outcome = availability::tell(news, partition, telling);
+        if outcome == Outcome::Error(FfaError::Busy) && self.finish(partition, core, telling) {
+            outcome = availability::tell(news, partition, telling);
+        }
+        match outcome {
+            Outcome::Error(FfaError::Busy) if self.untold.keep(Untold { news, partition }) => {
+                return;
+            }
+            // Whoever needs it next runs it to its end: what it owes, it owes to one that is gone,
+            // or to nobody.
+            Outcome::Unfinished(target) => {
+                if let Some(vm) = self.find(news.vm) {
+                    self.owed.lock().note(target, vm);
+                }
+            }
+            _ => {}
+        }
+        telling.machine.told(news, partition, outcome);
+    }
+
+    /// Runs a partition's context that still works for a VM that is gone to the end of that work.
+    /// `false` if there is none, or it did not come to its end.
+    fn finish<M: Machine<R>>(
+        &self,
+        partition: EndpointId,
+        core: u16,
+        telling: &mut Telling<'_, M, R>,
+    ) -> bool {
+        let orphan = self
+            .owed
+            .lock()
+            .orphan(partition, core, |vm| self.is_dead(vm));
+        let Some(target) = orphan else { return false };
+        let done = run_to_its_end(target, telling);
+        if done {
+            self.owed.lock().settle(target);
+        }
+        done
+    }
+}
+
+/// Runs a context until it is neither interrupted nor yields, at most
+/// [`MOST_RUNS`](availability::MOST_RUNS) times.
+fn run_to_its_end(target: TargetInfo, caller: &mut impl Caller) -> bool {
+    use ffa_abi::Completion;
+    let call = Call::Run {
+        wide: false,
+        target,
+    };
+    for _ in 0..availability::MOST_RUNS {
+        let mut regs = call.encode();
+        caller.smc(&mut regs);
+        match Completion::decode(call.fid(), &regs) {
+            Ok(Completion::Interrupt { .. }) => caller.interrupted(),
+            Ok(Completion::Yield { .. }) => {}
+            // Another core runs it, or it is one of another core's.
+            Ok(Completion::Error { code: Ok(code), .. }) if code != FfaError::Aborted => {
+                return false;
+            }
+            _ => return true,
+        }
+    }
+    false
+}

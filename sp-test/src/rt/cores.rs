@@ -1,0 +1,130 @@
+//! More than one vCPU (or core, at EL1): each has a stack of its own and runs what it was switched on for.
+//!
+//! All share the image's memory, with the MMU off: nothing is cached, and what one stores the others load.
+
+use super::{call, regs};
+use crate::abi;
+use core::arch::naked_asm;
+use core::cell::UnsafeCell;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+/// vCPUs that can be started, the first included, which never is.
+pub const VCPUS: usize = 8;
+const STACK: usize = 0x8000;
+
+#[repr(C, align(16))]
+struct Stack(UnsafeCell<[u8; STACK]>);
+
+// SAFETY: each is the stack of one vCPU.
+unsafe impl Sync for Stack {}
+
+static STACKS: [Stack; VCPUS] = [const { Stack(UnsafeCell::new([0; STACK])) }; VCPUS];
+
+/// What a vCPU is switched on for.
+struct Order {
+    /// A `fn(u64)`, 0 for none.
+    work: AtomicU64,
+    argument: AtomicU64,
+    done: AtomicU64,
+}
+
+static ORDERS: [Order; VCPUS] = [const {
+    Order {
+        work: AtomicU64::new(0),
+        argument: AtomicU64::new(0),
+        done: AtomicU64::new(0),
+    }
+}; VCPUS];
+
+/// Where a vCPU starts, its number in x0.
+///
+/// # Safety
+/// Started by PSCI CPU_ON on a vCPU that is not running, after its order was written.
+#[unsafe(naked)]
+unsafe extern "C" fn entry() -> ! {
+    naked_asm!(
+        "msr daifset, #0xf",
+        "msr spsel, #1",
+        "adrp x9, {stacks}",
+        "add x9, x9, :lo12:{stacks}",
+        "add x10, x0, #1",
+        "mov x11, #{size}",
+        "madd x9, x10, x11, x9",
+        "mov sp, x9",
+        "adrp x9, {vectors}",
+        "add x9, x9, :lo12:{vectors}",
+        "msr vbar_el1, x9",
+        // CPACR_EL1.FPEN: FP and SIMD not trapped.
+        "mov x10, #0x300000",
+        "msr cpacr_el1, x10",
+        "isb",
+        "mov x29, xzr",
+        "mov x30, xzr",
+        "b {begin}",
+        stacks = sym STACKS,
+        size = const STACK,
+        vectors = sym super::vectors::exception_vectors,
+        begin = sym begin,
+    )
+}
+
+extern "C" fn begin(number: u64) -> ! {
+    if let Some(order) = ORDERS.get(number as usize) {
+        let work = order.work.load(Ordering::Acquire);
+        if work != 0 {
+            // SAFETY: `start` wrote it, from a `fn(u64)`.
+            let work: fn(u64) = unsafe { core::mem::transmute(work) };
+            work(order.argument.load(Ordering::Relaxed));
+        }
+        order.done.store(1, Ordering::Release);
+    }
+    let mut off = [0; 18];
+    off[0] = abi::PSCI_CPU_OFF.into();
+    call::call(call::Conduit::Smc, &mut off);
+    panic!("CPU_OFF of vCPU {number} came back with {:#x}", off[0])
+}
+
+/// Switches vCPU `number` on to run `work`. Gives CPU_ON's result.
+pub fn start(number: u64, work: fn(u64), argument: u64) -> i64 {
+    let Some(order) = ORDERS.get(number as usize) else {
+        return i64::MIN;
+    };
+    order.done.store(0, Ordering::Relaxed);
+    order.argument.store(argument, Ordering::Relaxed);
+    order.work.store(work as usize as u64, Ordering::Release);
+    let mut on = [0; 18];
+    on[0] = abi::PSCI_CPU_ON_64.into();
+    on[1] = number;
+    on[2] = entry as *const () as u64;
+    on[3] = number;
+    call::call(call::Conduit::Smc, &mut on);
+    i64::from(on[0] as u32 as i32)
+}
+
+/// Whether vCPU `number` has done what it was switched on for.
+pub fn done(number: u64) -> bool {
+    ORDERS
+        .get(number as usize)
+        .is_some_and(|order| order.done.load(Ordering::Acquire) != 0)
+}
+
+/// PSCI AFFINITY_INFO of vCPU `number`: 0 on, 1 off, 2 on its way.
+pub fn affinity_info(number: u64) -> i64 {
+    let mut info = [0; 18];
+    info[0] = abi::PSCI_AFFINITY_INFO_64.into();
+    info[1] = number;
+    call::call(call::Conduit::Smc, &mut info);
+    i64::from(info[0] as u32 as i32)
+}
+
+/// Waits until `done` says so, for `seconds` at most. Says whether it did.
+pub fn patiently(seconds: u64, mut done: impl FnMut() -> bool) -> bool {
+    let start = regs::cntvct();
+    while !done() {
+        if regs::cntvct().wrapping_sub(start) > seconds * regs::cntfrq() {
+            return false;
+        }
+        core::hint::spin_loop();
+    }
+    true
+}

@@ -1,0 +1,116 @@
+//! System registers of EL1 and EL0 that an image may fill as it likes while its MMU is off: what it leaves there is its
+//! own, and what others leave is not to be seen.
+
+use super::fault;
+use crate::random::Random;
+use core::arch::asm;
+
+macro_rules! registers {
+    ($($name:literal $mask:literal,)*) => {
+        /// How many there are.
+        pub const COUNT: usize = [$($name),*].len();
+
+        /// Their names: those of the architecture, or by encoding.
+        pub const NAMES: [&str; COUNT] = [$($name),*];
+
+        fn write(place: usize, value: u64) {
+            let mut n = 0;
+            $(
+                if place == n {
+                    // SAFETY: nothing of this image depends on it; a fault is stepped over.
+                    unsafe {
+                        asm!(concat!("msr ", $name, ", {}"), "isb", in(reg) value & $mask, options(nostack, preserves_flags));
+                    }
+                }
+                n += 1;
+            )*
+            let _ = n;
+        }
+
+        fn read(place: usize) -> u64 {
+            let mut value = 0u64;
+            let mut n = 0;
+            $(
+                if place == n {
+                    // SAFETY: as above.
+                    unsafe {
+                        asm!(concat!("mrs {}, ", $name), inout(reg) value, options(nostack, preserves_flags));
+                    }
+                }
+                n += 1;
+            )*
+            let _ = n;
+            value
+        }
+    };
+}
+
+registers! {
+    "tpidr_el0" 0xffff_ffff_ffff_ffff,
+    "tpidrro_el0" 0xffff_ffff_ffff_ffff,
+    "tpidr_el1" 0xffff_ffff_ffff_ffff,
+    "sp_el0" 0xffff_ffff_ffff_ffff,
+    "contextidr_el1" 0xffff_ffff,
+    "ttbr0_el1" 0x0000_00ff_ffff_f000,
+    "ttbr1_el1" 0x0000_00ff_ffff_f000,
+    "mair_el1" 0x0f0f_0f0f_0f0f_0f0f,
+    "par_el1" 0x0000_00ff_ffff_f000,
+    "csselr_el1" 0x3,
+    "cntkctl_el1" 0x3,
+    "mdscr_el1" 0x1000,
+    "cntp_cval_el0" 0x7fff_ffff_ffff_ffff,
+    // APIA, APIB, APDA, APDB, APGA: both halves of each.
+    "S3_0_C2_C1_0" 0xffff_ffff_ffff_ffff,
+    "S3_0_C2_C1_1" 0xffff_ffff_ffff_ffff,
+    "S3_0_C2_C1_2" 0xffff_ffff_ffff_ffff,
+    "S3_0_C2_C1_3" 0xffff_ffff_ffff_ffff,
+    "S3_0_C2_C2_0" 0xffff_ffff_ffff_ffff,
+    "S3_0_C2_C2_1" 0xffff_ffff_ffff_ffff,
+    "S3_0_C2_C2_2" 0xffff_ffff_ffff_ffff,
+    "S3_0_C2_C2_3" 0xffff_ffff_ffff_ffff,
+    "S3_0_C2_C3_0" 0xffff_ffff_ffff_ffff,
+    "S3_0_C2_C3_1" 0xffff_ffff_ffff_ffff,
+    // ICC_BPR1_EL1, a priority mask that lets everything through.
+    "S3_0_C12_C12_3" 0x7,
+    // The first breakpoint and watchpoint, disabled.
+    "dbgbvr0_el1" 0x0000_00ff_ffff_fffc,
+    "dbgwvr0_el1" 0x0000_00ff_ffff_fffc,
+    // PMUSERENR, PMCCNTR, PMCCFILTR, PMEVCNTR0.
+    "pmuserenr_el0" 0xf,
+    "pmccntr_el0" 0xffff_ffff,
+    "pmccfiltr_el0" 0x8000_0000,
+    "pmevcntr0_el0" 0xffff_ffff,
+}
+
+/// What was left in them.
+#[derive(Clone, Copy, Debug)]
+pub struct Left([u64; COUNT]);
+
+/// Puts a pattern made of `seed` into all of them. One that is not there, or keeps only a part, is noted as it is.
+pub fn leave(seed: u64) -> Left {
+    let mut random = Random::new(seed);
+    let mut left = [0; COUNT];
+    for (place, slot) in left.iter_mut().enumerate() {
+        let value = random.next();
+        let written = fault::expecting(|| write(place, value));
+        *slot = match written {
+            Ok(()) => look(place),
+            Err(_) => 0,
+        };
+    }
+    Left(left)
+}
+
+fn look(place: usize) -> u64 {
+    fault::expecting(|| read(place)).unwrap_or(0)
+}
+
+impl Left {
+    /// The first that is not as it was left: its place, what it is, what it was.
+    pub fn difference(&self) -> Option<(usize, u64, u64)> {
+        let places = self.0.iter().enumerate();
+        places
+            .map(|(place, left)| (place, look(place), *left))
+            .find(|(_, found, left)| found != left)
+    }
+}
