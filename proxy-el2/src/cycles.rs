@@ -232,14 +232,20 @@ impl<'v, R: Registers> Proxy<'v, R> {
         Ok(self.give_back(pe, reply, machine))
     }
 
-    /// `FFA_YIELD`.
+    /// `FFA_YIELD`. Up to 1.1 the text bars it while a request is served.
     pub(crate) fn yield_core(
         &self,
         pe: &mut Pe<'v, R>,
         timeout: u64,
         machine: &mut impl Machine<R>,
     ) -> Result<Next, FfaError> {
+        let may = self
+            .running_vm(pe)
+            .is_some_and(|vm| vm.peer().version.has_extended_registers());
         let vcpu = pe.running().ok_or(FfaError::Denied)?;
+        if vcpu.request.is_some() && !may {
+            return Err(FfaError::Denied);
+        }
         // What it finds when it is run again.
         Reply::success(0).write(vcpu.machine.x());
         Ok(self.give_cycles_back(pe, timeout, machine))

@@ -80,7 +80,12 @@ pub fn boot(
             let packages = [first].into_iter().chain(others);
             let packages = packages.map(|(name, manifest, binary)| {
                 let manifest = compile_dts(name, &manifest_text(board, manifest)?, &folder)?;
-                let package = spkg::pack(&manifest, &firmware.flat(binary)?)
+                let mut image = firmware.flat(binary)?;
+                // The proxy fills a VM's memory behind its image with zeros, so those that the
+                // image ends with need not travel.
+                let used = image.iter().rposition(|byte| *byte != 0);
+                image.truncate(used.map_or(1, |last| last + 1).next_multiple_of(16));
+                let package = spkg::pack(&manifest, &image)
                     .with_context(|| format!("VM {name}"))?;
                 Ok((name, package))
             });

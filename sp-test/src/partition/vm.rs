@@ -124,7 +124,7 @@ fn command(partition: &mut Partition, command: u16, a: [u64; 4]) -> Option<[u64;
         }
         ask::TAKEN => {
             if a[1] != 0 {
-                while irq::poll().is_some() {}
+                irq::drain();
                 irq::forget();
             }
             let [nothing, others] = irq::strange();
@@ -173,7 +173,7 @@ fn act(partition: &mut Partition, action: u64, [first, second]: [u64; 2]) {
         }
         ask::DIE => die(first),
         ask::SEND => gic::send_raw(first),
-        ask::TAKE => while irq::poll().is_some() {},
+        ask::TAKE => irq::drain(),
         ask::STORM => {
             let calls = storm(partition, first, second);
             if let Some(slot) = STORMED.get(gic::vcpu() as usize) {

@@ -82,6 +82,13 @@ pub fn poll() -> Option<u32> {
     Some(id)
 }
 
+/// Takes all that there are. That there is nothing more, in the end, is nothing strange.
+pub fn drain() {
+    while poll().is_some() {}
+    let nothing = &own().nothing;
+    nothing.store(nothing.load(Relaxed).wrapping_sub(1), Relaxed);
+}
+
 /// How often vCPU `vcpu` took interrupt `id` since [`forget`].
 pub fn count_of(vcpu: u64, id: u32) -> u64 {
     let taken = of(vcpu);

@@ -87,6 +87,23 @@ fn who_yields_in_a_request_is_run_by_its_sender_alone() {
 }
 
 #[test]
+fn up_to_1_1_nobody_yields_in_a_request() {
+    for version in [Version::V1_0, Version::V1_1] {
+        let mut vms = Vms::of([primary(1), secondary(2)]);
+        vms.version(0, Version::V1_2);
+        vms.wait(0, 2, 0, version, MSG_WAIT_32);
+        vms.goes_on(0, &message(DIRECT_REQ_64, 1, 2));
+        vms.refused(0, &[YIELD.into()], Denied);
+        assert_eq!(vms.running(0), vcpu(2, 0));
+        vms.goes_on(0, &message(DIRECT_RESP_64, 2, 1));
+        // In cycles that it was given it may.
+        vms.goes_on(0, &run(RUN, 2, 0));
+        vms.goes_on(0, &[YIELD.into()]);
+        assert_eq!(vms.x(0)[..2], [YIELD.into(), 2 << 16]);
+    }
+}
+
+#[test]
 fn an_answer_that_nobody_waits_for_goes_into_the_void() {
     let mut vms = Vms::waiting(3);
     vms.goes_on(0, &run(RUN, 2, 0));

@@ -1,6 +1,6 @@
 //! What ends a partition's wait: each call that waits, completed by each message and by FFA_RUN.
 
-use super::{Suite, ask, is_error, is_response, name, starts_with};
+use super::{Suite, ask, is_response, name, starts_with};
 use crate::abi;
 use crate::client::report::{Failure, Seen, Verdict, equal};
 use crate::contract::{Kind, Subject, protocol};
@@ -62,8 +62,7 @@ fn each(suite: &mut Suite, subject: &'static Subject, wait: u32, suffix: &str, s
                 format_args!("{wait_name}-REQ2-refused{suffix}"),
                 |suite| {
                     prepare(suite, subject, wait, setup)?;
-                    let (_, exchange) = suite.send(kind, subject)?;
-                    is_error(&exchange, abi::DENIED)?;
+                    suite.refused(kind, subject, abi::DENIED)?;
                     // It still waits, in the same call.
                     ends(suite, subject, wait, Kind::Req64)
                 },

@@ -185,12 +185,15 @@ fn by_register(_: &mut Env) -> Verdict {
     good()
 }
 
-/// Ticks of this vCPU's timer in 60 milliseconds.
-fn tick(_: &mut Env) -> Verdict {
+/// Ticks of this vCPU's timer in 60 milliseconds, with `idle` in between.
+fn tick(idle: fn()) -> Verdict {
     drain();
     irq::every(millisecond());
     irq::unmask();
-    irq::wait_until(60 * millisecond(), || false);
+    irq::wait_until(60 * millisecond(), || {
+        idle();
+        false
+    });
     irq::every(0);
     irq::mask();
     let count = irq::count(gic::VIRTUAL_TIMER);
@@ -201,15 +204,19 @@ fn tick(_: &mut Env) -> Verdict {
     Ok(Seen::Count("ticks", count))
 }
 
-fn ticks(env: &mut Env) -> Verdict {
-    tick(env)
+fn ticks(_: &mut Env) -> Verdict {
+    tick(core::hint::spin_loop)
+}
+
+fn tick_asleep(_: &mut Env) -> Verdict {
+    tick(gic::wait)
 }
 
 fn all_tick(env: &mut Env) -> Verdict {
     for core in 1..cores::VCPUS {
-        cores::begin(core, env, tick)?;
+        cores::begin(core, env, tick_asleep)?;
     }
-    let own = tick(env);
+    let own = tick_asleep(env);
     for core in 1..cores::VCPUS {
         cores::finish(core)?;
     }
