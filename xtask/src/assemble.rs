@@ -85,8 +85,8 @@ pub fn boot(
                 // image ends with need not travel.
                 let used = image.iter().rposition(|byte| *byte != 0);
                 image.truncate(used.map_or(1, |last| last + 1).next_multiple_of(16));
-                let package = spkg::pack(&manifest, &image)
-                    .with_context(|| format!("VM {name}"))?;
+                let package =
+                    spkg::pack(&manifest, &image).with_context(|| format!("VM {name}"))?;
                 Ok((name, package))
             });
             proxy_with_vms(

@@ -60,6 +60,11 @@ pub fn begin(core: u64, env: &Env, order: Work) -> Result<(), Failure> {
     equal("CPU_ON", cores::start(core, work, core) as u64, 0)
 }
 
+/// Whether vCPU `core` has done its work.
+pub fn is_done(core: u64) -> bool {
+    cores::done(core)
+}
+
 /// Waits until vCPU `core` has done its work and is off.
 pub fn finish(core: u64) -> Verdict {
     let done = cores::patiently(PATIENCE, || cores::done(core));

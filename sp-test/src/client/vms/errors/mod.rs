@@ -172,23 +172,31 @@ fn no_vcpu_here(env: &mut Env) -> Verdict {
 
 /// VM 2 spins in a request of vCPU 1; vCPU 0 finds it busy until it is done.
 fn busy_elsewhere(env: &mut Env) -> Verdict {
-    cores::begin(1, env, |env| {
-        let [action, first, second] = spin(100);
-        env.perform(env.two, action, first, second)?;
-        good()
-    })?;
     let mut busy = 0u64;
-    let start = crate::rt::regs::cntvct();
-    while crate::rt::regs::cntvct().wrapping_sub(start) < 50 * super::millisecond() {
-        let call = request(env, Kind::Req64);
-        let exchange = env.suite.call(&call)?;
-        if exchange.got[0] == abi::ERROR.into() {
-            is_error(&exchange, BUSY)?;
-            is_error(&env.run_vcpu(2, 0)?, BUSY)?;
-            busy += 1;
+    // Which core is faster is chance: until the other was, once.
+    for _ in 0..50 {
+        cores::begin(1, env, |env| {
+            let [action, first, second] = spin(20);
+            // It is the other core that it may find busy.
+            let mut tries = (0..1000).map(|_| env.perform(env.two, action, first, second));
+            tries
+                .find(Result::is_ok)
+                .unwrap_or_else(|| env.perform(env.two, action, first, second))?;
+            good()
+        })?;
+        while !cores::is_done(1) {
+            let call = request(env, Kind::Req64);
+            let exchange = env.suite.call(&call)?;
+            if exchange.got[0] == abi::ERROR.into() {
+                is_error(&exchange, BUSY)?;
+                busy += 1;
+            }
+        }
+        cores::finish(1)?;
+        if busy > 0 {
+            break;
         }
     }
-    cores::finish(1)?;
     env.alive()?;
     equal("ever busy", (busy > 0).into(), 1)?;
     Ok(Seen::Count("times busy", busy))
