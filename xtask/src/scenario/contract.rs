@@ -104,7 +104,8 @@ pub fn all() -> Vec<Scenario> {
     vms.into_iter().chain(direct).collect()
 }
 
-fn side_by_side(name: &'static str, about: &'static str, bl33: Bl33) -> Scenario {
+/// A boot with all of the matrix's partitions.
+pub(super) fn side_by_side(name: &'static str, about: &'static str, bl33: Bl33) -> Scenario {
     let partition = |(name, manifest, binary)| Partition {
         name,
         manifest: Manifest::plain(manifest),
