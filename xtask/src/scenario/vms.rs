@@ -64,6 +64,7 @@ fn vm(name: &'static str, manifest: Manifest, (program, strict): Peer) -> Vm {
         name,
         manifest: mode(manifest, strict),
         binary: payload(program),
+        header_changes: Vec::new(),
     }
 }
 

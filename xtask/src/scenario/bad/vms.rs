@@ -130,6 +130,7 @@ const MISTAKES: [Mistake; 13] = [
 /// All of them.
 pub(super) fn all() -> Vec<Scenario> {
     let mut all: Vec<_> = MISTAKES.iter().map(boot).collect();
+    all.push(package_without_magic());
     all.push(Scenario {
         vm: Manifest::plain("vms-1.dts"),
         vms: vms::others_of(9),
@@ -140,6 +141,24 @@ pub(super) fn all() -> Vec<Scenario> {
         )
     });
     all
+}
+
+/// What stands behind a package is another or zeros: a damaged one is not the end of the list.
+fn package_without_magic() -> Scenario {
+    let mut scenario = Scenario {
+        vm: Manifest::plain("vms-1.dts"),
+        vms: vms::others_of(3),
+        ..bad(
+            "bad-vms-magic",
+            "a VM's package is none",
+            &[
+                says("proxy stopped: package of a VM at 0x"),
+                says(": found magic [4c, 4f, 4f, 4b]"),
+            ],
+        )
+    };
+    scenario.vms[1].header_changes.push((0, 0x4b4f_4f4c));
+    scenario
 }
 
 fn boot(mistake: &Mistake) -> Scenario {
