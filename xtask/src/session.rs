@@ -114,7 +114,13 @@ pub fn play(scenario: &Scenario, boot: &Boot, play: &Play) -> Result<Outcome> {
                 board: boot.board,
                 image: boot.image.clone(),
                 timeout,
-                arguments: arguments.clone(),
+                arguments: scenario
+                    .clock
+                    .arguments()
+                    .iter()
+                    .map(Into::into)
+                    .chain(arguments.iter().cloned())
+                    .collect(),
             };
             qemu::run(&machine, decoders, on_line)?
         }

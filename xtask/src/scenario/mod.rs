@@ -129,6 +129,27 @@ pub enum Finish {
     Expected,
 }
 
+/// What the machine's clock counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clock {
+    /// The host's time. Each of the machine's CPUs has a thread of the host's.
+    Host,
+    /// Instructions of the machine: a busy host changes nothing of what its timers meet. The CPUs take
+    /// turns on one thread.
+    Instructions,
+}
+
+impl Clock {
+    /// What QEMU is told.
+    pub const fn arguments(self) -> &'static [&'static str] {
+        match self {
+            Self::Host => &[],
+            // 64 ns for each instruction; nobody waits for a time when all CPUs wait.
+            Self::Instructions => &["-icount", "shift=6,sleep=off"],
+        }
+    }
+}
+
 /// One boot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scenario {
@@ -152,6 +173,8 @@ pub struct Scenario {
     pub partitions: Vec<Partition>,
     /// It has failed after this long.
     pub timeout: Duration,
+    /// What its clock counts.
+    pub clock: Clock,
     /// What must be seen.
     pub expect: Vec<Text>,
     /// What must not be seen.
@@ -231,6 +254,7 @@ pub fn boot(name: &'static str, about: &'static str, bl33: Bl33) -> Scenario {
         vms: Vec::new(),
         partitions: vec![echo(), relay()],
         timeout: Duration::from_secs(60),
+        clock: Clock::Host,
         expect: Vec::new(),
         forbid: vec![
             Text {

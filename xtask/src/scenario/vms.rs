@@ -1,7 +1,7 @@
 //! Boots with several VMs: the primary, which is the client, and others beside it that answer it, one another and the
 //! partitions. Whatever is version and mode of a VM is its program's; the manifests allow the highest version.
 
-use super::{Bl33, Manifest, Scenario, Vm, contract::side_by_side};
+use super::{Bl33, Clock, Manifest, Scenario, Vm, contract::side_by_side};
 use crate::firmware::payload;
 use std::time::Duration;
 
@@ -42,6 +42,8 @@ pub fn all() -> Vec<Scenario> {
         ),
         Scenario {
             timeout: Duration::from_secs(300),
+            // Its CPUs are to run at the same time.
+            clock: Clock::Host,
             ..three(
                 "vms-soak",
                 "three VMs that talk to one another on all cores",
@@ -89,6 +91,7 @@ fn three(
             vm("vm-three", Manifest::plain("vms-3.dts"), three),
         ],
         timeout: Duration::from_secs(180),
+        clock: Clock::Instructions,
         ..side_by_side(name, about, Bl33::Vm(payload(client)))
     }
 }
