@@ -74,19 +74,16 @@ pub fn boot(
     let bl33 = match scenario.bl33 {
         Bl33::Direct(client) => firmware.flat(client)?,
         Bl33::Vm(client) => {
-            let first = ("vm", &scenario.vm, client);
+            let first = ("vm", &scenario.vm, client, &[][..]);
             let others = scenario.vms.iter();
-            let others = others.map(|vm| (vm.name, &vm.manifest, vm.binary));
+            let others =
+                others.map(|vm| (vm.name, &vm.manifest, vm.binary, &vm.header_changes[..]));
             let packages = [first].into_iter().chain(others);
-            let packages = packages.map(|(name, manifest, binary)| {
+            let packages = packages.map(|(name, manifest, binary, changes)| {
                 let manifest = compile_dts(name, &manifest_text(board, manifest)?, &folder)?;
-                let mut image = firmware.flat(binary)?;
-                // The proxy fills a VM's memory behind its image with zeros, so those that the
-                // image ends with need not travel.
-                let used = image.iter().rposition(|byte| *byte != 0);
-                image.truncate(used.map_or(1, |last| last + 1).next_multiple_of(16));
-                let package =
-                    spkg::pack(&manifest, &image).with_context(|| format!("VM {name}"))?;
+                let mut package = spkg::pack(&manifest, without_tail(&firmware.flat(binary)?))
+                    .with_context(|| format!("VM {name}"))?;
+                change_header(&mut package, changes);
                 Ok((name, package))
             });
             proxy_with_vms(
@@ -120,6 +117,23 @@ pub fn boot(
 pub fn build_and_boot(scenario: &Scenario, options: &Options, tf_a: &TfA) -> Result<Boot> {
     let firmware = Firmware::build(&binaries(scenario), options)?;
     boot(scenario, options.board, &firmware, tf_a)
+}
+
+/// Overwrites words of a package's header: each an offset in bytes and a value.
+fn change_header(package: &mut [u8], changes: &[(usize, u32)]) {
+    for (offset, value) in changes {
+        if let Some(word) = package.get_mut(*offset..*offset + 4) {
+            word.copy_from_slice(&value.to_le_bytes());
+        }
+    }
+}
+
+/// A VM's image without the zeros at its end, which are most of it: the proxy fills the VM's memory with zeros.
+fn without_tail(image: &[u8]) -> &[u8] {
+    let end = image.iter().rposition(|byte| *byte != 0);
+    // A package has an image.
+    let end = end.map_or(1, |last| last + 1);
+    image.get(..end).unwrap_or(image)
 }
 
 /// Puts the VMs' packages behind the proxy, each at a page, and a page of zeros behind the last: the proxy reads them
@@ -180,11 +194,7 @@ fn package(
         Layout::ListWithHobs => spkg::pack_list(&manifest, &image, Some(&spkg::hob_list())),
     }
     .with_context(|| format!("partition {}", partition.name))?;
-    for (offset, value) in &partition.header_changes {
-        if let Some(word) = bytes.get_mut(*offset..*offset + 4) {
-            word.copy_from_slice(&value.to_le_bytes());
-        }
-    }
+    change_header(&mut bytes, &partition.header_changes);
     Ok(Package {
         name: partition.name.to_owned(),
         uuid,
@@ -295,78 +305,4 @@ fn first_uuid(source: &str) -> Option<[u32; 4]> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_uuid_is_read_in_both_forms() {
-        let words = [0x1e67_b5b4, 0xe14f_904a, 0x13fb_1fb8, 0xcbda_e1da];
-        let cells = "uuid = <0x1e67b5b4 0xe14f904a 0x13fb1fb8 0xcbdae1da 1 2 3 4>;";
-        assert_eq!(first_uuid(cells), Some(words));
-        let text = "\tuuid = \"1e67b5b4-e14f-904a-13fb-1fb8cbdae1da\";";
-        assert_eq!(first_uuid(text), Some(words));
-        assert_eq!(first_uuid("image-uuid = \"00\";"), None);
-        assert_eq!(first_uuid("uuid = \"0102\";"), None);
-    }
-
-    #[test]
-    fn cells_are_read_in_both_bases() {
-        let source = "/ {\n\tuuid = <0x1 0x2 3 0xff>;\n\tload-address-x = <1>;\n};";
-        assert_eq!(cells(source, "uuid"), Some(vec![1, 2, 3, 255]));
-        assert_eq!(cells(source, "load-address"), None);
-    }
-
-    #[test]
-    fn the_vms_start_two_mebibytes_behind_the_proxy_each_at_a_page() {
-        let first = ("vm", b"SPKG one".to_vec());
-        let second = ("two", vec![2; PAGE]);
-        let third = ("three", b"SPKG three".to_vec());
-        let image = proxy_with_vms(vec![1; 100], &[first.clone(), second, third]).unwrap();
-        let at = |page: usize, bytes: &[u8]| {
-            assert_eq!(&image[PROXY_ROOM + page * PAGE..][..bytes.len()], bytes);
-        };
-        assert_eq!(&image[99..101], [1, 0]);
-        at(0, b"SPKG one\0");
-        at(1, &[2; PAGE]);
-        at(2, b"SPKG three\0");
-        at(3, &[0; PAGE]);
-        assert_eq!(image.len(), PROXY_ROOM + 4 * PAGE);
-        let image = proxy_with_vms(vec![1; PROXY_ROOM], &[first]).unwrap();
-        assert_eq!(image.len(), PROXY_ROOM + 2 * PAGE);
-    }
-
-    #[test]
-    fn what_does_not_fit_behind_the_proxy_is_refused_with_the_sizes() {
-        let error = proxy_with_vms(vec![0; PROXY_ROOM + 1], &[]).unwrap_err();
-        assert!(error.to_string().contains("2097153 bytes"), "{error}");
-        let half = vec![0; (IMAGE_ROOM - PROXY_ROOM) / 2];
-        let mut packages = [("vm", half.clone()), ("vm-two", half)];
-        let error = proxy_with_vms(Vec::new(), &packages).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "the VMs' packages take 2101248 bytes, each at a page and with a page of zeros behind them, at most 2097152 \
-             fit behind the proxy: vm 1048576, vm-two 1048576"
-        );
-        packages[1].1.truncate((1 << 20) - PAGE);
-        let image = proxy_with_vms(Vec::new(), &packages).unwrap();
-        assert_eq!(image.len(), IMAGE_ROOM);
-    }
-
-    #[test]
-    fn a_scenarios_vms_are_built() {
-        let mut scenario = crate::scenario::run();
-        scenario.vms.push(crate::scenario::Vm {
-            name: "two",
-            manifest: Manifest::plain("vms-2.dts"),
-            binary: crate::firmware::payload("vm-peer"),
-        });
-        let names: Vec<_> = binaries(&scenario)
-            .iter()
-            .map(|binary| binary.name)
-            .collect();
-        assert!(
-            names.contains(&"vm-peer") && names.contains(&"client-run"),
-            "{names:?}"
-        );
-    }
-}
+mod tests;

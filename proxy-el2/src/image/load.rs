@@ -26,6 +26,8 @@ use proxy_el2::{
 };
 
 const PAGE: usize = 4096;
+/// What stands behind the last package, where another's magic would.
+const ZEROS: [u8; 4] = [0; 4];
 /// Tables of all VMs' stage 2.
 const STAGE2_TABLES: usize = 64;
 // SAFETY: Nothing is placed there but tables, which are cleared when they are taken.
@@ -85,7 +87,8 @@ pub fn all(map: &'static Stage1, range: Range<usize>, core: &mut Core, started: 
     times
 }
 
-/// Reads the packages, each at a page, one behind the other, until there is none.
+/// Reads the packages, each at a page, one behind the other, until there are zeros. A damaged package
+/// must not pass for the end, or its VM is missing without a word.
 fn read(
     memory: &'static [u8],
     base: usize,
@@ -97,7 +100,11 @@ fn read(
         let rest = memory.get(offset..).unwrap_or_default();
         let package = match Package::parse(rest) {
             Ok(package) => package,
-            Err(PackageError::Magic { .. } | PackageError::Short { .. }) if offset != 0 => return,
+            Err(PackageError::Magic { found: ZEROS } | PackageError::Short { .. })
+                if offset != 0 =>
+            {
+                return;
+            }
             Err(error) => {
                 let mut text: String<200> = String::new();
                 let at = base.wrapping_add(offset);

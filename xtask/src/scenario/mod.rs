@@ -95,6 +95,8 @@ pub struct Vm {
     pub manifest: Manifest,
     /// Its image.
     pub binary: Binary,
+    /// Words of the package's header that are overwritten: the offset in bytes, the value.
+    pub header_changes: Vec<(usize, u32)>,
 }
 
 /// How a partition is packed.

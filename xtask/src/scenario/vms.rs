@@ -66,6 +66,7 @@ fn vm(name: &'static str, manifest: Manifest, (program, strict): Peer) -> Vm {
         name,
         manifest: mode(manifest, strict),
         binary: payload(program),
+        header_changes: Vec::new(),
     }
 }
 
@@ -95,20 +96,34 @@ fn three(
     }
 }
 
-/// As many VMs as there can be: those behind the third are like it, each in its own place.
+/// As many VMs as there can be.
 fn eight() -> Scenario {
-    const NAMES: [&str; 5] = ["vm-four", "vm-five", "vm-six", "vm-seven", "vm-eight"];
     let mut scenario = three(
         "vms-death",
         "eight VMs, seven of which end, in every state",
         ("client-vms-death", false),
         [("vm-peer", false), ("vm-peer", false)],
     );
-    for (number, name) in (4u32..).zip(NAMES) {
-        let program = match number {
-            4 | 8 => "vm-peer-13",
-            _ => "vm-peer",
-        };
+    scenario.vms = others_of(8);
+    for vm in &mut scenario.vms {
+        if ["vm-four", "vm-eight"].contains(&vm.name) {
+            vm.binary = payload("vm-peer-13");
+        }
+    }
+    scenario
+}
+
+/// The VMs beside the first, of this many in all. Those behind the third are like it, each in its own place.
+pub(super) fn others_of(count: u32) -> Vec<Vm> {
+    const PEER: Peer = ("vm-peer", false);
+    const NAMES: [&str; 6] = [
+        "vm-four", "vm-five", "vm-six", "vm-seven", "vm-eight", "vm-nine",
+    ];
+    let mut others = vec![
+        vm("vm-two", Manifest::plain("vms-2.dts"), PEER),
+        vm("vm-three", Manifest::plain("vms-3.dts"), PEER),
+    ];
+    for (number, name) in (4..=count).zip(NAMES) {
         let manifest = Manifest::plain("vms-3.dts")
             .with("id = <3>;", format!("id = <{number}>;"))
             .with("\"vm-three\"", format!("\"{name}\""))
@@ -117,7 +132,7 @@ fn eight() -> Scenario {
                 format!("<0x0 {:#x}>", 0x4f00_0000 + number * 0x0100_0000),
             )
             .with("0x00000003>;", format!("{number:#010x}>;"));
-        scenario.vms.push(vm(name, manifest, (program, false)));
+        others.push(vm(name, manifest, PEER));
     }
-    scenario
+    others
 }

@@ -1,9 +1,11 @@
 //! Boots with one mistake each: in the SPMC's manifest, in a partition's manifest, package or
-//! initialisation, in the VM's manifest. Each must be named on the UART, with the place and what is wanted.
+//! initialisation, in the manifests of VMs. Each must be named on the UART, with the place and what is wanted.
 //!
-//! The mistake is in the second partition, so that the first shows that the rest still boots.
+//! The mistake is in the second partition, so that the first shows that the rest still boots. A VM's stops the
+//! proxy: its VMs are configured together.
 
 mod properties;
+mod vms;
 
 use super::{Bl33, Finish, Manifest, Partition, Scenario, Text, boot, relay};
 use crate::{console::Stream, firmware::payload};
@@ -34,6 +36,7 @@ pub fn all() -> Vec<Scenario> {
     all.extend(partition_package());
     all.extend(partition_initialisation());
     all.extend(vm_manifest());
+    all.extend(vms::all());
     all
 }
 
