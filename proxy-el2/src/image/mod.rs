@@ -7,6 +7,7 @@ mod lists;
 mod load;
 mod memory;
 mod port;
+mod side;
 mod trap;
 mod vcpu;
 mod vms;
