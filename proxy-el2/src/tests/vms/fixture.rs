@@ -1,13 +1,16 @@
 //! Some VMs on some cores, and a machine that does what a test says.
 
-use super::super::{fixture::Frame, fixture::Gp, fixture::frame, spmc::no_memory};
+use super::super::{fixture::Frame, fixture::Gp, fixture::frame};
 use crate::{
     MAX_VCPUS,
+    availability::{News, Outcome},
+    buffers::{Memory, Unreachable},
     forward::{El3, Upstream},
     proxy::{Machine, Next, Pe, Proxy, Turn},
     vcpu::{State, Vcpu, VcpuId, VmIndex},
     vm::VmInfo,
 };
+use core::ops::Range;
 use ffa_abi::{
     EndpointId, FfaError, Regs, TargetInfo, Uuid, Version,
     contract::Mode,
@@ -43,6 +46,10 @@ pub(super) struct Host {
     pub kicked: Vec<u16>,
     pub powered: Vec<u16>,
     pub power_fails: bool,
+    /// What the proxy's RX holds.
+    pub rx: Vec<u8>,
+    /// What became of telling partitions.
+    pub told: Vec<(News, EndpointId, Outcome)>,
 }
 
 impl El3 for Host {
@@ -52,7 +59,27 @@ impl El3 for Host {
     }
 }
 
-no_memory!(Host);
+impl Memory for Host {
+    fn open(&mut self, _: Range<u64>) -> Result<(), Unreachable> {
+        Err(Unreachable)
+    }
+
+    fn close(&mut self, _: Range<u64>) {}
+
+    fn write(&mut self, _: u64, _: &[u8]) -> Result<(), Unreachable> {
+        Err(Unreachable)
+    }
+
+    fn zero(&mut self, _: Range<u64>) -> Result<(), Unreachable> {
+        Err(Unreachable)
+    }
+
+    fn read_rx(&mut self, offset: usize, to: &mut [u8]) -> Result<(), Unreachable> {
+        let from = self.rx.get(offset..offset + to.len()).ok_or(Unreachable)?;
+        to.copy_from_slice(from);
+        Ok(())
+    }
+}
 
 impl Machine<Gp> for Host {
     fn console(&mut self, _: EndpointId, _: u8) {}
@@ -85,6 +112,10 @@ impl Machine<Gp> for Host {
     fn power_on(&mut self, core: u16) -> bool {
         self.powered.push(core);
         !self.power_fails
+    }
+
+    fn told(&mut self, news: News, partition: EndpointId, outcome: Outcome) {
+        self.told.push((news, partition, outcome));
     }
 }
 

@@ -9,3 +9,4 @@ mod messages;
 mod partitions;
 mod power;
 mod strict;
+mod told;

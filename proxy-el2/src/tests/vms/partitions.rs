@@ -216,7 +216,7 @@ impl Vms {
     }
 
     /// A VM that is not running ends.
-    fn kill(&mut self, vm: u16) {
+    pub(super) fn kill(&mut self, vm: u16) {
         let Self { proxy, cores, host } = self;
         let next = proxy.end(&mut cores[0], vcpu(vm, 0).vm, host);
         assert_eq!(next, Next::Vcpu);

@@ -12,7 +12,7 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Seconds that it takes, unless the environment variable `TANTALUM_SOAK_SECONDS` said otherwise at compile time.
 const SECONDS: u64 = match option_env!("TANTALUM_SOAK_SECONDS") {
-    None => 20,
+    None => 60,
     Some(text) => {
         let bytes = text.as_bytes();
         let mut n = 0;
