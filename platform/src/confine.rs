@@ -4,6 +4,7 @@ use crate::{
     cpu::Features,
     read_sysreg,
     stage2::{Vtcr, vtcr_el2},
+    trap::{SystemAccess, sysreg_name},
     write_sysreg,
 };
 use cortex_a::registers::{
@@ -31,6 +32,8 @@ const ICC_TRAPS: u64 = 1 << 10 | 1 << 11 | 1 << 12 | 1 << 14;
 
 /// HCR_EL2.TWI: WFI traps.
 const TWI: u64 = 1 << 13;
+/// HCR_EL2.APK: the registers of pointer authentication keys do not trap.
+const APK: u64 = 1 << 40;
 /// HCRX_EL2.MSCEn: the memory copy instructions are there (FEAT_MOPS).
 const HCRX_MSCEN: u64 = 1 << 11;
 
@@ -48,7 +51,7 @@ pub enum Guests {
 
 /// Sets this core's EL2 registers for guests of this kind. Stage 2's own root is not among them.
 ///
-/// MTE tags and SCXTNUM trap for everybody (HCR_EL2.ATA and EnSCXT are 0), WFI and WFE for nobody until [`trap_wait`].
+/// MTE tags and SCXTNUM trap for everybody (HCR_EL2.ATA and EnSCXT are 0), WFI and WFE for nobody without [`trap_wait`].
 ///
 /// # Safety
 ///
@@ -145,9 +148,76 @@ pub unsafe fn confine(features: &Features, guests: Guests) {
     crate::sysreg::isb();
 }
 
-/// Whether WFI of the guest that runs next traps.
-pub fn trap_wait(trap: bool) {
-    let hcr = read_sysreg!("hcr_el2");
+/// What HCR_EL2 is for all VMs of this core, after [`confine`]: without what [`trap_wait`] and [`open_keys`] are.
+#[must_use]
+pub fn common_hcr() -> u64 {
+    read_sysreg!("hcr_el2") & !(TWI | APK)
+}
+
+/// The bit of HCR_EL2 with which WFI traps.
+#[must_use]
+pub const fn trap_wait() -> u64 {
+    TWI
+}
+
+/// The bit of HCR_EL2 without which the registers of keys trap.
+#[must_use]
+pub const fn open_keys() -> u64 {
+    APK
+}
+
+/// Sets HCR_EL2 for the guest that runs next.
+#[inline(always)]
+pub fn set_hcr(hcr: u64) {
+    // SAFETY: The caller has it from `common_hcr`, with bits that change what traps.
+    unsafe { write_sysreg!("hcr_el2", hcr) }
+}
+
+/// Whether the physical timer of EL1 is open to the guest that runs next, or traps.
+pub fn open_physical_timer(open: bool) {
+    let cnthctl = read_sysreg!("cnthctl_el2");
+    let cnthctl = if open {
+        cnthctl | EL1PTEN
+    } else {
+        cnthctl & !EL1PTEN
+    };
     // SAFETY: Only this trap changes.
-    unsafe { write_sysreg!("hcr_el2", if trap { hcr | TWI } else { hcr & !TWI }) }
+    unsafe { write_sysreg!("cnthctl_el2", cnthctl) }
+}
+
+/// Whether a trapped access is to a register that [`open_keys`] or [`open_physical_timer`] opens.
+#[must_use]
+pub const fn is_seldom(access: SystemAccess) -> bool {
+    const KEYS_FIRST: u32 = sysreg_name(3, 0, 2, 1, 0);
+    const KEYS_LAST: u32 = sysreg_name(3, 0, 2, 3, 1);
+    const TIMER_FIRST: u32 = sysreg_name(3, 3, 14, 2, 0);
+    const TIMER_LAST: u32 = sysreg_name(3, 3, 14, 2, 2);
+    matches!(
+        access.name(),
+        KEYS_FIRST..=KEYS_LAST | TIMER_FIRST..=TIMER_LAST
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seldom_registers() {
+        let access = |op0: u32, op1: u32, crn: u32, crm: u32, op2: u32| {
+            SystemAccess(op0 << 20 | op2 << 17 | op1 << 14 | crn << 10 | crm << 1)
+        };
+        // The five keys, low and high.
+        for (crm, op2) in [(1, 0), (1, 3), (2, 0), (2, 3), (3, 0), (3, 1)] {
+            assert!(is_seldom(access(3, 0, 2, crm, op2)));
+        }
+        // CNTP_TVAL, CNTP_CTL and CNTP_CVAL, and not the virtual timer.
+        for op2 in 0..3 {
+            assert!(is_seldom(access(3, 3, 14, 2, op2)));
+            assert!(!is_seldom(access(3, 3, 14, 3, op2)));
+        }
+        // TCR_EL1, and GCSCR_EL1 behind the keys.
+        assert!(!is_seldom(access(3, 0, 2, 0, 2)));
+        assert!(!is_seldom(access(3, 0, 2, 5, 0)));
+    }
 }

@@ -25,6 +25,13 @@ pub fn ticks() -> u64 {
     ticks
 }
 
+/// The same, perhaps read early.
+#[inline(always)]
+#[must_use]
+pub fn ticks_about_now() -> u64 {
+    crate::read_sysreg!("cntpct_el0")
+}
+
 /// CNTFRQ_EL0: ticks per second, as the firmware before us set it. 0 if nobody did.
 #[must_use]
 pub fn frequency() -> u64 {

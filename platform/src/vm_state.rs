@@ -1,5 +1,7 @@
 //! What a vCPU has in registers beside its general, EL1 and vector registers, where several VMs share a core: timers,
 //! pointer authentication keys, and the deferred error. And the one timer that is EL2's own.
+//!
+//! APIAKey is not among the keys: it is switched with the general registers.
 
 use crate::{cpu::Features, pauth::Keys, read_sysreg, sysreg::isb, write_sysreg};
 
@@ -8,90 +10,120 @@ const ENABLE: u64 = 1 << 0;
 /// CNT*_CTL: IMASK.
 const MASKED: u64 = 1 << 1;
 
-/// The registers of one vCPU.
-#[derive(Clone, Debug)]
-pub struct VmState {
+/// The virtual timer of one vCPU.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timer {
     /// CNTV_CTL_EL0. CNTVOFF_EL2 is 0 for all VMs.
-    pub cntv_ctl: u64,
+    pub ctl: u64,
     /// CNTV_CVAL_EL0.
-    pub cntv_cval: u64,
-    /// CNTP_CTL_EL0. Its interrupt is never enabled.
-    pub cntp_ctl: u64,
-    /// CNTP_CVAL_EL0.
-    pub cntp_cval: u64,
-    /// VDISR_EL2, which is DISR_EL1 for a VM.
-    pub vdisr: u64,
-    /// The keys.
-    pub keys: Keys,
+    pub cval: u64,
 }
 
-impl VmState {
-    /// All zero: the timers are off.
-    pub const RESET: Self = Self {
-        cntv_ctl: 0,
-        cntv_cval: 0,
-        cntp_ctl: 0,
-        cntp_cval: 0,
-        vdisr: 0,
-        keys: Keys::RESET,
-    };
-
-    /// Saves the live registers and switches the timers off.
-    pub fn save(&mut self, features: &Features) {
-        // The _EL02 names of the four, spelled generically.
-        self.cntv_ctl = read_sysreg!("S3_5_C14_C3_1");
-        self.cntv_cval = read_sysreg!("S3_5_C14_C3_2");
-        self.cntp_ctl = read_sysreg!("S3_5_C14_C2_1");
-        self.cntp_cval = read_sysreg!("S3_5_C14_C2_2");
-        // SAFETY: What they were was saved just now.
-        unsafe {
-            write_sysreg!("S3_5_C14_C3_1", 0);
-            write_sysreg!("S3_5_C14_C2_1", 0);
-        }
-        if features.ras {
-            self.vdisr = read_sysreg!("S3_4_C12_C1_1");
-        }
-        if features.pauth {
-            self.keys.save();
+impl Timer {
+    /// Reads the live registers.
+    #[inline(always)]
+    #[must_use]
+    pub fn live() -> Self {
+        // The _EL02 names, spelled generically.
+        Self {
+            ctl: read_sysreg!("S3_5_C14_C3_1"),
+            cval: read_sysreg!("S3_5_C14_C3_2"),
         }
     }
 
-    /// Makes these the live registers. Those of the earlier owner were saved, which left its timers off.
-    pub fn load(&self, features: &Features) {
+    /// Reads the live registers and switches the timer off.
+    #[inline(always)]
+    #[must_use]
+    pub fn save() -> Self {
+        let this = Self::live();
+        // SAFETY: What it was is the caller's to put back.
+        unsafe { write_sysreg!("S3_5_C14_C3_1", 0) }
+        this
+    }
+
+    /// Makes these the live registers. Those of the earlier owner were saved, which left its timer off.
+    #[inline(always)]
+    pub fn load(self) {
         // SAFETY: These have no effect at EL2, and the vCPU that is about to run owns them.
         unsafe {
-            write_sysreg!("S3_5_C14_C3_2", self.cntv_cval);
-            write_sysreg!("S3_5_C14_C3_1", self.cntv_ctl);
-            write_sysreg!("S3_5_C14_C2_2", self.cntp_cval);
-            write_sysreg!("S3_5_C14_C2_1", self.cntp_ctl);
-            if features.ras {
-                write_sysreg!("S3_4_C12_C1_1", self.vdisr);
-            }
-        }
-        if features.pauth {
-            self.keys.load();
+            write_sysreg!("S3_5_C14_C3_2", self.cval);
+            write_sysreg!("S3_5_C14_C3_1", self.ctl);
         }
     }
 
-    /// When its virtual timer fires, in ticks of the counter; `None` if it does not.
+    /// When it fires, in ticks of the counter; `None` if it does not.
+    #[inline(always)]
     #[must_use]
-    pub const fn deadline(&self) -> Option<u64> {
-        deadline(self.cntv_ctl, self.cntv_cval)
-    }
-}
-
-const fn deadline(ctl: u64, cval: u64) -> Option<u64> {
-    if ctl & (ENABLE | MASKED) == ENABLE {
-        Some(cval)
-    } else {
-        None
+    pub const fn deadline(self) -> Option<u64> {
+        if self.ctl & (ENABLE | MASKED) == ENABLE {
+            Some(self.cval)
+        } else {
+            None
+        }
     }
 }
 
 /// When the live virtual timer fires, in ticks of the counter; `None` if it does not.
 #[must_use]
 pub fn live_deadline() -> Option<u64> {
-    deadline(read_sysreg!("S3_5_C14_C3_1"), read_sysreg!("S3_5_C14_C3_2"))
+    Timer::live().deadline()
+}
+
+/// VDISR_EL2, which is DISR_EL1 for a VM.
+#[inline(always)]
+#[must_use]
+pub fn deferred_error() -> u64 {
+    read_sysreg!("S3_4_C12_C1_1")
+}
+
+/// Sets VDISR_EL2.
+#[inline(always)]
+pub fn set_deferred_error(vdisr: u64) {
+    // SAFETY: Only what a VM reads changes.
+    unsafe { write_sysreg!("S3_4_C12_C1_1", vdisr) }
+}
+
+/// Registers that not every VM uses: they are closed to a vCPU until its first access
+/// ([`confine::open_seldom`](crate::confine::open_seldom)), and all zero meanwhile.
+#[derive(Clone, Debug)]
+pub struct Seldom {
+    /// CNTP_CTL_EL0. Its interrupt is never enabled.
+    cntp_ctl: u64,
+    /// CNTP_CVAL_EL0.
+    cntp_cval: u64,
+    /// The keys.
+    keys: Keys,
+}
+
+impl Seldom {
+    /// All zero: the timer is off.
+    pub const RESET: Self = Self {
+        cntp_ctl: 0,
+        cntp_cval: 0,
+        keys: Keys::RESET,
+    };
+
+    /// Saves the live registers and sets them to zero.
+    pub fn save(&mut self, features: &Features) {
+        self.cntp_ctl = read_sysreg!("S3_5_C14_C2_1");
+        self.cntp_cval = read_sysreg!("S3_5_C14_C2_2");
+        if features.pauth {
+            self.keys.save();
+        }
+        Self::RESET.load(features);
+    }
+
+    /// Makes these the live registers. Those of the earlier owner were saved.
+    pub fn load(&self, features: &Features) {
+        // SAFETY: These have no effect at EL2, and the vCPU that is about to run owns them.
+        unsafe {
+            write_sysreg!("S3_5_C14_C2_2", self.cntp_cval);
+            write_sysreg!("S3_5_C14_C2_1", self.cntp_ctl);
+        }
+        if features.pauth {
+            self.keys.load();
+        }
+    }
 }
 
 /// Has EL2's own timer (CNTHP) fire when the counter reaches `at`, or never.

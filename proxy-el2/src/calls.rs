@@ -18,30 +18,30 @@ use ffa_abi::{
 };
 
 impl<'v, R: Registers> Proxy<'v, R> {
-    /// Handles an SMC or HVC of the vCPU that runs.
-    #[inline(always)]
-    pub fn call(&self, pe: &mut Pe<'v, R>, machine: &mut impl Machine<R>) -> Next {
+    /// Handles a call of the vCPU that runs in the general way.
+    #[inline(never)]
+    pub(crate) fn call_general(&self, pe: &mut Pe<'v, R>, machine: &mut impl Machine<R>) -> Next {
         let Some(vcpu) = pe.running() else {
             return Next::Idle;
         };
         let fid = vcpu.machine.x()[0] as u32 & !smccc::SVE_HINT;
-        // The messages are worth a shortcut; they pass the same checks as any other call.
-        if matches!(
-            fid,
-            raw::DIRECT_REQ2 | raw::DIRECT_REQ_32 | raw::DIRECT_REQ_64
-        ) {
-            return match self.check_request(pe, fid) {
-                Ok(true) => self.request_partition(pe, fid),
-                checked => self.request_other(pe, fid, checked.map(|_| ()), machine),
-            };
+        let Some(kind) = Kind::of_request(fid) else {
+            return self.call_other(pe, machine);
+        };
+        let sent = match self.check_request(pe, fid, kind) {
+            Ok(true) => return self.request_partition(pe, fid),
+            Ok(false) => self.request_vm(pe, kind, machine),
+            Err(error) => Err(error),
+        };
+        match sent {
+            Ok(next) => next,
+            Err(error) => reply(pe, Reply::error(error)),
         }
-        self.call_other(pe, machine)
     }
 
     /// Whether a direct request may be sent: its version, its ids, its reserved bits. `true` if it is
     /// for a partition.
-    #[inline(always)]
-    fn check_request(&self, pe: &mut Pe<'v, R>, fid: u32) -> Result<bool, FfaError> {
+    fn check_request(&self, pe: &mut Pe<'v, R>, fid: u32, kind: Kind) -> Result<bool, FfaError> {
         let vcpu = pe.running().ok_or(FfaError::Denied)?;
         let vm = self.vm(vcpu.id().vm).ok_or(FfaError::Denied)?;
         let own = vcpu.endpoint;
@@ -64,30 +64,12 @@ impl<'v, R: Registers> Proxy<'v, R> {
         if ids.sender != own || ids.receiver == own {
             return Err(FfaError::InvalidParameters);
         }
-        let kind = Kind::of(fid).ok_or(FfaError::NotSupported)?;
         if !vm.sends(kind) {
             return Err(FfaError::Denied);
         }
+        // The version is fixed now, and so is everything else that was looked at but the ids.
+        vcpu.may_send(kind);
         Ok(ids.receiver.is_secure())
-    }
-
-    /// A direct request that was refused, or is for a VM.
-    #[inline(never)]
-    fn request_other(
-        &self,
-        pe: &mut Pe<'v, R>,
-        fid: u32,
-        checked: Result<(), FfaError>,
-        machine: &mut impl Machine<R>,
-    ) -> Next {
-        let kind = Kind::of(fid).ok_or(FfaError::NotSupported);
-        let sent = checked
-            .and(kind)
-            .and_then(|kind| self.request_vm(pe, kind, machine));
-        match sent {
-            Ok(next) => next,
-            Err(error) => reply(pe, Reply::error(error)),
-        }
     }
 
     #[inline(never)]

@@ -11,6 +11,7 @@ pub mod buffers;
 mod calls;
 mod cycles;
 mod discovery;
+mod fast;
 pub mod forward;
 mod life;
 pub mod manifest;

@@ -187,7 +187,7 @@ impl<'v, R: Registers> Proxy<'v, R> {
                 let mut message = Regs::ZERO;
                 let x = responder.machine.x();
                 put(&mut message.0, x, kind, fid, ids, (0, 0));
-                caller.kept = Some(Kept {
+                caller.keep(Kept {
                     from: own.endpoint,
                     message,
                 });

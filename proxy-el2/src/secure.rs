@@ -404,7 +404,7 @@ pub(crate) fn deliver<R: Registers>(
         }
         // The place is free: it was looked at before.
         Err(Undeliverable::Strict) => {
-            vcpu.kept = Some(Kept {
+            vcpu.keep(Kept {
                 from: Endpoints::from_register(regs[1]).sender,
                 message: *regs,
             });

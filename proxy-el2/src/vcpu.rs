@@ -208,6 +208,9 @@ pub struct Vcpu<R> {
     pub(crate) request: Option<Request>,
     pub(crate) waits: Waits,
     pub(crate) kept: Option<Kept>,
+    /// Which kinds of requests it may send, as far as that was found out: bits of [`Kind::bit`]. What it depends on
+    /// changes no more, but for what is [kept](Self::keep).
+    sends: u8,
 }
 
 impl<R> Vcpu<R> {
@@ -222,6 +225,7 @@ impl<R> Vcpu<R> {
             request: None,
             waits: Waits::Cycles,
             kept: None,
+            sends: 0,
         }
     }
 
@@ -270,6 +274,23 @@ impl<R> Vcpu<R> {
                 false
             }
         }
+    }
+
+    /// It was found that it may send requests of this kind.
+    pub(crate) const fn may_send(&mut self, kind: Kind) {
+        self.sends |= kind.bit();
+    }
+
+    /// Whether it is known that it may send requests of this kind, and nothing is kept for it that is in their way.
+    #[inline(always)]
+    pub(crate) const fn sends(&self, kind: Kind) -> bool {
+        self.sends & kind.bit() != 0
+    }
+
+    /// Keeps a response that can't be delivered. There is room for one: whether it may send `REQ2` is looked at anew.
+    pub(crate) fn keep(&mut self, kept: Kept) {
+        self.kept = Some(kept);
+        self.sends = 0;
     }
 
     /// It could not be switched on after all.
@@ -325,18 +346,29 @@ impl<R> Vcpu<R> {
         self.request = note.request;
         self.waits = note.waits;
         self.kept = note.kept;
+        // The VM's version may be another one.
+        self.sends = 0;
     }
 }
 
 impl Kind {
-    /// The kind of a direct message by its identifier; `None` if it is none.
-    pub(crate) const fn of(fid: u32) -> Option<Self> {
+    /// The kind of a direct request by its identifier; `None` if it is none.
+    pub(crate) const fn of_request(fid: u32) -> Option<Self> {
         use ffa_abi::fid::raw;
         match fid {
-            raw::DIRECT_REQ_32 | raw::DIRECT_RESP_32 => Some(Self::Direct { wide: false }),
-            raw::DIRECT_REQ_64 | raw::DIRECT_RESP_64 => Some(Self::Direct { wide: true }),
-            raw::DIRECT_REQ2 | raw::DIRECT_RESP2 => Some(Self::Direct2),
+            raw::DIRECT_REQ_32 => Some(Self::Direct { wide: false }),
+            raw::DIRECT_REQ_64 => Some(Self::Direct { wide: true }),
+            raw::DIRECT_REQ2 => Some(Self::Direct2),
             _ => None,
+        }
+    }
+
+    /// One bit for each.
+    const fn bit(self) -> u8 {
+        match self {
+            Self::Direct { wide: false } => 1 << 0,
+            Self::Direct { wide: true } => 1 << 1,
+            Self::Direct2 => 1 << 2,
         }
     }
 

@@ -91,7 +91,10 @@ impl Row {
             ("direct", "direct_req2") => ("S-EL2", 400, self.s_el2),
             ("direct", "features") => ("S-EL2", 120, self.s_el2),
             (_, BOOT) => ("S-EL2", 500_000, self.s_el2),
-            ("vm", "direct_req32" | "direct_req64" | "direct_req2") => ("NS-EL2", 260, self.ns_el2),
+            ("vm", "direct_req32" | "direct_req64" | "direct_req2" | "direct_req2_with_8_vms") => {
+                ("NS-EL2", 260, self.ns_el2)
+            }
+            ("vm", "vm_to_vm_req2") => ("NS-EL2", 600, self.ns_el2),
             _ => return None,
         };
         Some(Bound {
@@ -209,6 +212,8 @@ impl Report {
             ("direct", "direct_req2_first_of_12"),
             ("direct", "direct_req2_last_of_12"),
             ("vm", "direct_req2_last_of_12"),
+            ("vm", "direct_req2_with_8_vms"),
+            ("vm", "vm_to_vm_req2"),
         ] {
             if !self
                 .rows
@@ -367,7 +372,7 @@ mod tests {
             images: Vec::new(),
             power_on_to_vm_seconds: Some(3.5),
         };
-        assert_eq!(report.broken_bounds().len(), 7);
+        assert_eq!(report.broken_bounds().len(), 9);
     }
 
     #[test]

@@ -49,6 +49,12 @@ pub struct Shape {
 }
 
 impl Shape {
+    /// Whether [`is_handling`] sees every register of active priorities.
+    #[must_use]
+    pub const fn has_one_word(self) -> bool {
+        self.active == 1
+    }
+
     /// Reads ICH_VTR_EL2.
     #[must_use]
     pub fn read() -> Self {
@@ -122,13 +128,37 @@ pub fn ended_unlisted() -> u8 {
     (read_sysreg!("S3_4_C12_C11_0") >> 27 & 0x1f) as u8
 }
 
+/// ICH_VMCR_EL2: what the guest has set in its CPU interface.
+#[inline(always)]
+#[must_use]
+pub fn settings() -> u64 {
+    read_sysreg!("S3_4_C12_C11_7")
+}
+
+/// Sets ICH_VMCR_EL2.
+///
+/// # Safety
+/// No guest runs, and the earlier one's was saved.
+#[inline(always)]
+pub unsafe fn set_settings(vmcr: u64) {
+    // SAFETY: the caller's promise.
+    unsafe { write_sysreg!("S3_4_C12_C11_7", vmcr) }
+}
+
+/// Whether the guest is handling an interrupt of any priority, as far as the first register of each group says.
+#[inline(always)]
+#[must_use]
+pub fn is_handling() -> bool {
+    (read_sysreg!("S3_4_C12_C8_0") | read_sysreg!("S3_4_C12_C9_0")) != 0
+}
+
 /// What a guest has set in its CPU interface, and which priorities it is handling.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Interface {
     /// ICH_VMCR_EL2.
     pub vmcr: u64,
     /// ICH_AP0Rn_EL2 and ICH_AP1Rn_EL2.
-    active: [[u64; 4]; 2],
+    pub active: [[u64; 4]; 2],
 }
 
 impl Interface {

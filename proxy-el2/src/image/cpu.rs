@@ -6,19 +6,20 @@
 use super::{
     boot::{Core, PeState},
     interrupts::{Interrupts, Times},
-    lists,
+    lists::{self, Listed},
+    side::Side,
     vcpu::Guest,
     vms::{self, Vm},
 };
-use core::sync::atomic::{AtomicBool, Ordering};
 use platform::{
-    confine::{Guests, confine, trap_wait},
+    confine::{self, Guests, confine},
     cpu::{self, Features},
     fp,
-    gic::virt::{Interface, Shape},
+    gic::virt::{self, Interface, Shape},
     guest::{self, Exit},
     read_sysreg,
     sysreg::isb,
+    vm_state::{self, Seldom, Timer},
     write_sysreg,
 };
 use proxy_el2::{
@@ -48,16 +49,18 @@ pub struct Cpu {
     pub(super) live: Option<Live>,
     /// Where the live vCPU is in memory: only ever compared.
     live_at: usize,
-    /// Whether the live vCPU's interrupt controller has something new.
-    attention: &'static AtomicBool,
-    /// How many list registers may hold something that it has not taken.
-    used: usize,
+    /// What others may know of the live vCPU.
+    side: &'static Side,
+    /// What its list registers may hold that it has not taken.
+    listed: Listed,
+    /// What HCR_EL2 is for all.
+    hcr: u64,
     /// Whose vector registers are in the machine, where they are switched.
     fp_owner: Option<VcpuId>,
 }
 
 /// Of nobody.
-static NOTHING_NEW: AtomicBool = AtomicBool::new(false);
+static NOBODYS: Side = Side::new();
 
 impl Cpu {
     /// Sets up the EL2 registers of this core that hold for all VMs, and its interrupts.
@@ -68,6 +71,8 @@ impl Cpu {
         unsafe { confine(&features, guests) }
         if many {
             fp::prepare_vms(&features);
+            Seldom::RESET.load(&features);
+            confine::open_physical_timer(false);
         } else {
             // The VM owns the vector registers: nothing else at this level uses any.
             fp::open_all();
@@ -81,8 +86,9 @@ impl Cpu {
             many,
             live: None,
             live_at: 0,
-            attention: &NOTHING_NEW,
-            used: 0,
+            side: &NOBODYS,
+            listed: Listed::default(),
+            hcr: confine::common_hcr(),
             fp_owner: None,
         }
     }
@@ -94,8 +100,10 @@ impl Cpu {
             let Some(vcpu) = pe.running() else {
                 return Next::Idle;
             };
-            if at(vcpu) != self.live_at || self.attention.load(Ordering::Relaxed) {
-                self.prepare(pe);
+            if at(vcpu) != self.live_at {
+                self.switch(pe);
+            } else if self.side.has_news() {
+                self.refresh();
             }
             let Some(vcpu) = pe.running() else {
                 return Next::Idle;
@@ -143,7 +151,7 @@ impl Cpu {
     /// next call of EL3 is interrupted at once.
     #[inline(always)]
     pub fn before_el3(&mut self) {
-        if self.used != 0 {
+        if self.listed.used != 0 {
             self.interrupt_partition();
         }
     }
@@ -151,7 +159,7 @@ impl Cpu {
     #[cold]
     #[inline(never)]
     fn interrupt_partition(&mut self) {
-        if lists::is_pending(self.shape, self.used) {
+        if lists::is_pending(self.shape, self.listed.used) {
             vms::kick(self.index);
         }
     }
@@ -162,18 +170,12 @@ impl Cpu {
     }
 
     /// Makes the vCPU that runs live, with all interrupts that it has.
-    #[cold]
-    #[inline(never)]
-    fn prepare(&mut self, pe: &mut PeState) {
-        let Some(vcpu) = pe.running() else { return };
-        if at(vcpu) == self.live_at {
-            self.refresh();
-            return;
-        }
+    #[inline(always)]
+    fn switch(&mut self, pe: &mut PeState) {
         if let Some(live) = self.live
             && let Some(previous) = pe.get(live.id)
         {
-            self.put_away(&mut previous.machine, live, true);
+            self.put_away(&mut previous.machine, live.id, true);
         }
         if let Some(vcpu) = pe.running() {
             self.load(vcpu);
@@ -181,15 +183,17 @@ impl Cpu {
     }
 
     /// Looks anew at what interrupts the live vCPU has. `true` if it would take one now.
+    #[cold]
+    #[inline(never)]
     pub(super) fn refresh(&mut self) -> bool {
         let Some(Live { id, vm }) = self.live else {
             return false;
         };
         let threshold = Interface::live_threshold(self.shape);
-        let (pending, used) = lists::exchange(self.shape, vm, id.vcpu, |vgic| {
+        let (pending, listed) = lists::exchange(self.shape, vm, id.vcpu, |vgic| {
             vgic.deliverable(id.vcpu, threshold, true)
         });
-        self.used = used;
+        self.listed = listed;
         pending
     }
 
@@ -199,69 +203,149 @@ impl Cpu {
         f: impl FnOnce(&mut proxy_el2::vgic::VGic, u8) -> T,
     ) -> Option<T> {
         let Live { id, vm } = self.live?;
-        let (result, used) = lists::exchange(self.shape, vm, id.vcpu, |vgic| f(vgic, id.vcpu));
-        self.used = used;
+        let (result, listed) = lists::exchange(self.shape, vm, id.vcpu, |vgic| f(vgic, id.vcpu));
+        self.listed = listed;
         Some(result)
     }
 
     /// Saves the live vCPU's registers. If it stays in this core's chain its timer is this core's business, and what
     /// it would take now takes the core from whoever runs next.
-    fn put_away(&mut self, guest: &mut Guest, live: Live, stays: bool) {
+    #[inline(always)]
+    fn put_away(&mut self, guest: &mut Guest, id: VcpuId, stays: bool) {
+        let side = guest.side;
         guest.el1.save();
-        guest.state.save(&self.features);
-        guest.interface = Interface::save(self.shape);
-        let deadline = guest.state.deadline();
-        let pending = lists::depart(
-            self.shape,
-            live.vm,
-            live.id.vcpu,
-            &guest.interface,
-            deadline,
-        );
-        if stays {
-            self.interrupts.watch(live.id, live.deadline());
-            if pending {
-                vms::kick(self.index);
-            }
+        let timer = Timer::save();
+        side.set_timer(timer);
+        if self.features.ras {
+            guest.vdisr = vm_state::deferred_error();
+        }
+        if guest.uses_seldom {
+            self.close_seldom(guest);
+        }
+        guest.was_calm = self.listed.calm && !side.has_news() && !virt::is_handling();
+        if guest.was_calm {
+            side.set_settings(virt::settings());
+        } else {
+            self.depart(guest, id, stays);
+        }
+        self.interrupts.forget(id);
+        if stays && timer.deadline().is_some() {
+            self.watch(guest, id);
         }
         self.live = None;
         self.live_at = 0;
-        self.attention = &NOTHING_NEW;
-        self.used = 0;
+        self.side = &NOBODYS;
+        self.listed = Listed::default();
+    }
+
+    /// Takes the live vCPU's interrupts out of the machine.
+    #[cold]
+    #[inline(never)]
+    fn depart(&self, guest: &Guest, id: VcpuId, stays: bool) {
+        guest.side.set_interface(&Interface::save(self.shape));
+        if lists::depart(self.shape, guest.vm, id.vcpu) && stays {
+            vms::kick(self.index);
+        }
+    }
+
+    /// The timer of one that stays is this core's business.
+    #[cold]
+    #[inline(never)]
+    fn watch(&mut self, guest: &Guest, id: VcpuId) {
+        if let Some(deadline) = guest.side.deadline() {
+            self.interrupts.watch(id, deadline);
+        }
+    }
+
+    /// Saves what is open to the live vCPU since it used it, and lets it trap again.
+    #[cold]
+    #[inline(never)]
+    fn close_seldom(&self, guest: &mut Guest) {
+        guest.seldom.save(&self.features);
+        confine::open_physical_timer(false);
+    }
+
+    /// Opens what the vCPU that is live, or is becoming it, uses, though not all do.
+    #[cold]
+    #[inline(never)]
+    fn open_seldom(&self, guest: &Guest) {
+        confine::open_physical_timer(true);
+        guest.seldom.load(&self.features);
+    }
+
+    /// The first access of the live vCPU to what traps until then.
+    #[cold]
+    pub(super) fn use_seldom(&self, guest: &mut Guest) {
+        guest.use_seldom();
+        confine::set_hcr(self.hcr | guest.hcr);
+        self.open_seldom(guest);
     }
 
     /// Makes a vCPU live. Nobody is.
-    fn load(&mut self, vcpu: &Vcpu<Guest>) {
+    #[inline(always)]
+    fn load(&mut self, vcpu: &mut Vcpu<Guest>) {
         let id = vcpu.id();
-        let guest = &vcpu.machine;
-        let vm = guest.vm;
-        vm.arrives(id.vcpu, self.index);
-        self.interrupts.forget(id);
+        let live_at = at(vcpu);
+        let guest = &mut vcpu.machine;
+        let side = guest.side;
+        let news = side.arrives(self.index);
+        if !self.many && !guest.uses_seldom {
+            // There is nobody else.
+            guest.use_seldom();
+        }
         // SAFETY: The tables are this VM's, under a VMID of its own; nothing runs at EL1 now.
         unsafe {
-            write_sysreg!("vttbr_el2", vm.vttbr);
-            write_sysreg!("vmpidr_el2", guest.vmpidr());
+            write_sysreg!("vttbr_el2", guest.vttbr);
+            write_sysreg!("vmpidr_el2", guest.vmpidr);
         }
-        if self.many {
-            // The primary's waiting is the core's.
-            trap_wait(!vm.primary);
-            if self.fp_owner == Some(id) {
-                fp::open_vm();
-            } else {
-                fp::close_vm();
-            }
+        confine::set_hcr(self.hcr | guest.hcr);
+        if self.fp_owner.is_some() {
+            self.show_vectors(id);
         }
         // SAFETY: The earlier one's were saved.
         unsafe {
             guest.el1.load();
-            guest.interface.load(self.shape);
+            virt::set_settings(side.settings());
         }
-        guest.state.load(&self.features);
+        side.timer().load();
+        if self.features.ras {
+            vm_state::set_deferred_error(guest.vdisr);
+        }
+        if guest.uses_seldom {
+            self.open_seldom(guest);
+        }
+        self.listed = if guest.was_calm && !news {
+            Listed {
+                used: 0,
+                calm: true,
+            }
+        } else {
+            self.arrive(guest, id)
+        };
+        self.live = Some(Live { id, vm: guest.vm });
+        self.live_at = live_at;
+        self.side = side;
+    }
+
+    /// Puts the interrupts of a vCPU that is becoming live into the machine.
+    #[cold]
+    #[inline(never)]
+    fn arrive(&self, guest: &Guest, id: VcpuId) -> Listed {
+        // SAFETY: The earlier one's were saved.
+        unsafe { guest.side.interface().load(self.shape) }
         isb();
-        self.used = lists::arrive(self.shape, vm, id.vcpu);
-        self.live = Some(Live { id, vm });
-        self.live_at = at(vcpu);
-        self.attention = vm.attention(id.vcpu);
+        lists::arrive(self.shape, guest.vm, id.vcpu)
+    }
+
+    /// Opens the vector registers to a vCPU whose they are, and lets others trap.
+    #[cold]
+    #[inline(never)]
+    fn show_vectors(&self, id: VcpuId) {
+        if self.fp_owner == Some(id) {
+            fp::open_vm();
+        } else {
+            fp::close_vm();
+        }
     }
 
     /// Gives the vector registers to the vCPU that is live, whose instruction is then executed again.
@@ -290,26 +374,25 @@ impl Cpu {
         if let Some(live) = self.live
             && live.id == id
         {
-            self.put_away(&mut vcpu.machine, live, false);
+            self.put_away(&mut vcpu.machine, id, false);
+        } else {
+            self.interrupts.forget(id);
         }
         if self.fp_owner == Some(id) {
-            fp::open_vm();
-            isb();
-            vcpu.machine.vectors.save(&self.features);
-            fp::close_vm();
-            self.fp_owner = None;
+            self.save_vectors(vcpu);
         }
-        self.interrupts.forget(id);
-        vcpu.machine.vm.leaves(id.vcpu);
+        vcpu.machine.side.leaves();
     }
-}
 
-impl Live {
-    /// When its timer fires, as it was when it was put away.
-    fn deadline(self) -> Option<u64> {
-        let gic = self.vm.gic.lock();
-        let side = gic.sides.get(usize::from(self.id.vcpu))?;
-        side.deadline
+    /// Saves the vector registers of who has them; they are nobody's then.
+    #[cold]
+    #[inline(never)]
+    fn save_vectors(&mut self, vcpu: &mut Vcpu<Guest>) {
+        fp::open_vm();
+        isb();
+        vcpu.machine.vectors.save(&self.features);
+        fp::close_vm();
+        self.fp_owner = None;
     }
 }
 

@@ -11,7 +11,10 @@ use platform::{
     timer::{self, ticks},
     vm_state,
 };
-use proxy_el2::{MAX_VMS, vcpu::VcpuId};
+use proxy_el2::{
+    MAX_VMS,
+    vcpu::{VcpuId, VmIndex},
+};
 
 /// For how long a line must not grow until it is shown unfinished.
 const IDLE_US: u32 = 50_000;
@@ -25,21 +28,28 @@ pub struct Times {
     pub time_slice_us: u32,
 }
 
-/// One core's timer.
+/// No time at all.
+const NEVER: u64 = u64::MAX;
+
+/// One core's timer. It is set anew only for what comes earlier than what it is set for: once in a while it fires for
+/// nothing, and a message's path leaves it alone.
 #[derive(Debug)]
 pub struct Interrupts {
     /// Ticks between two looks at consoles.
     period: u64,
     /// After how many looks an unfinished line is shown.
     patience: u32,
-    look: Option<u64>,
+    look: u64,
     /// Ticks for which the first of the chain may be away.
     slice: u64,
-    slice_end: Option<u64>,
-    /// When the timers fire of vCPUs that are on this core and not live.
-    deadlines: [Option<(VcpuId, u64)>; MAX_VMS],
+    slice_end: u64,
+    /// When the timers fire of vCPUs that are on this core and not live, by VM: none is twice in a chain. Those of the
+    /// live one are left as they were.
+    deadlines: [u64; MAX_VMS],
+    /// Which vCPU of each VM that is.
+    vcpus: [u8; MAX_VMS],
     /// When the timer fires.
-    armed: Option<u64>,
+    armed: u64,
 }
 
 impl Interrupts {
@@ -50,11 +60,12 @@ impl Interrupts {
         let mut this = Self {
             period: period.unwrap_or(0),
             patience: IDLE_US.div_ceil(looks.unwrap_or(IDLE_US).max(1)),
-            look: period.map(|period| ticks().wrapping_add(period)),
+            look: period.map_or(NEVER, |period| ticks().wrapping_add(period)),
             slice: timer::ticks_in_us(times.time_slice_us.into()),
-            slice_end: None,
-            deadlines: [None; MAX_VMS],
-            armed: None,
+            slice_end: NEVER,
+            deadlines: [NEVER; MAX_VMS],
+            vcpus: [0; MAX_VMS],
+            armed: NEVER,
         };
         gic::split_end();
         let own = [
@@ -80,73 +91,92 @@ impl Interrupts {
 
     /// Sets the timer to what comes first.
     fn arm(&mut self) {
-        let deadlines = self.deadlines.iter().flatten().map(|(_, at)| *at);
-        let next = deadlines.chain(self.look).chain(self.slice_end).min();
+        let deadlines = self.deadlines.iter().copied().min();
+        let next = deadlines
+            .unwrap_or(NEVER)
+            .min(self.look)
+            .min(self.slice_end);
         if next != self.armed {
-            vm_state::set_own_timer(next);
+            vm_state::set_own_timer(Some(next).filter(|at| *at != NEVER));
             self.armed = next;
+        }
+    }
+
+    /// The timer fires at this time, if not before.
+    #[inline(always)]
+    fn need(&mut self, at: u64) {
+        if at < self.armed {
+            vm_state::set_own_timer(Some(at));
+            self.armed = at;
         }
     }
 
     /// The timer has fired: its line is low until it is set anew.
     pub fn fired(&mut self) {
         vm_state::set_own_timer(None);
-        self.armed = None;
+        self.armed = NEVER;
     }
 
     /// The first of the chain gives the core away, or has it back.
+    #[inline(always)]
     pub fn slice(&mut self, away: bool) {
-        self.slice_end = away.then(|| ticks().wrapping_add(self.slice));
-        self.arm();
+        if away {
+            self.slice_end = timer::ticks_about_now().wrapping_add(self.slice);
+            self.need(self.slice_end);
+        } else {
+            self.slice_end = NEVER;
+        }
     }
 
     /// A vCPU that is not live stays on this core; its timer fires at this time.
-    pub fn watch(&mut self, id: VcpuId, deadline: Option<u64>) {
-        self.drop_deadline(id);
-        if let Some(at) = deadline
-            && let Some(place) = self.deadlines.iter_mut().find(|place| place.is_none())
-        {
-            *place = Some((id, at));
-        }
-        self.arm();
+    #[cold]
+    #[inline(never)]
+    pub fn watch(&mut self, id: VcpuId, deadline: u64) {
+        self.deadlines[id.vm.index()] = deadline;
+        self.vcpus[id.vm.index()] = id.vcpu;
+        self.need(deadline);
     }
 
-    /// A vCPU is live, or leaves this core: its timer is none of this core's own.
+    /// A vCPU leaves this core, or its timer does not fire.
+    #[inline(always)]
     pub fn forget(&mut self, id: VcpuId) {
-        if self.drop_deadline(id) {
-            self.arm();
-        }
+        self.deadlines[id.vm.index()] = NEVER;
     }
 
-    fn drop_deadline(&mut self, id: VcpuId) -> bool {
-        let place = self
-            .deadlines
-            .iter_mut()
-            .find(|place| place.is_some_and(|(of, _)| of == id));
-        place.is_some_and(|place| place.take().is_some())
-    }
-
-    /// Does what its time has come for. `true` if the time slice is over.
-    pub fn expire(&mut self) -> bool {
+    /// Does what its time has come for. `live` has its own timer. `true` if the time slice is over.
+    pub fn expire(&mut self, live: Option<VcpuId>) -> bool {
         let now = ticks();
-        if self.look.is_some_and(|at| at <= now) {
-            self.look = Some(now.wrapping_add(self.period));
+        if self.look <= now {
+            self.look = now.wrapping_add(self.period);
             for vm in vms::all() {
                 endpoint_console::flush_idle(vm.id, self.patience);
             }
         }
-        for place in &mut self.deadlines {
-            let Some((id, _)) = place.take_if(|(_, at)| *at <= now) else {
+        let places = self.deadlines.iter_mut().zip(self.vcpus);
+        for (place, (deadline, vcpu)) in (0u8..).zip(places) {
+            if *deadline > now {
                 continue;
+            }
+            *deadline = NEVER;
+            let id = VcpuId {
+                vm: VmIndex(place),
+                vcpu,
             };
+            if live == Some(id) {
+                continue;
+            }
             if let Some(vm) = vms::of(id) {
                 // It is not live: whether it is to be told is looked at next.
                 let timer = BOARD.virtual_timer;
-                let kick = vm.gic.lock().vgic.level(id.vcpu, timer, true);
-                vm.kick(kick, Some(id.vcpu));
+                let kick = vm.gic.lock().level(vcpu, timer, true);
+                // The level is taken back when it is live again, whether there is somebody to tell now or not.
+                vm.kick(kick | 1 << (vcpu & 7), Some(vcpu));
             }
         }
-        let over = self.slice_end.take_if(|at| *at <= now).is_some();
+        let over = self.slice_end <= now;
+        if over {
+            self.slice_end = NEVER;
+        }
         self.arm();
         over
     }

@@ -1,10 +1,6 @@
 //! The list registers of this core, and the one vCPU whose interrupts stand in them.
 
-use super::{
-    BOARD,
-    vms::{Side, Vm},
-};
-use core::sync::atomic::Ordering;
+use super::{BOARD, vms::Vm};
 use platform::{
     gic::{
         self,
@@ -41,31 +37,52 @@ fn release(vgic: &mut VGic, vcpu: u8) {
     }
 }
 
+/// What is in the list registers of the vCPU that is live.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Listed {
+    /// How many list registers are in use: the first ones.
+    pub used: usize,
+    /// None is, nothing else of it is waiting or in its hands, and it handles no interrupt: as long as there is no
+    /// news, there is nothing to take back, or to put in again when it returns.
+    pub calm: bool,
+}
+
+impl Listed {
+    fn new(shape: Shape, vm: &'static Vm, vgic: &VGic, vcpu: u8, used: usize) -> Self {
+        let calm = used == 0
+            && shape.has_one_word()
+            && !vgic.dirty(vcpu)
+            && vgic.hw_outstanding(vcpu).next().is_none();
+        if calm {
+            vm.side(vcpu).is_calm();
+        }
+        Self { used, calm }
+    }
+}
+
 /// Takes the interrupts of a vCPU that is live on this core out of the list registers, gives `f` its interrupt
-/// controller, and puts into the list registers what is in its turn then. Gives what `f` gives, and how many list
-/// registers are in use.
+/// controller, and puts into the list registers what is in its turn then. Gives what `f` gives.
 pub fn exchange<T>(
     shape: Shape,
     vm: &'static Vm,
     vcpu: u8,
     f: impl FnOnce(&mut VGic) -> T,
-) -> (T, usize) {
-    // What is new from here on is looked at again.
-    vm.attention(vcpu).store(false, Ordering::SeqCst);
-    let mut gic = vm.gic.lock();
-    let vgic = &mut gic.vgic;
+) -> (T, Listed) {
+    vm.side(vcpu).looked();
+    let mut vgic = vm.gic.lock();
     let mut lists = read(shape);
-    let mut kick = take_back(vgic, vcpu, &mut lists, shape);
-    let result = f(vgic);
-    let filled = fill(vgic, vcpu, &mut lists, shape);
+    let mut kick = take_back(&mut vgic, vcpu, &mut lists, shape);
+    let result = f(&mut vgic);
+    let filled = fill(&mut vgic, vcpu, &mut lists, shape);
     kick |= filled.kick;
     if vgic.dirty(vcpu) {
-        vm.attention(vcpu).store(true, Ordering::SeqCst);
+        vm.side(vcpu).look();
     }
-    drop(gic);
+    let listed = Listed::new(shape, vm, &vgic, vcpu, filled.used);
+    drop(vgic);
     // Those that `f` has to tell of itself are none of these.
     vm.kick(kick, Some(vcpu));
-    (result, filled.used)
+    (result, listed)
 }
 
 fn take_back(vgic: &mut VGic, vcpu: u8, lists: &mut Lists, shape: Shape) -> u8 {
@@ -90,12 +107,11 @@ fn fill(vgic: &mut VGic, vcpu: u8, lists: &mut Lists, shape: Shape) -> proxy_el2
 }
 
 /// Puts the interrupts of a vCPU that comes to this core into the list registers. Its interface and its timers are
-/// loaded. Gives how many list registers are in use.
-pub fn arrive(shape: Shape, vm: &'static Vm, vcpu: u8) -> usize {
-    vm.attention(vcpu).store(false, Ordering::SeqCst);
+/// loaded.
+pub fn arrive(shape: Shape, vm: &'static Vm, vcpu: u8) -> Listed {
+    vm.side(vcpu).looked();
     let timer = BOARD.virtual_timer;
-    let mut gic = vm.gic.lock();
-    let vgic = &mut gic.vgic;
+    let mut vgic = vm.gic.lock();
     // From here on the timer itself says it.
     let mut kick = vgic.level(vcpu, timer, false);
     let in_hands = vgic.hw_outstanding(vcpu).any(|intid| intid == timer);
@@ -111,46 +127,38 @@ pub fn arrive(shape: Shape, vm: &'static Vm, vcpu: u8) -> usize {
         kick |= vgic.pend_hw(vcpu, timer, timer);
     }
     let mut lists = [0; MAX_LIST_REGISTERS];
-    let filled = fill(vgic, vcpu, &mut lists, shape);
+    let filled = fill(&mut vgic, vcpu, &mut lists, shape);
     kick |= filled.kick;
     if vgic.dirty(vcpu) {
-        vm.attention(vcpu).store(true, Ordering::SeqCst);
+        vm.side(vcpu).look();
     }
-    drop(gic);
+    let listed = Listed::new(shape, vm, &vgic, vcpu, filled.used);
+    drop(vgic);
     vm.kick(kick, Some(vcpu));
-    filled.used
+    listed
 }
 
-/// Takes the interrupts of a vCPU out of the list registers that is not live any more. Its interface was saved as
-/// `interface`, and its timer fires at `deadline`. `true` if it has one that it would take now.
-pub fn depart(
-    shape: Shape,
-    vm: &'static Vm,
-    vcpu: u8,
-    interface: &Interface,
-    deadline: Option<u64>,
-) -> bool {
+/// Takes the interrupts of a vCPU out of the list registers that is not live any more. Its interface and its timer
+/// were saved. `true` if it has one that it would take now.
+pub fn depart(shape: Shape, vm: &'static Vm, vcpu: u8) -> bool {
     let timer = BOARD.virtual_timer;
-    let mut gic = vm.gic.lock();
+    let mut vgic = vm.gic.lock();
     let mut lists = read(shape);
-    let kick = take_back(&mut gic.vgic, vcpu, &mut lists, shape);
+    let kick = take_back(&mut vgic, vcpu, &mut lists, shape);
     write(shape, &lists);
     // SAFETY: The list registers are empty.
     unsafe { virt::enable(0) }
-    release(&mut gic.vgic, vcpu);
-    let in_hands = gic.vgic.hw_outstanding(vcpu).any(|intid| intid == timer);
+    release(&mut vgic, vcpu);
+    let in_hands = vgic.hw_outstanding(vcpu).any(|intid| intid == timer);
     if in_hands {
         // The next one's timer has the same interrupt. It is held again when this one is back.
         gic::deactivate(timer);
     }
-    if let Some(side) = gic.sides.get_mut(usize::from(vcpu)) {
-        *side = Side {
-            threshold: interface.threshold(shape),
-            deadline: deadline.filter(|_| !in_hands),
-        };
-    }
-    let pending = gic.deliverable(vcpu);
-    drop(gic);
+    let side = vm.side(vcpu);
+    side.hold_timer(in_hands);
+    let threshold = side.interface().threshold(shape);
+    let pending = vgic.deliverable(vcpu, threshold, true);
+    drop(vgic);
     vm.kick(kick, Some(vcpu));
     pending
 }

@@ -7,6 +7,7 @@ mod lists;
 mod load;
 mod memory;
 mod port;
+mod side;
 mod trap;
 mod vcpu;
 mod vms;
@@ -43,8 +44,11 @@ fn secondary() -> ! {
 fn serve(core: &'static Core, pe: &mut PeState, cpu: &mut Cpu) -> ! {
     let mut next = core.begin(pe);
     loop {
+        if next == Next::Vcpu {
+            next = cpu.run(core, pe);
+        }
         next = match next {
-            Next::Vcpu => cpu.run(core, pe),
+            Next::Vcpu => continue,
             Next::El3 => {
                 cpu.before_el3();
                 platform::smc::smc(&mut pe.el3.0);

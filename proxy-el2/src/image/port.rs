@@ -69,7 +69,8 @@ impl Machine<Guest> for Cpu {
 
     fn interrupts(&mut self, chain: &[VcpuId]) -> Turn {
         let any = self.take();
-        let over = self.interrupts.expire();
+        let live = self.live.map(|live| live.id);
+        let over = self.interrupts.expire(live);
         // Everybody is looked at: the live one's list registers are filled anew at that.
         let pending = chain.iter().map(|id| self.would_take(*id));
         let lowest = pending
@@ -109,18 +110,17 @@ impl Machine<Guest> for Cpu {
     fn timer_ns(&mut self, vcpu: VcpuId) -> Option<u64> {
         let deadline = match self.live {
             Some(Live { id, .. }) if id == vcpu => vm_state::live_deadline(),
-            _ => {
-                let gic = vms::of(vcpu)?.gic.lock();
-                gic.sides.get(usize::from(vcpu.vcpu))?.deadline
-            }
+            _ => vms::of(vcpu)?.side(vcpu.vcpu).deadline(),
         };
         deadline.map(timer::ns_until)
     }
 
+    #[inline(always)]
     fn leave(&mut self, vcpu: &mut Vcpu<Guest>) {
         self.let_go(vcpu);
     }
 
+    #[inline(always)]
     fn slice(&mut self, away: bool) {
         self.interrupts.slice(away);
     }
@@ -205,13 +205,13 @@ impl Cpu {
                 return false;
             };
             // The one that is live is looked at in any case.
-            let _ = vm.gic.lock().vgic.pend_hw(id.vcpu, intid, intid);
+            let _ = vm.gic.lock().pend_hw(id.vcpu, intid, intid);
             return true;
         }
         let Some(vm) = vms::owner_of(intid) else {
             return false;
         };
-        let kick = vm.gic.lock().vgic.pend_hw(0, intid, intid);
+        let kick = vm.gic.lock().pend_hw(0, intid, intid);
         vm.kick(kick, None);
         true
     }
@@ -221,6 +221,6 @@ impl Cpu {
         if self.live.is_some_and(|live| live.id == id) {
             return self.refresh();
         }
-        vms::of(id).is_some_and(|vm| vm.gic.lock().deliverable(id.vcpu))
+        vms::of(id).is_some_and(|vm| vm.deliverable(id.vcpu, self.shape))
     }
 }

@@ -9,6 +9,7 @@ use super::{
 };
 use defmt::warn;
 use platform::{
+    confine,
     guest::{self, GuestRegs},
     idregs::{self, Shown},
     inject::reflect,
@@ -23,6 +24,9 @@ const ICC_DIR: u32 = sysreg_name(3, 0, 12, 11, 1);
 const ICC_SGI1R: u32 = sysreg_name(3, 0, 12, 11, 5);
 const ICC_ASGI1R: u32 = sysreg_name(3, 0, 12, 11, 6);
 const ICC_SGI0R: u32 = sysreg_name(3, 0, 12, 11, 7);
+/// The classes of exceptions of MCR and MRC, and of MCRR and MRRC.
+const CLASS_CP15_32: u8 = 0x03;
+const CLASS_CP15_64: u8 = 0x04;
 /// The class of exceptions of SVE, and not SME.
 const CLASS_SVE: u64 = 0x19;
 
@@ -45,6 +49,11 @@ impl Cpu {
             _ => {}
         }
         let guest = &mut pe.running()?.machine;
+        if !guest.uses_seldom && may_be_seldom(&fault) {
+            // Its instruction is executed again.
+            self.use_seldom(guest);
+            return None;
+        }
         let done = match fault.trap() {
             Trap::SystemRegister(access) => self.system_register(guest, access),
             Trap::DataAbort { .. } => self.gic_access(&mut guest.regs, &fault),
@@ -103,7 +112,7 @@ impl Cpu {
         let Some(Live { id, vm }) = self.live else {
             return;
         };
-        let kick = vm.gic.lock().vgic.sgi(id.vcpu, sgi1r);
+        let kick = vm.gic.lock().sgi(id.vcpu, sgi1r);
         vm.kick(kick, Some(id.vcpu));
     }
 
@@ -138,6 +147,15 @@ impl Cpu {
         }
         regs.pc = regs.pc.wrapping_add(4);
         true
+    }
+}
+
+/// Whether a trap may be the first access to what traps until then: from AArch32 it is not looked at which one it is.
+const fn may_be_seldom(fault: &Fault) -> bool {
+    match fault.trap() {
+        Trap::SystemRegister(access) => confine::is_seldom(access),
+        Trap::Other { class } => class == CLASS_CP15_32 || class == CLASS_CP15_64,
+        _ => false,
     }
 }
 

@@ -1,9 +1,7 @@
 //! The machine's part of a vCPU: everything of it that is in registers.
 
-use super::vms::Vm;
-use platform::{
-    el1::El1State, fp::VmVectors, gic::virt::Interface, guest::GuestRegs, vm_state::VmState,
-};
+use super::{side::Side, vms::Vm};
+use platform::{confine, el1::El1State, fp::VmVectors, guest::GuestRegs, vm_state::Seldom};
 use proxy_el2::vcpu::Registers;
 
 /// Registers of one vCPU. The general registers come first, within reach of the instructions that move two at a
@@ -14,10 +12,22 @@ pub struct Guest {
     pub regs: GuestRegs,
     /// The EL1 registers.
     pub el1: El1State,
-    /// Timers, keys and the like.
-    pub state: VmState,
-    /// The virtual CPU interface.
-    pub interface: Interface,
+    /// VTTBR_EL2.
+    pub vttbr: u64,
+    /// VMPIDR_EL2.
+    pub vmpidr: u64,
+    /// What HCR_EL2 has for it beside what it has for all.
+    pub hcr: u64,
+    /// VDISR_EL2.
+    pub vdisr: u64,
+    /// What of it others may know; timer and virtual CPU interface are there.
+    pub side: &'static Side,
+    /// It has used what traps at the first access.
+    pub uses_seldom: bool,
+    /// It was calm when it was put away ([`Listed::calm`](super::lists::Listed::calm)).
+    pub was_calm: bool,
+    /// What traps at the first access.
+    pub seldom: Seldom,
     /// CSSELR_EL1, where it traps.
     pub csselr: u64,
     /// Its VM.
@@ -30,12 +40,20 @@ pub struct Guest {
 
 impl Guest {
     /// vCPU `index` of a VM, which starts at `entry` if nobody says otherwise before.
-    pub const fn new(vm: &'static Vm, index: u8, entry: u64) -> Self {
+    pub fn new(vm: &'static Vm, index: u8, entry: u64) -> Self {
         Self {
             regs: GuestRegs::at(entry),
             el1: El1State::START,
-            state: VmState::RESET,
-            interface: Interface::RESET,
+            vttbr: vm.vttbr,
+            // Bit 31 is set in every value, and Aff0 is the index.
+            vmpidr: 1 << 31 | u64::from(index),
+            // The primary's waiting is the core's.
+            hcr: if vm.primary { 0 } else { confine::trap_wait() },
+            vdisr: 0,
+            side: vm.side(index),
+            uses_seldom: false,
+            was_calm: false,
+            seldom: Seldom::RESET,
             csselr: 0,
             vm,
             index,
@@ -43,9 +61,10 @@ impl Guest {
         }
     }
 
-    /// VMPIDR_EL2: bit 31 is set in every value, and Aff0 is the index.
-    pub const fn vmpidr(&self) -> u64 {
-        1 << 31 | self.index as u64
+    /// It uses what traps at the first access.
+    pub const fn use_seldom(&mut self) {
+        self.uses_seldom = true;
+        self.hcr |= confine::open_keys();
     }
 }
 
@@ -59,8 +78,11 @@ impl Registers for Guest {
         self.regs = GuestRegs::at(entry);
         self.regs.x[0] = context;
         self.el1 = El1State::START;
-        self.state = VmState::RESET;
-        self.interface = Interface::RESET;
+        self.hcr &= !confine::open_keys();
+        self.vdisr = 0;
+        self.uses_seldom = false;
+        self.was_calm = false;
+        self.seldom = Seldom::RESET;
         self.csselr = 0;
         self.vectors.reset();
         self.vm.reset_vcpu(self.index);

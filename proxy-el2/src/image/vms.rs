@@ -1,12 +1,17 @@
 //! The machine's part of VMs: what all vCPUs of one share, whichever cores they are on.
 
-use super::BOARD;
-use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+use super::{
+    BOARD,
+    side::{NOBODY, Side},
+};
+use core::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use defmt::warn;
 use platform::{
     gic,
+    gic::virt::{Interface, Shape},
     once::{Arena, Cells, Shared},
     stage2::Stage2,
+    vm_state::Timer,
 };
 use proxy_el2::{
     MAX_VCPUS, MAX_VMS,
@@ -18,39 +23,11 @@ use spin::mutex::SpinMutex;
 
 /// The SGI with which one core has another look.
 pub const KICK: u32 = 7;
-/// No core.
-const NOBODY: u8 = u8::MAX;
 /// How many lines a VM may cause by what it does wrong. A line takes milliseconds on a real UART, and all
 /// cores share it.
 const LINES: u32 = 64;
 /// SPIs that a VM can have: 32 to 255.
 const SPIS: usize = 256;
-
-/// A VM's interrupt controller.
-pub struct Gic {
-    /// What the VM sees of it.
-    pub vgic: VGic,
-    /// Its vCPUs' interfaces, while they are not live.
-    pub sides: [Side; MAX_VCPUS],
-}
-
-/// What is known of the interface of a vCPU that is not live.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Side {
-    /// Priorities below this one are signalled to it.
-    pub threshold: u8,
-    /// When its virtual timer fires, in ticks.
-    pub deadline: Option<u64>,
-}
-
-impl Gic {
-    /// Whether a vCPU that is not live would take an interrupt now.
-    pub fn deliverable(&self, vcpu: u8) -> bool {
-        let side = self.sides.get(usize::from(vcpu)).copied();
-        let threshold = side.unwrap_or_default().threshold;
-        self.vgic.deliverable(vcpu, threshold, true)
-    }
-}
 
 /// A VM.
 pub struct Vm {
@@ -63,13 +40,11 @@ pub struct Vm {
     /// Its first instruction.
     pub entry: u64,
     /// Its interrupt controller.
-    pub gic: SpinMutex<Gic>,
+    pub gic: SpinMutex<VGic>,
     /// How many vCPUs it has.
     pub vcpus: u8,
-    /// Which vCPUs have something new in their interrupt controller.
-    attention: [AtomicBool; MAX_VCPUS],
-    /// The core that has each vCPU.
-    cores: [AtomicU8; MAX_VCPUS],
+    /// What others may know of its vCPUs.
+    sides: [Side; MAX_VCPUS],
     lines: AtomicU32,
     /// Its memory; the tables must live as long as it may run.
     _stage2: SpinMutex<Stage2<'static>>,
@@ -89,36 +64,24 @@ impl Vm {
             vttbr: stage2.vttbr(),
             primary: manifest.primary,
             entry: manifest.entrypoint,
-            gic: SpinMutex::new(Gic {
-                vgic,
-                sides: [Side::default(); MAX_VCPUS],
-            }),
+            gic: SpinMutex::new(vgic),
             vcpus,
-            attention: [const { AtomicBool::new(false) }; MAX_VCPUS],
-            cores: [const { AtomicU8::new(NOBODY) }; MAX_VCPUS],
+            sides: [const { Side::new() }; MAX_VCPUS],
             lines: AtomicU32::new(0),
             _stage2: SpinMutex::new(stage2),
         }
     }
 
-    /// Where it is noted that a vCPU's interrupt controller has something new.
-    pub fn attention(&self, vcpu: u8) -> &AtomicBool {
+    /// What others may know of a vCPU.
+    pub fn side(&self, vcpu: u8) -> &Side {
         const { assert!(MAX_VCPUS.is_power_of_two()) };
-        &self.attention[usize::from(vcpu) & (MAX_VCPUS - 1)]
+        &self.sides[usize::from(vcpu) & (MAX_VCPUS - 1)]
     }
 
-    /// A core has this vCPU from now on.
-    pub fn arrives(&self, vcpu: u8, core: u16) {
-        if let Some(place) = self.cores.get(usize::from(vcpu)) {
-            place.store(core as u8, Ordering::SeqCst);
-        }
-    }
-
-    /// No core has this vCPU any more.
-    pub fn leaves(&self, vcpu: u8) {
-        if let Some(place) = self.cores.get(usize::from(vcpu)) {
-            place.store(NOBODY, Ordering::SeqCst);
-        }
+    /// Whether a vCPU that is not live would take an interrupt now.
+    pub fn deliverable(&self, vcpu: u8, shape: Shape) -> bool {
+        let threshold = self.side(vcpu).interface().threshold(shape);
+        self.gic.lock().deliverable(vcpu, threshold, true)
     }
 
     /// Has the vCPUs of a mask look at their interrupt controller: each by its core, or when it runs next. `own` is
@@ -126,26 +89,27 @@ impl Vm {
     pub fn kick(&self, mask: u8, own: Option<u8>) {
         for vcpu in (0..self.vcpus).filter(|vcpu| mask & 1 << vcpu != 0) {
             // Before it is looked where the vCPU is: a core that it comes to meanwhile sees the one or the other.
-            self.attention(vcpu).store(true, Ordering::SeqCst);
+            let side = self.side(vcpu);
+            side.look();
             if Some(vcpu) == own {
                 continue;
             }
-            let core = self.cores.get(usize::from(vcpu));
-            let core = core.map_or(NOBODY, |core| core.load(Ordering::SeqCst));
-            if core != NOBODY {
-                kick(core.into());
+            if let Some(core) = side.core() {
+                kick(core);
             }
         }
     }
 
     /// A vCPU is switched on: its redistributor is as firmware leaves it.
     pub fn reset_vcpu(&self, vcpu: u8) {
-        let mut gic = self.gic.lock();
-        gic.vgic.reset_vcpu(vcpu);
-        wake(&mut gic.vgic, vcpu);
-        if let Some(side) = gic.sides.get_mut(usize::from(vcpu)) {
-            *side = Side::default();
-        }
+        let mut vgic = self.gic.lock();
+        vgic.reset_vcpu(vcpu);
+        wake(&mut vgic, vcpu);
+        drop(vgic);
+        let side = self.side(vcpu);
+        side.set_interface(&Interface::RESET);
+        side.set_timer(Timer::default());
+        side.hold_timer(false);
     }
 
     /// Whether one more line about what it did wrong may be logged.

@@ -52,6 +52,51 @@ pub fn many(boot: &Boot) -> ! {
     client.end()
 }
 
+/// The start of the image for eight VMs: a message to a partition, as with one VM, and one to another VM.
+pub fn vms(boot: &Boot) -> ! {
+    let mut client = Client::start("client-bench-vms", boot);
+    let mut answering = None;
+    for id in crate::vms::IDS {
+        let verdict = until_it_waits(id);
+        client.case(format_args!("bench/run_vm{id}"), verdict);
+        if answering.is_none() {
+            answering = crate::vms::peer(id, abi::V1_2, false);
+        }
+    }
+    measure(
+        &mut client,
+        "direct_req2_with_8_vms",
+        &ECHO,
+        abi::DIRECT_REQ2,
+    );
+    if let Some(vm) = answering {
+        let peer = Peer {
+            name: vm.name,
+            id: vm.id,
+            uuid: vm.uuid(),
+            transform: vm.transform(),
+        };
+        measure(&mut client, "vm_to_vm_req2", &peer, abi::DIRECT_REQ2);
+    }
+    client.end()
+}
+
+/// Runs a VM until it waits for messages, however often its time is over before.
+fn until_it_waits(id: u16) -> Verdict {
+    const TRIES: u64 = 1000;
+    let target = u64::from(id) << 16;
+    for tries in 1..=TRIES {
+        let [x0, x1, ..] = super::plain(abi::RUN, &[target]);
+        if x0 != abi::INTERRUPT.into() {
+            equal("x0", x0, abi::MSG_WAIT.into())?;
+            equal("x1", x1, target)?;
+            return Ok(Seen::Count("runs", tries));
+        }
+    }
+    equal("runs", TRIES, 1)?;
+    Ok(Seen::Nothing)
+}
+
 /// A partition's reads of a register that the SPMC answers; the window is the partition's.
 fn id_reads(client: &mut Client) -> Verdict {
     client.count += 1;

@@ -174,9 +174,10 @@ fn count(
         Bl33::Direct(_) => "direct",
     };
     let boot_bench = Announced {
-        name: match scenario.partitions.len() {
-            2 => bench_report::BOOT.to_owned(),
-            count => format!("{}_with_{count}", bench_report::BOOT),
+        name: match (scenario.vms.len(), scenario.partitions.len()) {
+            (0, 2) => bench_report::BOOT.to_owned(),
+            (0, count) => format!("{}_with_{count}", bench_report::BOOT),
+            (others, _) => format!("{}_with_{}_vms", bench_report::BOOT, others + 1),
         },
         iterations: 1,
     };

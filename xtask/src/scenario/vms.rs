@@ -1,7 +1,7 @@
 //! Boots with several VMs: the primary, which is the client, and others beside it that answer it, one another and the
 //! partitions. Whatever is version and mode of a VM is its program's; the manifests allow the highest version.
 
-use super::{Bl33, Clock, Manifest, Scenario, Vm, contract::side_by_side};
+use super::{Bl33, Clock, Manifest, Scenario, Vm, boot, contract::side_by_side};
 use crate::firmware::payload;
 use std::time::Duration;
 
@@ -111,6 +111,25 @@ fn eight() -> Scenario {
         }
     }
     scenario
+}
+
+/// The boot of `bench`: VM 2 is the one that is called.
+pub fn bench() -> Scenario {
+    let mut vms = others_of(8);
+    for vm in &mut vms {
+        if vm.name == "vm-two" {
+            vm.binary = payload("vm-echo");
+        }
+    }
+    Scenario {
+        vm: Manifest::plain("vms-1.dts"),
+        vms,
+        ..boot(
+            "bench-vms",
+            "cost with eight VMs",
+            Bl33::Vm(payload("client-bench-vms")),
+        )
+    }
 }
 
 /// The VMs beside the first, of this many in all. Those behind the third are like it, each in its own place.
