@@ -2,8 +2,9 @@
 //! ABORTED, its buffers are closed, what it had asked of partitions is answered into the void.
 
 use crate::{
+    owed::Progress,
     proxy::{Machine, Next, Pe, Proxy},
-    vcpu::{Registers, VmIndex, Waits},
+    vcpu::{Registers, Vcpu, VmIndex, Waits},
 };
 use ffa_abi::{FfaError, Reply, availability::VmEvent};
 
@@ -34,9 +35,10 @@ impl<'v, R: Registers> Proxy<'v, R> {
             // What is parked dies here; what another core has dies there, as soon as it looks.
             for place in &vm.parked {
                 if let Some(vcpu) = &mut *place.lock() {
-                    vcpu.die();
+                    self.bury(vcpu);
                 }
             }
+            self.owed.lock().forget_answers(index);
             vm.close_buffers(machine);
             for core in self.cores().filter(|core| *core != pe.index) {
                 machine.kick(core);
@@ -82,13 +84,17 @@ impl<'v, R: Registers> Proxy<'v, R> {
         }
         self.take_off(pe, level.saturating_add(1), machine);
         if let Some(vcpu) = pe.running() {
-            // A partition that works for it is run to its end by who needs it next.
-            if let Waits::Partition { preempted, .. } = vcpu.waits {
-                let vm = vcpu.id().vm;
-                self.owed.lock().note(preempted, vm);
-            }
-            vcpu.die();
+            self.bury(vcpu);
         }
         self.give_back(pe, Reply::error(FfaError::Aborted), machine)
+    }
+
+    /// A vCPU dies with its VM. A partition that works for it is run to its end by who needs it next.
+    pub(crate) fn bury(&self, vcpu: &mut Vcpu<R>) {
+        if let Waits::Partition { preempted, .. } = vcpu.waits {
+            let vm = vcpu.id().vm;
+            self.owed.lock().note(preempted, vm, Progress::Told);
+        }
+        vcpu.die();
     }
 }

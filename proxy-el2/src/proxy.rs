@@ -314,13 +314,13 @@ impl<'v, R: Registers> Proxy<'v, R> {
     pub(crate) fn park(&self, vcpu: &'v mut Vcpu<R>) {
         let id = vcpu.id();
         if self.is_dead(id.vm) {
-            vcpu.die();
+            self.bury(vcpu);
         }
         if let Some(place) = self.place(id) {
             let mut place = place.lock();
             // It may have ended while the lock was waited for.
             if self.is_dead(id.vm) {
-                vcpu.die();
+                self.bury(vcpu);
             }
             *place = Some(vcpu);
         }

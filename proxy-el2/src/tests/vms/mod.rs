@@ -2,6 +2,7 @@
 
 mod cycles;
 mod death;
+mod debts;
 mod discovery;
 mod fixture;
 mod interrupts;
