@@ -4,10 +4,11 @@
 //! one also finds out what a vCPU may send at all, which is remembered in the vCPU.
 
 use crate::{
+    messages::put,
     proxy::{Machine, Next, Pe, Proxy},
-    vcpu::{Kind, Registers, ids},
+    vcpu::{Event, Kind, Model, Registers, Request, Route, State, Waits, ids},
 };
-use ffa_abi::{fid::raw, smccc};
+use ffa_abi::{fid::raw, id::Endpoints, smccc};
 
 /// The kinds of direct messages as constants, so that each has its own straight code.
 const DIRECT_32: u8 = 0;
@@ -33,7 +34,12 @@ impl<'v, R: Registers> Proxy<'v, R> {
         };
         // The order is that of how much a comparison more would hurt.
         let next = if fid == raw::DIRECT_REQ2 {
-            self.fast_request::<DIRECT2>(pe)
+            match self.fast_request::<DIRECT2>(pe) {
+                None => self.fast_request_vm(pe, machine),
+                next => next,
+            }
+        } else if fid == raw::DIRECT_RESP2 {
+            self.fast_response(pe, machine)
         } else if fid == raw::DIRECT_REQ_64 {
             self.fast_request::<DIRECT_64>(pe)
         } else if fid == raw::DIRECT_REQ_32 {
@@ -65,5 +71,73 @@ impl<'v, R: Registers> Proxy<'v, R> {
             return None;
         }
         Some(self.request_partition(pe, const { self::kind(KIND).request_fid() as u32 }))
+    }
+
+    /// A `DIRECT_REQ2` to a VM that waits for it, like the last one that the general way found nothing wrong with.
+    #[inline(always)]
+    fn fast_request_vm(&self, pe: &mut Pe<'v, R>, machine: &mut impl Machine<R>) -> Option<Next> {
+        let sender = pe.running()?;
+        let origin = sender.id();
+        let Route {
+            ids: known,
+            service,
+            to,
+        } = sender.route;
+        let x = sender.machine.x();
+        if x[1] as u32 != known || (x[2], x[3]) != service {
+            return None;
+        }
+        let ids = Endpoints::from_register(x[1]);
+        let vm = self.vm(to.vm)?;
+        if vm.is_dead() {
+            return None;
+        }
+        let mut place = vm.parked.get(usize::from(to.vcpu))?.lock();
+        let receiver = place.take_if(|receiver| receiver.state() == State::Waiting)?;
+        drop(place);
+        let fid = const { Kind::Direct2.request_fid() };
+        let from = sender.machine.x();
+        put(receiver.machine.x(), from, Kind::Direct2, fid, ids, service);
+        receiver.transition(Event::Enter);
+        receiver.model = Model::DirectRequest;
+        receiver.waits = Waits::Cycles;
+        receiver.request = Some(Request {
+            sender: ids.sender,
+            origin: Some(origin),
+            kind: Kind::Direct2,
+        });
+        self.push(pe, receiver, true, machine);
+        Some(Next::Vcpu)
+    }
+
+    /// The `DIRECT_RESP2` that the member of the chain below waits for.
+    #[inline(always)]
+    fn fast_response(&self, pe: &mut Pe<'v, R>, machine: &mut impl Machine<R>) -> Option<Next> {
+        let [.., caller, responder] = pe.chain.as_mut_slice() else {
+            return None;
+        };
+        let ids = ids(responder.machine.x());
+        let expected = Request {
+            sender: ids.receiver,
+            origin: Some(caller.id()),
+            kind: Kind::Direct2,
+        };
+        if responder.request != Some(expected)
+            || ids.sender != responder.endpoint
+            || responder.model != Model::DirectRequest
+            || !matches!(caller.waits, Waits::Callee { wide: true, .. })
+        {
+            return None;
+        }
+        let fid = const { Kind::Direct2.response_fid() };
+        let from = responder.machine.x();
+        put(caller.machine.x(), from, Kind::Direct2, fid, ids, (0, 0));
+        responder.transition(Event::Wait);
+        responder.request = None;
+        responder.waits = Waits::Message { wide: true };
+        caller.transition(Event::Unblock);
+        caller.waits = Waits::Cycles;
+        self.pop(pe, machine);
+        Some(Next::Vcpu)
     }
 }

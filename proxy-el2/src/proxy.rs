@@ -278,6 +278,7 @@ impl<'v, R: Registers> Proxy<'v, R> {
     }
 
     /// Puts a vCPU on top of the chain: it runs. The one below is blocked in a call of this width.
+    #[inline(always)]
     pub(crate) fn push(
         &self,
         pe: &mut Pe<'v, R>,
@@ -301,6 +302,7 @@ impl<'v, R: Registers> Proxy<'v, R> {
     }
 
     /// Takes the vCPU that has run off the chain, after its state was changed; parks it.
+    #[inline(always)]
     pub(crate) fn pop(&self, pe: &mut Pe<'v, R>, machine: &mut impl Machine<R>) {
         if let Some(vcpu) = pe.chain.pop() {
             machine.leave(vcpu);
@@ -311,15 +313,14 @@ impl<'v, R: Registers> Proxy<'v, R> {
         }
     }
 
+    #[inline(always)]
     pub(crate) fn park(&self, vcpu: &'v mut Vcpu<R>) {
         let id = vcpu.id();
-        if self.is_dead(id.vm) {
-            vcpu.die();
-        }
-        if let Some(place) = self.place(id) {
+        if let Some(vm) = self.vm(id.vm)
+            && let Some(place) = vm.parked.get(usize::from(id.vcpu))
+        {
             let mut place = place.lock();
-            // It may have ended while the lock was waited for.
-            if self.is_dead(id.vm) {
+            if vm.is_dead() {
                 vcpu.die();
             }
             *place = Some(vcpu);

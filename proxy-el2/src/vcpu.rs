@@ -211,6 +211,31 @@ pub struct Vcpu<R> {
     /// Which kinds of requests it may send, as far as that was found out: bits of [`Kind::bit`]. What it depends on
     /// changes no more, but for what is [kept](Self::keep).
     sends: u8,
+    /// Where requests with these ids to this service go, as far as that was found out.
+    pub(crate) route: Route,
+}
+
+/// Where a vCPU's last `DIRECT_REQ2` to a VM went. Nothing that it depends on changes any more.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Route {
+    /// Sender and receiver, as in w1; 0 for none.
+    pub ids: u32,
+    /// The service, as in x2 and x3.
+    pub service: (u64, u64),
+    /// Who gets it.
+    pub to: VcpuId,
+}
+
+impl Route {
+    /// None is known.
+    const UNKNOWN: Self = Self {
+        ids: 0,
+        service: (0, 0),
+        to: VcpuId {
+            vm: VmIndex(0),
+            vcpu: 0,
+        },
+    };
 }
 
 impl<R> Vcpu<R> {
@@ -226,6 +251,7 @@ impl<R> Vcpu<R> {
             waits: Waits::Cycles,
             kept: None,
             sends: 0,
+            route: Route::UNKNOWN,
         }
     }
 
@@ -288,9 +314,14 @@ impl<R> Vcpu<R> {
     }
 
     /// Keeps a response that can't be delivered. There is room for one: whether it may send `REQ2` is looked at anew.
-    pub(crate) fn keep(&mut self, kept: Kept) {
+    pub(crate) const fn keep(&mut self, kept: Kept) {
         self.kept = Some(kept);
+        self.find_out_again();
+    }
+
+    const fn find_out_again(&mut self) {
         self.sends = 0;
+        self.route = Route::UNKNOWN;
     }
 
     /// It could not be switched on after all.
@@ -347,7 +378,7 @@ impl<R> Vcpu<R> {
         self.waits = note.waits;
         self.kept = note.kept;
         // The VM's version may be another one.
-        self.sends = 0;
+        self.find_out_again();
     }
 }
 

@@ -369,11 +369,10 @@ impl Cpu {
     }
 
     /// A vCPU leaves this core: everything of it that is in registers goes to memory.
+    #[inline(always)]
     pub(super) fn let_go(&mut self, vcpu: &mut Vcpu<Guest>) {
         let id = vcpu.id();
-        if let Some(live) = self.live
-            && live.id == id
-        {
+        if self.live_at == at(vcpu) {
             self.put_away(&mut vcpu.machine, id, false);
         } else {
             self.interrupts.forget(id);
