@@ -21,7 +21,7 @@ pub mod proxy;
 mod psci;
 mod secure;
 #[cfg(any(test, feature = "snapshot"))]
-mod snapshot;
+pub mod snapshot;
 mod sync;
 mod untold;
 pub mod vcpu;

@@ -9,7 +9,7 @@ use ffa_abi::{EndpointId, Regs, TargetInfo};
 use heapless::Vec;
 
 /// The most requests that are owed an answer: the contexts of all partitions.
-const MAX_OWED: usize = 128;
+pub(crate) const MAX_OWED: usize = 128;
 
 /// One request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,5 +105,30 @@ impl Owed {
             let mut entries = self.0.iter();
             entries.any(|entry| entry.target == *target && is_gone(entry.to))
         })
+    }
+}
+
+#[cfg(any(test, feature = "snapshot"))]
+impl Owed {
+    /// All of it.
+    pub fn note_all(&self) -> Vec<(TargetInfo, VmIndex, Option<Regs>), MAX_OWED> {
+        let entries = self.0.iter();
+        entries
+            .map(|entry| (entry.target, entry.to, entry.answer))
+            .collect()
+    }
+
+    /// The reverse of [`note_all`](Self::note_all).
+    pub fn restored(noted: &[(TargetInfo, VmIndex, Option<Regs>)]) -> Self {
+        let entries = noted.iter();
+        Self(
+            entries
+                .map(|(target, to, answer)| Entry {
+                    target: *target,
+                    to: *to,
+                    answer: *answer,
+                })
+                .collect(),
+        )
     }
 }

@@ -166,7 +166,7 @@ impl<'v, R: Registers> Proxy<'v, R> {
     }
 
     /// Adds a VM; its vCPUs are given with [`adopt`](Self::adopt). `None` if there are
-    /// [`MAX_VMS`](crate::MAX_VMS), the id is taken or is none of a VM, the number of vCPUs is
+    /// [`MAX_VMS`], the id is taken or is none of a VM, the number of vCPUs is
     /// impossible, or there is a primary already.
     pub fn add(&mut self, info: VmInfo) -> Option<VmIndex> {
         let fits = info.id.is_vm()

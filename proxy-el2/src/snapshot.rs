@@ -2,18 +2,18 @@
 
 use crate::{
     MAX_VMS,
-    owed::Owed,
+    owed::{MAX_OWED, Owed},
     proxy::{Pe, Proxy},
     vcpu::{Registers, Secure, Vcpu, VcpuId, VmIndex},
 };
+use ffa_abi::{Regs, TargetInfo};
 use heapless::Vec;
 
 /// What is noted of a VM: its version and whether that is fixed, and whether it has ended.
 pub type VmNote = (u32, bool);
 
-/// What partitions owe, as an opaque value that can be compared.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OwedNote(Owed);
+/// What partitions owe: which context, to which VM, and the answer if it is here.
+pub type OwedNote = Vec<(TargetInfo, VmIndex, Option<Regs>), MAX_OWED>;
 
 impl<'v, R: Registers> Proxy<'v, R> {
     /// Takes a parked vCPU.
@@ -44,12 +44,12 @@ impl<'v, R: Registers> Proxy<'v, R> {
 
     /// What partitions owe.
     pub fn note_owed(&self) -> OwedNote {
-        OwedNote(self.owed.lock().clone())
+        self.owed.lock().note_all()
     }
 
     /// Goes on from what was noted of that.
     pub fn restore_owed(&self, note: &OwedNote) {
-        self.owed.lock().clone_from(&note.0);
+        *self.owed.lock() = Owed::restored(note);
     }
 }
 

@@ -50,6 +50,8 @@ pub struct Row {
     pub s_el2_mrs: u64,
     /// Writes of system registers by the SPMC.
     pub s_el2_msr: u64,
+    /// How often the VM was left for the proxy.
+    pub ns_el2_exits: u64,
     /// Its bound, if it has one.
     pub bound: Option<Bound>,
     /// The window itself, for the profile.
@@ -73,6 +75,7 @@ impl Row {
             total: window.total(),
             s_el2_mrs: window.mrs(Level::SEl2),
             s_el2_msr: window.msr(Level::SEl2),
+            ns_el2_exits: window.exits(Level::NsEl2),
             bound: None,
             window,
         };
@@ -95,6 +98,10 @@ impl Row {
                 ("NS-EL2", 260, self.ns_el2)
             }
             ("vm", "vm_to_vm_req2") => ("NS-EL2", 600, self.ns_el2),
+            // One exit for each, and none for the end of the interrupt.
+            ("vm", "timer_tick" | "timer_tick_with_8_vms") => {
+                ("exits to NS-EL2", 1, self.ns_el2_exits)
+            }
             _ => return None,
         };
         Some(Bound {
@@ -214,6 +221,8 @@ impl Report {
             ("vm", "direct_req2_last_of_12"),
             ("vm", "direct_req2_with_8_vms"),
             ("vm", "vm_to_vm_req2"),
+            ("vm", "timer_tick"),
+            ("vm", "timer_tick_with_8_vms"),
         ] {
             if !self
                 .rows
@@ -372,7 +381,7 @@ mod tests {
             images: Vec::new(),
             power_on_to_vm_seconds: Some(3.5),
         };
-        assert_eq!(report.broken_bounds().len(), 9);
+        assert_eq!(report.broken_bounds().len(), 11);
     }
 
     #[test]

@@ -73,6 +73,11 @@ impl Window {
         self.sum(|count| count.level == level && count.opcode & 0xfff0_0000 == 0xd510_0000)
     }
 
+    /// How often `level` was left for a lower one (`ERET`): as often as it was entered.
+    pub fn exits(&self, level: Level) -> u64 {
+        self.sum(|count| count.level == level && count.opcode & 0xffff_f3e0 == 0xd69f_03e0)
+    }
+
     fn sum(&self, what: impl Fn(&Count) -> bool) -> u64 {
         self.0
             .iter()
@@ -130,7 +135,9 @@ e100004 d51c4000 1000
 e100008 d503201f 500
 e090000 d503201f 7000
 e300010 d503201f 10
-60000000 d503201f 20
+60000000 d503201f 13
+60000004 d69f03e0 4
+60000008 d69f0fff 3
 50000000 d503201f 30
 10 d503201f 1
 40000000 d503201f 5
@@ -153,6 +160,9 @@ end
         assert_eq!(window.total(), 10566);
         assert_eq!(window.mrs(Level::SEl2), 2000);
         assert_eq!(window.msr(Level::SEl2), 1000);
+        // ERET, and ERETAB.
+        assert_eq!(window.exits(Level::NsEl2), 7);
+        assert_eq!(window.exits(Level::SEl2), 0);
     }
 
     #[test]

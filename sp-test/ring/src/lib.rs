@@ -26,4 +26,5 @@ pub mod replay;
 pub mod spmd;
 pub mod step;
 pub mod vmm;
+pub mod vms;
 pub mod world;

@@ -1,7 +1,7 @@
 //! A VM behind the proxy: the proxy's core on top of a [`World`], whose normal world it is.
 //!
-//! The proxy calls EL3 from within its handling of a VM's call, so what partitions do meanwhile is
-//! asked of a *script* each time that one of them has the core.
+//! A call of the VM is made to its end at once: what partitions do meanwhile is asked of a *script*
+//! each time that one of them has the core. Several VMs are in [`vms`](crate::vms).
 
 use crate::{
     fid,
@@ -11,14 +11,15 @@ use crate::{
     oracle::{self, Extended, Kind, Seen},
     random::Rng,
     step::Step,
+    vms::{Gp, no_memory},
     world::{Arena, Config, Who, World},
 };
-use core::ops::Range;
 use ffa_abi::{EndpointId, Regs, contract::Mode};
 use proxy_el2::{
-    buffers::{Memory, Unreachable},
-    forward::Upstream,
-    vm::{self, Next, Vm},
+    forward::{El3, Upstream},
+    proxy::{self, Next, Pe, Proxy, Turn},
+    vcpu::{Vcpu, VcpuId},
+    vm::VmInfo,
 };
 use spmc::context::Slot;
 
@@ -46,141 +47,148 @@ impl<F: FnMut(&mut World<'_>) -> Result<Step, String>> Script for F {
 pub struct Vmm<'c> {
     /// What is below.
     pub world: World<'c>,
-    vm: Vm,
+    proxy: Proxy<'c, Gp>,
+    pe: Pe<'c, Gp>,
     mode: Mode,
-    upstream: Upstream,
     /// Whose response the proxy keeps for its strict VM.
     kept: Option<u16>,
-    console: usize,
 }
 
-struct Port<'a, 'c> {
-    world: &'a mut World<'c>,
-    script: &'a mut dyn Script,
+/// The machine during one call.
+struct Port {
+    /// Whether what is pending is the proxy's own.
     own: bool,
-    steps: usize,
-    /// x0 and x1 of what EL3 returned last.
-    last: Option<[u64; 2]>,
-    /// The first violation; everything after it is answered with an error.
-    failed: Option<String>,
-    console: &'a mut usize,
 }
 
-impl Port<'_, '_> {
-    fn call(&mut self, regs: &Regs) -> Result<(), String> {
-        let mut x = self.world.labels.frame(Origin::Proxy);
-        x[..18].copy_from_slice(&regs.0);
-        self.world.smc(0, Origin::Proxy, &x)?;
-        while let Who::Partition(_) = self.world.now(0) {
-            self.steps += 1;
-            if self.steps > PATIENCE {
-                return Err("partitions do not give the core back".to_owned());
-            }
-            let step = self.script.next(self.world)?;
-            if let Step::Interrupt { own, .. } = step {
-                self.own = own;
-            }
-            step.apply(self.world)?;
-        }
-        Ok(())
-    }
-}
+no_memory!(Port);
 
-/// There is no memory here.
-impl Memory for Port<'_, '_> {
-    fn open(&mut self, _: Range<u64>) -> Result<(), Unreachable> {
-        Err(Unreachable)
-    }
-
-    fn close(&mut self, _: Range<u64>) {}
-
-    fn write(&mut self, _: u64, _: &[u8]) -> Result<(), Unreachable> {
-        Err(Unreachable)
-    }
-
-    fn zero(&mut self, _: Range<u64>) -> Result<(), Unreachable> {
-        Err(Unreachable)
-    }
-
-    fn read_rx(&mut self, _: usize, _: &mut [u8]) -> Result<(), Unreachable> {
-        Err(Unreachable)
-    }
-}
-
-impl vm::Machine for Port<'_, '_> {
+impl El3 for Port {
     fn smc(&mut self, regs: &mut Regs) {
-        if self.failed.is_none()
-            && let Err(what) = self.call(regs)
-        {
-            self.failed = Some(what);
+        // The proxy has no pair of its own, and so asks nothing for a VM.
+        *regs = Regs::ZERO;
+        regs[0] = fid::ERROR.into();
+    }
+}
+
+impl proxy::Machine<Gp> for Port {
+    fn console(&mut self, _from: EndpointId, _character: u8) {}
+
+    fn interrupts(&mut self, chain: &[VcpuId]) -> Turn {
+        match (std::mem::take(&mut self.own), chain.is_empty()) {
+            (false, false) => Turn::Level(0),
+            _ => Turn::Nobody,
         }
-        if self.failed.is_some() {
-            *regs = Regs::ZERO;
-            regs[0] = fid::ERROR.into();
-            return;
-        }
-        regs.0.copy_from_slice(&self.world.registers(0)[..18]);
-        self.last = Some([regs[0], regs[1]]);
     }
 
-    fn console(&mut self, _from: EndpointId, _character: u8) {
-        *self.console += 1;
+    fn has_interrupt(&mut self, _: VcpuId) -> bool {
+        false
     }
 
-    fn take_own_interrupts(&mut self) -> bool {
-        std::mem::take(&mut self.own)
+    fn timer_ns(&mut self, _: VcpuId) -> Option<u64> {
+        None
+    }
+
+    fn leave(&mut self, _: &mut Vcpu<Gp>) {}
+
+    fn slice(&mut self, _: bool) {}
+
+    fn kick(&mut self, _: u16) {}
+
+    fn power_on(&mut self, _: u16) -> bool {
+        false
+    }
+}
+
+/// The way to EL3 of a proxy that starts.
+pub(crate) struct Boot<'a, 'c> {
+    pub(crate) world: &'a mut World<'c>,
+    /// The first violation; everything after it is answered with an error.
+    pub(crate) failed: Option<String>,
+}
+
+impl El3 for Boot<'_, '_> {
+    fn smc(&mut self, regs: &mut Regs) {
+        if self.failed.is_none() {
+            let mut x = self.world.labels.frame(Origin::Proxy);
+            x[..18].copy_from_slice(&regs.0);
+            match self.world.smc(0, Origin::Proxy, &x) {
+                Ok(landing) if landing.who == Who::Normal => {
+                    regs.0.copy_from_slice(&self.world.registers(0)[..18]);
+                    return;
+                }
+                Ok(landing) => self.failed = Some(format!("no partition should run: {landing:?}")),
+                Err(what) => self.failed = Some(what),
+            }
+        }
+        *regs = Regs::ZERO;
+        regs[0] = fid::ERROR.into();
+    }
+}
+
+/// Lets a proxy negotiate with EL3.
+pub(crate) fn negotiate(world: &mut World<'_>) -> Result<Upstream, String> {
+    let mut boot = Boot {
+        world,
+        failed: None,
+    };
+    let upstream = Upstream::negotiate(&mut boot);
+    match boot.failed {
+        Some(failed) => Err(failed),
+        None => upstream.map_err(|error| error.to_string()),
     }
 }
 
 impl<'c> Vmm<'c> {
     /// Builds a system of one core and lets the proxy negotiate with EL3.
     pub fn new(config: &Config, mode: Mode, arena: &'c mut Arena) -> Result<Self, String> {
-        let mut world = World::new(config, arena)?;
-        let mut console = 0;
-        let mut port = Port {
-            world: &mut world,
-            script: &mut |_: &mut World<'_>| Err("no partition should run yet".to_owned()),
-            own: false,
-            steps: 0,
-            last: None,
-            failed: None,
-            console: &mut console,
-        };
-        let upstream = Upstream::negotiate(&mut port);
-        if let Some(failed) = port.failed {
-            return Err(failed);
-        }
-        Ok(Self {
-            world,
-            vm: Vm::new(EndpointId(VM), 0, 0..0, mode),
+        let mut world = World::with(config, &mut arena.contexts)?;
+        let mut proxy = Proxy::new(negotiate(&mut world)?);
+        let info = VmInfo {
             mode,
-            upstream: upstream.map_err(|error| error.to_string())?,
+            ..VmInfo::primary(EndpointId(VM), 0..0)
+        };
+        let vm = proxy.add(info).ok_or("the proxy takes no VM")?;
+        let id = VcpuId { vm, vcpu: 0 };
+        arena.vcpus = vec![Vcpu::new(Gp::new(world.labels.frame(ORIGIN), 0), id)];
+        for vcpu in &mut arena.vcpus {
+            let adopted = proxy.adopt(vcpu);
+            adopted.map_err(|vcpu| format!("{:?} is not adopted", vcpu.id()))?;
+        }
+        let mut this = Self {
+            world,
+            proxy,
+            pe: Pe::new(0),
+            mode,
             kept: None,
-            console,
-        })
+        };
+        match this.proxy.begin(&mut this.pe) {
+            Next::Vcpu => Ok(this),
+            next => Err(format!("the proxy begins with {next:?}")),
+        }
     }
 
     /// The VM calls with these registers; all of its registers are judged when it goes on.
     pub fn call(&mut self, sent: &Frame, script: &mut dyn Script) -> Result<(Frame, Kind), String> {
-        self.world.behind_proxy = Some((ORIGIN, *sent));
-        let mut got = *sent;
-        let mut port = Port {
-            world: &mut self.world,
-            script,
-            own: false,
-            steps: 0,
-            last: None,
-            failed: None,
-            console: &mut self.console,
-        };
-        let next = self.vm.handle(&self.upstream, &mut got, &mut port);
-        let last = port.last;
-        if let Some(failed) = port.failed {
-            return Err(failed);
+        self.world.cores[0].behind_proxy = Some((ORIGIN, *sent));
+        self.running()?.machine.x = *sent;
+        let mut port = Port { own: false };
+        let mut last = None;
+        let mut steps = 0;
+        let mut next = self.proxy.call(&mut self.pe, &mut port);
+        loop {
+            match next {
+                Next::Vcpu => break,
+                Next::El3 => {
+                    port.own = self.el3(script, &mut steps)?;
+                    last = Some([self.pe.el3[0], self.pe.el3[1]]);
+                    next = self.proxy.returned(&mut self.pe, &mut port);
+                }
+                Next::Idle => next = self.proxy.interrupt(&mut self.pe, &mut port),
+                // It would be its last.
+                Next::PowerOff | Next::Reset => return Ok((*sent, Kind::Resumed)),
+            }
         }
-        if next != Next::Resume {
-            return Ok((got, Kind::Resumed));
-        }
+        let got = self.running()?.machine.x;
         let source = self.world.sent_response(0, &got);
         let kind = oracle::judge(&Seen {
             who: ORIGIN,
@@ -201,6 +209,34 @@ impl<'c> Vmm<'c> {
         };
         oracle::no_foreign_label(ORIGIN, &got, [from, None])?;
         Ok((got, kind))
+    }
+
+    fn running(&mut self) -> Result<&mut Vcpu<Gp>, String> {
+        let running = self.pe.running();
+        running.ok_or_else(|| "nobody runs".to_owned())
+    }
+
+    /// One call of EL3, until the proxy has the core again; whether the last interrupt of a
+    /// partition is the proxy's own.
+    fn el3(&mut self, script: &mut dyn Script, steps: &mut usize) -> Result<bool, String> {
+        let mut own = false;
+        let mut x = self.world.labels.frame(Origin::Proxy);
+        x[..18].copy_from_slice(&self.pe.el3.0);
+        self.world.smc(0, Origin::Proxy, &x)?;
+        while let Who::Partition(_) = self.world.now(0) {
+            *steps += 1;
+            if *steps > PATIENCE {
+                return Err("partitions do not give the core back".to_owned());
+            }
+            let step = script.next(&mut self.world)?;
+            if let Step::Interrupt { own: is_own, .. } = step {
+                own = is_own;
+            }
+            step.apply(&mut self.world)?;
+        }
+        let answer = self.world.registers(0);
+        self.pe.el3.0.copy_from_slice(&answer[..18]);
+        Ok(own)
     }
 
     /// Each RESP2 that EL3 returns reaches the VM at once, or is kept for a strict one that asked in

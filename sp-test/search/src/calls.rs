@@ -28,6 +28,8 @@ pub mod fid {
     pub const SMCCC_VERSION: u64 = 0x8000_0000;
     pub const UNKNOWN_SMC: u64 = 0xc600_1234;
     pub const PSCI_CPU_OFF: u64 = 0x8400_0002;
+    pub const PSCI_CPU_ON: u64 = 0xc400_0003;
+    pub const ABORT: u64 = 0x8400_0090;
     pub const SVE_HINT: u64 = 1 << 16;
 
     /// The request's identifier.
@@ -110,6 +112,14 @@ pub enum Kind {
     SmcccVersion,
     UnknownSmc,
     Psci,
+    /// PSCI's CPU_ON.
+    CpuOn {
+        vcpu: u64,
+        entry: u64,
+    },
+    Abort {
+        wide: bool,
+    },
     /// What EL3 leaves when it does not know our completion.
     Bounce,
     /// A framework message of the SPMD: its number and w3.
@@ -144,6 +154,8 @@ impl Kind {
             Self::SmcccVersion => fid::SMCCC_VERSION,
             Self::UnknownSmc => fid::UNKNOWN_SMC,
             Self::Psci => fid::PSCI_CPU_OFF,
+            Self::CpuOn { .. } => fid::PSCI_CPU_ON,
+            Self::Abort { wide } => form(fid::ABORT, wide),
             Self::Bounce => 0xffff_ffff,
             Self::Spmd(..) | Self::FalseSpmd => fid::request(Form::Narrow),
         }
@@ -203,6 +215,14 @@ impl Kind {
             Self::Yield { w4, .. } => {
                 set(4, w4);
                 (5..8).for_each(|register| set(register, 0));
+            }
+            Self::CpuOn { vcpu, entry } => {
+                set(1, vcpu);
+                set(2, entry);
+            }
+            Self::Abort { .. } => {
+                set(1, 0);
+                (3..8).for_each(|register| set(register, 0));
             }
             Self::Version(version) => set(1, version.into()),
             Self::Features(function) => set(1, function),
@@ -292,6 +312,8 @@ impl fmt::Display for Kind {
             Self::Console { count } => write!(f, "CONSOLE_LOG of {count} characters"),
             Self::Error { wide, code } => write!(f, "ERROR{}({code})", bits(wide)),
             Self::Interrupt { wide } => write!(f, "INTERRUPT{}", bits(wide)),
+            Self::Abort { wide } => write!(f, "ABORT{}", bits(wide)),
+            Self::CpuOn { vcpu, entry } => write!(f, "CPU_ON of {vcpu}, entry {entry:#x}"),
             Self::Spmd(number, w3) => write!(f, "framework message {number} with w3 {w3:#x}"),
             Self::FalseSpmd => f.write_str("framework message CPU_OFF of an impostor"),
             Self::IdGet

@@ -1,5 +1,7 @@
 //! What must hold in every state, whatever led to it, and of every event, whatever it is.
 
+pub mod vms;
+
 use crate::{
     calls::{Kind, fid},
     events::Event,
@@ -283,7 +285,7 @@ fn labels(
 ) -> Result<(), String> {
     let sender = match caller {
         Some(number) => number as Origin,
-        None if world.proxy.is_some() => label::VM,
+        None if world.has_proxy() => label::vcpu(0),
         None => label::normal_world(core),
     };
     // Who sends something by this event, and who may receive it.
@@ -294,7 +296,7 @@ fn labels(
         Event::Call(Kind::Run { wide: true, .. }) => {
             let kept = match caller {
                 Some(number) => before.s.ctx[number].kept,
-                None => before.s.vm.kept,
+                None => before.s.vcpus[0].kept,
             };
             kept.map(|from| (from as Origin, now))
         }
@@ -321,13 +323,13 @@ fn labels(
         let is = if here { Now::Slot(*slot) } else { Now::Unborn };
         look(number as Origin, is, &after.x[number])?;
     }
-    if world.proxy.is_some() {
-        let is = if after.s.vm.call.is_none() {
+    if world.has_proxy() {
+        let is = if after.s.core[core].pending.is_none() {
             Now::NormalWorld
         } else {
             Now::Unborn
         };
-        return look(label::VM, is, &after.vm);
+        return look(label::vcpu(0), is, &after.vcpus[0]);
     }
     for other in 0..world.cores {
         let is = if other == core {

@@ -6,7 +6,7 @@ pub type Frame = [u64; 31];
 const LOW: u64 = 5;
 const HIGH: u64 = 6;
 
-/// Whose a value is: a context by its number, the normal world on a core, a VM or the proxy.
+/// Whose a value is: a context by its number, the normal world on a core, a vCPU or the proxy.
 pub type Origin = u8;
 
 /// The normal world itself on this core.
@@ -14,10 +14,21 @@ pub const fn normal_world(core: usize) -> Origin {
     0xe0 + core as u8
 }
 
-/// The VM behind the proxy.
-pub const VM: Origin = 0xf0;
 /// The proxy's own registers.
-pub const PROXY: Origin = 0xf1;
+pub const PROXY: Origin = 0xef;
+
+/// The vCPU with this number.
+pub const fn vcpu(number: usize) -> Origin {
+    0xf0 + number as u8
+}
+
+/// The number of the vCPU whose label this is.
+pub const fn vcpu_of(origin: Origin) -> Option<usize> {
+    match origin {
+        0xf0..0xf8 => Some((origin - 0xf0) as usize),
+        _ => None,
+    }
+}
 
 /// The label of a register.
 pub const fn label(origin: Origin, register: usize) -> u64 {

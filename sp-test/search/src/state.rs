@@ -1,5 +1,6 @@
 //! A state: all that the cores remember, without registers, which follow from it.
 
+use proxy_el2::vcpu;
 use spmc::state::{Model, State};
 
 /// The most contexts of all partitions together.
@@ -8,6 +9,10 @@ pub const CONTEXTS: usize = 4;
 pub const CORES: usize = 2;
 /// The most partitions.
 pub const SLOTS: usize = 3;
+/// The most VMs.
+pub const VMS: usize = 2;
+/// The most vCPUs of all VMs together.
+pub const VCPUS: usize = 4;
 
 /// Who gave cycles, or sent a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -105,6 +110,14 @@ pub struct Core {
     pub unsaved: Option<u8>,
     /// Whether the normal world's call that is being served was a 64-bit one.
     pub wide_entry: bool,
+    /// The numbers of the vCPUs on it, the one whose time it is first.
+    pub chain: [Option<u8>; VMS],
+    /// What the proxy calls EL3 for.
+    pub pending: Option<Secure>,
+    /// The call of EL3 that the proxy makes next.
+    pub el3: Option<El3>,
+    /// Whether the proxy of another core wants it to look.
+    pub kicked: bool,
 }
 
 /// A negotiated version.
@@ -116,17 +129,120 @@ pub struct Negotiated {
     pub locked: bool,
 }
 
-/// The VM behind the proxy.
+/// What a VM, or the proxy for it, wants of a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct VmState {
+pub enum Secure {
+    /// The answer to a request of this form, to the partition in this slot.
+    Request {
+        /// The form.
+        form: Form,
+        /// The partition.
+        to: u8,
+    },
+    /// `FFA_RUN` of a context.
+    Run {
+        /// Whether the VM used the 64-bit form.
+        wide: bool,
+        /// The context's number.
+        context: u8,
+    },
+    /// The end of what a context owes a dead VM, so that it can take a request of this form.
+    Drain {
+        /// The form.
+        form: Form,
+        /// The context's number.
+        context: u8,
+    },
+}
+
+/// A call that the proxy makes once the core is its own again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum El3 {
+    /// `FFA_RUN` of a context.
+    Run(u8),
+    /// The request of the vCPU that runs.
+    Request,
+}
+
+/// A request that a vCPU serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Asked {
+    /// The sender's id.
+    pub sender: u16,
+    /// The vCPU that waits for the answer; `None`: nobody.
+    pub origin: Option<u8>,
+    /// The form.
+    pub form: Form,
+}
+
+/// In what a vCPU waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Waits {
+    /// Cycles.
+    Cycles,
+    /// A message.
+    Message {
+        /// Whether its call is a 64-bit one.
+        wide: bool,
+    },
+    /// The vCPU with this number.
+    Callee {
+        /// Which.
+        callee: u8,
+        /// Whether its call is a 64-bit one.
+        wide: bool,
+    },
+    /// A context that was taken off the core with it.
+    Partition {
+        /// What it wants.
+        call: Secure,
+        /// The context's number.
+        preempted: u8,
+    },
+}
+
+/// A vCPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Vcpu {
+    /// Its state.
+    pub state: vcpu::State,
+    /// What gave it its cycles.
+    pub model: vcpu::Model,
+    /// The request that it serves.
+    pub serves: Option<Asked>,
+    /// In what it waits.
+    pub waits: Waits,
+    /// Whose response is kept for it, as the origin of its label.
+    pub kept: Option<u8>,
+    /// The core that has it.
+    pub at: Option<u8>,
+    /// The event with which it made a request that waits for the end of another one.
+    pub call: Option<u16>,
+}
+
+/// A VM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Vm {
     /// Its version.
     pub version: Negotiated,
-    /// The context whose response is kept for it.
-    pub kept: Option<u8>,
-    /// The event with which it made the call that is being served.
-    pub call: Option<u16>,
-    /// The partition that an interrupt of the proxy's own took away during that call.
-    pub again: Option<u8>,
+    /// Whether it has ended.
+    pub dead: bool,
+}
+
+/// What a context owes a VM, by the proxy's books.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Debt {
+    /// Nothing.
+    None,
+    /// An answer to this VM.
+    To(u8),
+    /// An answer of this form to this VM, which the proxy has.
+    Answered {
+        /// The VM.
+        vm: u8,
+        /// The form.
+        form: Form,
+    },
 }
 
 /// A state. Places that a world does not use hold [`Ctx::NONE`] and the like.
@@ -140,8 +256,12 @@ pub struct S {
     pub versions: [Negotiated; SLOTS],
     /// The normal world's version at the SPMC.
     pub normal_world: Negotiated,
-    /// The VM.
-    pub vm: VmState,
+    /// VMs.
+    pub vms: [Vm; VMS],
+    /// Their vCPUs, by their number in the world.
+    pub vcpus: [Vcpu; VCPUS],
+    /// What each context owes.
+    pub owed: [Debt; CONTEXTS],
 }
 
 impl Ctx {
@@ -210,6 +330,23 @@ impl Core {
         started: 0,
         unsaved: None,
         wide_entry: false,
+        chain: [None; VMS],
+        pending: None,
+        el3: None,
+        kicked: false,
+    };
+}
+
+impl Vcpu {
+    /// One that is off, or a place that is not used.
+    pub const OFF: Self = Self {
+        state: vcpu::State::Off,
+        model: vcpu::Model::Run,
+        serves: None,
+        waits: Waits::Cycles,
+        kept: None,
+        at: None,
+        call: None,
     };
 }
 
@@ -232,14 +369,14 @@ impl S {
             minor: 0,
             locked: false,
         },
-        vm: VmState {
+        vms: [Vm {
             version: Negotiated {
                 minor: 0,
                 locked: false,
             },
-            kept: None,
-            call: None,
-            again: None,
-        },
+            dead: false,
+        }; VMS],
+        vcpus: [Vcpu::OFF; VCPUS],
+        owed: [Debt::None; CONTEXTS],
     };
 }

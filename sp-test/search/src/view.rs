@@ -3,8 +3,8 @@
 use crate::{
     calls::fid,
     label::{self, Frame, Origin},
-    state::{CONTEXTS, CORES, Form, Now, S},
-    world::{self, World},
+    state::{CONTEXTS, CORES, Debt, Form, Now, S, VCPUS},
+    world::World,
 };
 use spmc::state::State;
 
@@ -19,20 +19,52 @@ pub struct View {
     pub nwd: [[u64; 18]; CORES],
     /// The response that is kept for each context.
     pub kept: [Option<[u64; 18]>; CONTEXTS],
-    /// x0 to x30 of the VM.
-    pub vm: Frame,
-    /// The response that is kept for the VM.
-    pub vm_kept: Option<[u64; 18]>,
+    /// x0 to x30 of each vCPU.
+    pub vcpus: [Frame; VCPUS],
+    /// The response that is kept for each vCPU.
+    pub vcpus_kept: [Option<[u64; 18]>; VCPUS],
+    /// The answer of each context that the proxy has for a VM.
+    pub answers: [Option<[u64; 18]>; CONTEXTS],
 }
 
-/// FFA_MSG_SEND_DIRECT_RESP2 of a context, as it is kept: its labels are the payload.
-fn kept(world: &World, from: u8, to: u16) -> [u64; 18] {
+/// FFA_MSG_SEND_DIRECT_RESP2 of a context or a vCPU, as it is kept: its labels are the payload.
+fn kept(world: &World, from: Origin, to: u16) -> [u64; 18] {
     let mut message = label::regs(from);
     message[0] = fid::response(Form::Two);
-    let slot = world.contexts[usize::from(from)].0;
-    message[1] = crate::calls::ids(World::id(usize::from(slot)), to);
+    message[1] = crate::calls::ids(id_of(world, from), to);
     message[2] = 0;
     message[3] = 0;
+    message
+}
+
+/// The id of a context's partition, or of a vCPU's VM.
+pub fn id_of(world: &World, origin: Origin) -> u16 {
+    match label::vcpu_of(origin) {
+        Some(number) => World::vm_id(world.vcpus.get(number).map_or(0, |vcpu| vcpu.0)),
+        None => {
+            let context = world.contexts.get(usize::from(origin));
+            World::id(usize::from(context.map_or(0, |context| context.0)))
+        }
+    }
+}
+
+/// The answer of this form of a context to a VM, as the proxy has it.
+fn answer(world: &World, number: usize, vm: u8, form: Form) -> [u64; 18] {
+    if form == Form::Two {
+        return kept(world, number as Origin, World::vm_id(vm));
+    }
+    let x = label::regs(number as Origin);
+    let mut message = [0; 18];
+    message[0] = fid::response(form);
+    message[1] = crate::calls::ids(id_of(world, number as Origin), World::vm_id(vm));
+    let mask = if form.is_wide() {
+        u64::MAX
+    } else {
+        0xffff_ffff
+    };
+    for register in 3..8 {
+        message[register] = x[register] & mask;
+    }
     message
 }
 
@@ -49,7 +81,7 @@ impl View {
             x
         });
         let nwd = std::array::from_fn(|core| {
-            let origin = if world.proxy.is_some() {
+            let origin = if world.has_proxy() {
                 label::PROXY
             } else {
                 label::normal_world(core)
@@ -77,8 +109,15 @@ impl View {
                     .kept
                     .map(|from| kept(world, from, own(number)))
             }),
-            vm: label::frame(label::VM),
-            vm_kept: s.vm.kept.map(|from| kept(world, from, world::VM_ID)),
+            vcpus: std::array::from_fn(|number| label::frame(label::vcpu(number))),
+            vcpus_kept: std::array::from_fn(|number| {
+                let own = id_of(world, label::vcpu(number));
+                s.vcpus[number].kept.map(|from| kept(world, from, own))
+            }),
+            answers: std::array::from_fn(|number| match s.owed[number] {
+                Debt::Answered { vm, form } => Some(answer(world, number, vm, form)),
+                _ => None,
+            }),
         }
     }
 
@@ -122,13 +161,15 @@ impl View {
                 return Some(format!("{found} of the normal world on core {core}"));
             }
         }
-        if let Some(found) = registers(&self.vm, &other.vm) {
-            return Some(format!("{found} of the VM"));
+        for number in 0..world.vcpus.len() {
+            if let Some(found) = registers(&self.vcpus[number], &other.vcpus[number]) {
+                return Some(format!("{found} of vCPU {number}"));
+            }
         }
-        if self.vm_kept != other.vm_kept {
+        if self.vcpus_kept != other.vcpus_kept || self.answers != other.answers {
             return Some(format!(
-                "kept for the VM is {:x?}, not {:x?}",
-                self.vm_kept, other.vm_kept
+                "kept for vCPUs are {:x?} and {:x?}, not {:x?} and {:x?}",
+                self.vcpus_kept, self.answers, other.vcpus_kept, other.answers
             ));
         }
         None
@@ -157,8 +198,16 @@ fn states(found: &S, wanted: &S) -> String {
             return format!("core {number} is {found:?}, not {wanted:?}");
         }
     }
-    if found.vm != wanted.vm {
-        return format!("the VM is {:?}, not {:?}", found.vm, wanted.vm);
+    for (number, (found, wanted)) in found.vcpus.iter().zip(&wanted.vcpus).enumerate() {
+        if found != wanted {
+            return format!("vCPU {number} is {found:?}, not {wanted:?}");
+        }
+    }
+    if found.vms != wanted.vms {
+        return format!("the VMs are {:?}, not {:?}", found.vms, wanted.vms);
+    }
+    if found.owed != wanted.owed {
+        return format!("owed is {:?}, not {:?}", found.owed, wanted.owed);
     }
     format!(
         "versions are {:?} and {:?}, not {:?} and {:?}",

@@ -1,11 +1,13 @@
 //! Worlds: which partitions, cores and VMs a search has, and its starting point.
 
-use crate::state::{Core, Ctx, Form, Negotiated, S, VmState};
+mod configurations;
+
+use crate::state::{Core, Ctx, Form, Negotiated, S, Vcpu};
 use ffa_abi::{EndpointId, Uuid, Version, contract::Mode};
 use heapless::Vec as List;
 use spmc::context::{AbortAction, Messaging, PartitionInfo, Service};
 
-/// The id of the VM behind the proxy.
+/// The id of the first VM behind the proxy.
 pub const VM_ID: u16 = 1;
 
 /// The service of the partition in `slot` that takes `FFA_MSG_SEND_DIRECT_REQ2`, as x2 and x3.
@@ -29,6 +31,18 @@ pub struct Partition {
     pub restarts: bool,
 }
 
+/// A VM behind the proxy. The first one is the primary.
+#[derive(Clone, Copy, Debug)]
+pub struct Vm {
+    /// How mixed completions are handled.
+    pub mode: Mode,
+    /// The minor number of the version that it has negotiated; `None`: it does so in the search.
+    pub minor: Option<u8>,
+    /// How many vCPUs it has. If there are more than one, or it is the primary, they are pinned to
+    /// cores.
+    pub vcpus: u8,
+}
+
 /// A configuration of the search.
 #[derive(Clone, Debug)]
 pub struct World {
@@ -42,8 +56,12 @@ pub struct World {
     pub partitions: Vec<Partition>,
     /// Each context's slot and index.
     pub contexts: Vec<(u8, u8)>,
-    /// A VM behind the proxy, and its mode; else the normal world calls EL3 itself.
-    pub proxy: Option<Mode>,
+    /// VMs behind the proxy; without any the normal world calls EL3 itself.
+    pub vms: Vec<Vm>,
+    /// Each vCPU's VM and index.
+    pub vcpus: Vec<(u8, u8)>,
+    /// The minor number of the version of the proxy and EL3's side together.
+    pub upstream: u8,
     /// The forms of messages.
     pub forms: &'static [Form],
     /// Minor numbers that are asked for by `FFA_VERSION`.
@@ -95,7 +113,9 @@ impl World {
             cores,
             partitions: partitions.to_vec(),
             contexts,
-            proxy: None,
+            vms: Vec::new(),
+            vcpus: Vec::new(),
+            upstream: 2,
             forms: &Form::ALL,
             versions: &[2],
             exact: false,
@@ -103,98 +123,65 @@ impl World {
         }
     }
 
-    /// Every configuration.
-    pub fn all() -> Vec<Self> {
-        use Mode::{Permissive, SmcccStrict};
-        let (up, mp) = (true, false);
-        vec![
-            Self {
-                versions: &[1, 2, 3],
-                ..Self::new(
-                    "1",
-                    "two partitions on one core, any versions",
-                    1,
-                    &[part(up, Permissive, 2), part(mp, Permissive, 2)],
-                )
+    /// The same behind the proxy, of which this is known.
+    fn behind(self, vms: &[Vm]) -> Self {
+        let vcpus = vms.iter().enumerate();
+        Self {
+            vcpus: vcpus
+                .flat_map(|(vm, spec)| (0..spec.vcpus).map(move |vcpu| (vm as u8, vcpu)))
+                .collect(),
+            vms: vms.to_vec(),
+            normal_world: Negotiated {
+                minor: 2,
+                locked: true,
             },
-            Self {
-                exact: true,
-                ..Self::new(
-                    "1-strict",
-                    "a strict and a permissive partition on one core, every field told apart",
-                    1,
-                    &[part(up, SmcccStrict, 2), part(mp, Permissive, 3)],
-                )
-            },
-            Self {
-                forms: &[Form::Two],
-                ..Self::new(
-                    "1-three",
-                    "a strict and two permissive partitions on one core, REQ2 only",
-                    1,
-                    &[
-                        part(up, SmcccStrict, 2),
-                        part(up, Permissive, 2),
-                        part(mp, Permissive, 3),
-                    ],
-                )
-            },
-            Self::new(
-                "2",
-                "a multi-context and a migrating partition on two cores",
-                2,
-                &[part(mp, Permissive, 2), part(up, Permissive, 2)],
-            ),
-            Self {
-                forms: &[Form::Two],
-                ..Self::new(
-                    "2-strict",
-                    "the same in strict mode, REQ2 only",
-                    2,
-                    &[part(mp, SmcccStrict, 2), part(up, SmcccStrict, 2)],
-                )
-            },
-            Self {
-                forms: &[Form::Two],
-                ..Self::new(
-                    "1-restart",
-                    "two partitions on one core that are restarted when they fail, REQ2 only",
-                    1,
-                    &[restarted(SmcccStrict, 2), restarted(Permissive, 2)],
-                )
-            },
-            Self {
-                forms: &[Form::Narrow],
-                ..Self::new(
-                    "2-restart",
-                    "a partition that is restarted and one that is not on two cores, 32-bit requests only",
-                    2,
-                    &[restarted(Permissive, 2), part(up, Permissive, 2)],
-                )
-            },
-            Self {
-                proxy: Some(Permissive),
-                versions: &[1, 2, 3],
-                exact: true,
-                ..Self::new(
-                    "3",
-                    "one partition on one core, a VM behind the proxy",
-                    1,
-                    &[part(up, Permissive, 2)],
-                )
-            },
-            Self {
-                proxy: Some(SmcccStrict),
-                versions: &[1, 2, 3],
-                exact: true,
-                ..Self::new(
-                    "3-strict",
-                    "one partition on one core, a VM in strict mode behind the proxy",
-                    1,
-                    &[part(up, Permissive, 2)],
-                )
-            },
-        ]
+            ..self
+        }
+    }
+
+    /// Whether VMs are in front.
+    pub fn has_proxy(&self) -> bool {
+        !self.vms.is_empty()
+    }
+
+    /// Whether there are several VMs.
+    pub fn has_several(&self) -> bool {
+        self.vms.len() > 1
+    }
+
+    /// A VM's id.
+    pub const fn vm_id(vm: u8) -> u16 {
+        VM_ID + vm as u16
+    }
+
+    /// An address in a VM's memory.
+    pub const fn entry(&self, vm: u8) -> u64 {
+        (vm as u64 + 1) << 12
+    }
+
+    /// The VM with an id.
+    pub fn vm_of(&self, id: u16) -> Option<u8> {
+        let vm = id.checked_sub(VM_ID)?;
+        (usize::from(vm) < self.vms.len()).then_some(vm as u8)
+    }
+
+    /// The number of a VM's vCPU.
+    pub fn vcpu(&self, vm: u8, index: u8) -> Option<usize> {
+        self.vcpus.iter().position(|vcpu| *vcpu == (vm, index))
+    }
+
+    /// The number of the vCPU that is called on a core.
+    pub fn vcpu_on(&self, vm: u8, core: usize) -> Option<usize> {
+        let index = match self.pinned(vm) {
+            true => core as u8,
+            false => 0,
+        };
+        self.vcpu(vm, index)
+    }
+
+    /// Whether a VM's vCPUs are pinned to cores.
+    pub fn pinned(&self, vm: u8) -> bool {
+        vm == 0 || self.vms[usize::from(vm)].vcpus > 1
     }
 
     /// The partition's id.
@@ -256,15 +243,20 @@ impl World {
             s.versions[slot].minor = partition.minor;
         }
         s.normal_world = self.normal_world;
-        s.vm = VmState {
-            version: UNASKED,
-            ..s.vm
-        };
-        if self.proxy.is_some() {
-            s.normal_world = Negotiated {
-                minor: 2,
-                locked: true,
+        for (vm, spec) in self.vms.iter().enumerate() {
+            s.vms[vm].version = match spec.minor {
+                Some(minor) => Negotiated {
+                    minor,
+                    locked: true,
+                },
+                None => UNASKED,
             };
+        }
+        for (number, (_, index)) in self.vcpus.iter().enumerate() {
+            s.vcpus[number] = Vcpu::OFF;
+            if *index == 0 {
+                s.vcpus[number].state = proxy_el2::vcpu::State::Ready;
+            }
         }
         s
     }

@@ -10,6 +10,7 @@ use crate::abi::{self, Regs};
 use crate::protocol;
 use crate::rt::call::{self, Conduit};
 use crate::rt::entry::Boot;
+use crate::rt::{gic, irq, regs};
 use core::arch::asm;
 
 /// Round trips before a window.
@@ -30,6 +31,10 @@ pub fn main(boot: &Boot) -> ! {
     measure(&mut client, "features", &ECHO, abi::FEATURES);
     let verdict = id_reads(&mut client);
     client.case("bench/read_id_aa64pfr1", verdict);
+    if regs::current_el() == 1 {
+        let verdict = timer_ticks(&mut client, "timer_tick");
+        client.case("bench/timer_tick", verdict);
+    }
     match client.command(&ECHO, protocol::FP_EACH, &[1]) {
         Ok(_) => measure(&mut client, "direct_req2_fp", &ECHO, abi::DIRECT_REQ2),
         Err(refusal) => client.case("bench/direct_req2_fp", Err(refusal.into())),
@@ -78,7 +83,37 @@ pub fn vms(boot: &Boot) -> ! {
         };
         measure(&mut client, "vm_to_vm_req2", &peer, abi::DIRECT_REQ2);
     }
+    let verdict = timer_ticks(&mut client, "timer_tick_with_8_vms");
+    client.case("bench/timer_tick_with_8_vms", verdict);
     client.end()
+}
+
+/// A VM that is interrupted by its own timer, and does nothing else.
+fn timer_ticks(client: &mut Client, name: &str) -> Verdict {
+    /// Long enough for a tick to be over before the next.
+    const PERIOD_US: u64 = 40;
+    gic::open();
+    irq::forget();
+    irq::every(PERIOD_US * regs::cntfrq() / 1_000_000);
+    irq::unmask();
+    let until = |ticks| while irq::count(gic::VIRTUAL_TIMER) < ticks {};
+    until(WARM);
+    irq::mask();
+    client.count += 1;
+    crate::say!("@bench {name} {ITERATIONS}");
+    // What came meanwhile is none of the window's.
+    irq::unmask();
+    until(irq::count(gic::VIRTUAL_TIMER) + 1);
+    let end = irq::count(gic::VIRTUAL_TIMER) + ITERATIONS;
+    // SAFETY: nothing happens but that a counter sees it.
+    unsafe { asm!("hint #0x60", options(nostack, preserves_flags)) }
+    until(end);
+    // SAFETY: as above.
+    unsafe { asm!("hint #0x61", options(nostack, preserves_flags)) }
+    irq::mask();
+    irq::every(0);
+    equal("interrupts that were none", irq::strange()[0], 0)?;
+    Ok(Seen::Count("ticks", ITERATIONS))
 }
 
 /// Runs a VM until it waits for messages, however often its time is over before.

@@ -15,18 +15,19 @@ pub struct Negotiation {
     pub locked: bool,
 }
 
-impl Negotiated {
-    fn note(&self) -> Negotiation {
-        Negotiation {
-            version: self.get(),
-            locked: self.0.load(Ordering::Relaxed) & Self::LOCKED != 0,
-        }
-    }
+/// Bit 31 of what is remembered of a version: whether it is fixed.
+const LOCKED: u32 = 1 << 31;
 
-    fn restore(&self, noted: Negotiation) {
-        let lock = if noted.locked { Self::LOCKED } else { 0 };
-        self.0.store(noted.version.raw() | lock, Ordering::Relaxed);
+fn note(version: &Negotiated) -> Negotiation {
+    Negotiation {
+        version: version.get(),
+        locked: version.raw() & LOCKED != 0,
     }
+}
+
+fn restore(version: &Negotiated, noted: Negotiation) {
+    let lock = if noted.locked { LOCKED } else { 0 };
+    version.set_raw(noted.version.raw() | lock);
 }
 
 impl<'c, M> Pe<'c, M> {
@@ -53,8 +54,8 @@ impl<'c, M: Registers> Spmc<'c, M> {
     /// What is known of a partition's version, or of the normal world's (`None`).
     pub fn negotiation(&self, of: Option<Slot>) -> Option<Negotiation> {
         match of {
-            Some(slot) => Some(self.partitions.get(slot.index())?.version.note()),
-            None => Some(self.normal_world.note()),
+            Some(slot) => Some(note(&self.partitions.get(slot.index())?.version)),
+            None => Some(note(&self.normal_world)),
         }
     }
 
@@ -63,11 +64,11 @@ impl<'c, M: Registers> Spmc<'c, M> {
         match of {
             Some(slot) => {
                 if let Some(partition) = self.partitions.get(slot.index()) {
-                    partition.version.restore(noted);
+                    restore(&partition.version, noted);
                     partition.open.work_out(&partition.info, noted.version);
                 }
             }
-            None => self.normal_world.restore(noted),
+            None => restore(&self.normal_world, noted),
         }
     }
 

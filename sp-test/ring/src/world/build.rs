@@ -16,13 +16,18 @@ use spmc::{
 impl<'c> World<'c> {
     /// Builds a system and lets its partitions initialise.
     pub fn new(config: &Config, arena: &'c mut Arena) -> Result<Self, String> {
+        Self::with(config, &mut arena.contexts)
+    }
+
+    /// The same, with its contexts in a place of their own.
+    pub(crate) fn with(config: &Config, arena: &'c mut Vec<Context<Gp>>) -> Result<Self, String> {
         let mut labels = Labels::default();
         let mut places = Vec::new();
         for (n, spec) in config.partitions.iter().enumerate() {
             let contexts = if spec.per_core { config.cores } else { 1 };
             places.extend((0..contexts).map(|core| (Slot(n as u8), core)));
         }
-        arena.0 = places
+        *arena = places
             .iter()
             .map(|(slot, _)| {
                 let origin = Origin::Partition(slot.0);
@@ -45,6 +50,7 @@ impl<'c> World<'c> {
                 own_sp: 0,
                 own_vectors: Vectors::ZERO,
                 entry: [0; 18],
+                behind_proxy: None,
             })
             .collect();
         for (n, spec) in config.partitions.iter().enumerate() {
@@ -66,7 +72,7 @@ impl<'c> World<'c> {
             };
             spmc.add(info, spec.version).ok_or("too many partitions")?;
         }
-        for ((slot, core), context) in places.iter().zip(arena.0.iter_mut()) {
+        for ((slot, core), context) in places.iter().zip(arena.iter_mut()) {
             spmc.adopt(&mut cores[*core].pe, *slot, context);
         }
 
@@ -81,7 +87,6 @@ impl<'c> World<'c> {
             responses: Vec::new(),
             ledger: Ledger::new(config.partitions.len(), config.cores),
             general: config.general,
-            behind_proxy: None,
             console: 0,
         };
         world.boot()?;

@@ -16,7 +16,7 @@ impl World<'_> {
         let got = self.spmd.cpus[core].normal;
         let c = &self.cores[core];
         // What the proxy holds is its VM's.
-        let mut from = self
+        let mut from = c
             .behind_proxy
             .as_ref()
             .map_or([None, None], |(vm, _)| [None, Some(*vm)]);
@@ -84,7 +84,7 @@ impl World<'_> {
     ) -> Result<Landing, String> {
         let who = Origin::Partition(slot.0);
         let sender = match actor {
-            Actor::Normal => match &self.behind_proxy {
+            Actor::Normal => match &self.cores[core].behind_proxy {
                 Some((origin, frame)) => Some((*origin, *frame)),
                 None => Some((self.cores[core].origin, self.cores[core].sent)),
             },
@@ -155,7 +155,7 @@ impl World<'_> {
     }
 }
 
-fn resumed(who: Origin, sent: &Frame, got: &Frame) -> Result<Kind, String> {
+pub(crate) fn resumed(who: Origin, sent: &Frame, got: &Frame) -> Result<Kind, String> {
     match (0..31).find(|n| got[*n] != sent[*n]) {
         None => Ok(Kind::Resumed),
         Some(n) => Err(format!(

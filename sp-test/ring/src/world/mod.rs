@@ -25,17 +25,22 @@ use crate::{
     machine::{Exit, Gp, Machine},
     oracle::Kind,
     spmd::{Spmd, To},
+    vms,
 };
 use ffa_abi::EndpointId;
+use proxy_el2::vcpu::Vcpu;
 use spmc::{
     context::{Context, Request, Slot},
     spm::{self, Left, Pe, Spmc},
     state::State,
 };
 
-/// Where the execution contexts of a [`World`] live.
+/// Where the execution contexts of a [`World`] live, and the vCPUs of VMs in front of it.
 #[derive(Debug, Default)]
-pub struct Arena(Vec<Context<Gp>>);
+pub struct Arena {
+    pub(crate) contexts: Vec<Context<Gp>>,
+    pub(crate) vcpus: Vec<Vcpu<vms::Gp>>,
+}
 
 /// Who has a core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +90,8 @@ pub(crate) struct Core<'c> {
     own_vectors: Vectors,
     /// x0-x17 of the last entry from EL3.
     entry: [u64; 18],
+    /// The call of a VM behind the proxy, where it differs from what the proxy sends.
+    pub(crate) behind_proxy: Option<(Origin, Frame)>,
 }
 
 /// The system.
@@ -101,8 +108,6 @@ pub struct World<'c> {
     responses: Vec<((u32, u32, usize), Frame)>,
     pub(crate) ledger: Ledger,
     general: bool,
-    /// The request of a VM behind the proxy, where it differs from what the proxy sends.
-    pub(crate) behind_proxy: Option<(Origin, Frame)>,
     /// Characters written to the console.
     pub console: usize,
 }

@@ -249,7 +249,7 @@ impl Layer<'_> {
         let number = (self.first + place) as u32;
         let before = base(self.world, self.events, s);
         for core in 0..self.world.cores {
-            for event in self.events.enabled(s, core) {
+            for event in self.events.enabled(self.world, s, core) {
                 let step = Step {
                     from: number,
                     core: core as u8,
@@ -296,10 +296,12 @@ impl Layer<'_> {
 /// The registers of a state, and those of a VM's call that is being served.
 fn base(world: &World, events: &Events, s: &S) -> View {
     let mut view = View::of(world, s);
-    if let Some(call) = s.vm.call
-        && let Some(Event::Call(kind)) = events.all.get(usize::from(call))
-    {
-        view.vm = kind.frame(label::VM);
+    for (number, vcpu) in s.vcpus.iter().enumerate() {
+        if let Some(call) = vcpu.call
+            && let Some(Event::Call(kind)) = events.all.get(usize::from(call))
+        {
+            view.vcpus[number] = kind.frame(label::vcpu(number));
+        }
     }
     view
 }
@@ -318,6 +320,9 @@ fn happen(
     if let Event::Call(kind) = event {
         make_call(world, before, core, kind);
     }
+    if world.has_several() {
+        return several(world, worker, before, step, event);
+    }
     let results = [&mut worker.short, &mut worker.general].map(|rig| {
         rig.load(world, before);
         rig.act(world, before, core, number, event)
@@ -331,7 +336,7 @@ fn happen(
     }
     invariants::step(world, before, after, core, event)?;
     invariants::check(world, &after.s)?;
-    let wanted = model::wanted(world, before, core, number, event);
+    let wanted = model::wanted(world, before, core, event);
     if let Some(difference) = after.difference(&wanted.view, world, wanted.unchanged) {
         return Err(difference);
     }
@@ -340,4 +345,20 @@ fn happen(
     }
     let s = world.canonical(&after.s);
     Ok(s)
+}
+
+/// The same with several VMs, of which no model says what must come: the invariants do.
+fn several(
+    world: &World,
+    worker: &mut Worker,
+    before: &View,
+    step: Step,
+    event: Event,
+) -> Result<S, String> {
+    let (core, number) = (usize::from(step.core), usize::from(step.event));
+    worker.short.load(world, before);
+    let after = worker.short.act(world, before, core, number, event)?;
+    invariants::check(world, &after.s)?;
+    invariants::vms::check(world, &after.s)?;
+    Ok(world.canonical(&after.s))
 }

@@ -103,7 +103,7 @@ impl Paths {
             lines.push(format!(
                 "{}. core {core}, {}: {event}",
                 number + 1,
-                who(&s, core)
+                who(world, &s, core)
             ));
             if number + 1 == steps.len() {
                 break;
@@ -139,11 +139,17 @@ fn replay(
 }
 
 /// Who has a core, in words.
-fn who(s: &S, core: usize) -> String {
+fn who(world: &World, s: &S, core: usize) -> String {
     match s.core[core].now {
         Now::Unborn | Now::Off => "which is off".into(),
         Now::Spmc => "the SPMC".into(),
-        Now::NormalWorld => "the normal world".into(),
+        Now::NormalWorld => match s.core[core].chain.iter().rev().flatten().next() {
+            Some(top) => {
+                let (vm, index) = world.vcpus[usize::from(*top)];
+                format!("VM {}, vCPU {index}", World::vm_id(vm))
+            }
+            None => "the normal world".into(),
+        },
         Now::Slot(slot) => format!("partition {:#x}", World::id(usize::from(slot))),
     }
 }

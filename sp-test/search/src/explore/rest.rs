@@ -3,10 +3,11 @@
 
 use crate::{
     calls::Kind,
-    events::Event,
-    state::{Now, S},
+    events::{Event, Whose},
+    state::{Debt, Now, S},
     world::World,
 };
+use proxy_el2::vcpu;
 use spmc::state::State;
 
 /// An event that led from one state to another, by their numbers.
@@ -31,14 +32,36 @@ pub fn is_quiet(world: &World, s: &S) -> bool {
             State::Created | State::Waiting | State::Aborted | State::Off
         ) && ctx.serves.is_none()
     });
-    given_back && at_rest && s.vm.call.is_none() && s.vm.kept.is_none()
+    given_back && at_rest && vms_rest(world, s)
+}
+
+/// Whether no vCPU waits for anybody, and no answer is owed or kept.
+fn vms_rest(world: &World, s: &S) -> bool {
+    let cores = s.core[..world.cores].iter();
+    let vcpus = s.vcpus[..world.vcpus.len()].iter();
+    cores
+        .clone()
+        .all(|core| core.pending.is_none() && core.el3.is_none() && !core.kicked)
+        && s.owed.iter().all(|debt| *debt == Debt::None)
+        && vcpus.enumerate().all(|(number, vcpu)| {
+            let own = world.vcpus[number].0 == 0;
+            let rests = match vcpu.state {
+                vcpu::State::Running => own,
+                vcpu::State::Waiting | vcpu::State::Off | vcpu::State::Ready => true,
+                vcpu::State::Dead => true,
+                vcpu::State::Blocked | vcpu::State::Preempted | vcpu::State::Yielded => false,
+            };
+            rests && vcpu.serves.is_none() && vcpu.kept.is_none()
+        })
 }
 
 /// Whether an event is one of those by which a way back may lead: nobody fails and no core goes off.
 pub fn is_good(event: Event) -> bool {
     !matches!(
         event,
-        Event::Abort | Event::Interrupt { .. } | Event::Call(Kind::Spmd(0, _) | Kind::Error { .. })
+        Event::Abort
+            | Event::Interrupt(Whose::Level(_) | Whose::Nobody)
+            | Event::Call(Kind::Spmd(0, _) | Kind::Error { .. } | Kind::Abort { .. } | Kind::Psci)
     )
 }
 
@@ -105,8 +128,10 @@ impl Marks {
         };
         self.preempted += usize::from(contexts.iter().any(|ctx| ctx.state == State::Preempted));
         self.chained += usize::from(contexts.iter().any(|ctx| ctx.calls()));
-        self.kept +=
-            usize::from(contexts.iter().any(|ctx| ctx.kept.is_some()) || s.vm.kept.is_some());
+        self.kept += usize::from(
+            contexts.iter().any(|ctx| ctx.kept.is_some())
+                || s.vcpus.iter().any(|vcpu| vcpu.kept.is_some()),
+        );
         self.orphaned += usize::from(poisoned.ctx.iter().any(orphaned));
         self.unsaved += usize::from(s.core.iter().any(|core| core.unsaved.is_some()));
         self.quiet += usize::from(is_quiet(world, s));

@@ -8,7 +8,7 @@ mod vm;
 
 use crate::{
     calls::{Kind, fid, ids},
-    events::Event,
+    events::{Event, Whose},
     label,
     state::{By, Ctx, Form, Negotiated, Now},
     view::View,
@@ -63,14 +63,14 @@ const fn legal(model: Runtime, call: &Kind) -> bool {
 
 /// What must come of `event` on `core` in the state of `before`, in which the caller has made its
 /// call already.
-pub fn wanted(world: &World, before: &View, core: usize, number: usize, event: Event) -> Wanted {
+pub fn wanted(world: &World, before: &View, core: usize, event: Event) -> Wanted {
     let mut expect = Expect {
         world,
         view: before.clone(),
         core,
         unchanged: false,
     };
-    expect.event(number, event);
+    expect.event(event);
     let mut wanted = Wanted {
         view: expect.view,
         unchanged: expect.unchanged,
@@ -84,7 +84,7 @@ pub fn wanted(world: &World, before: &View, core: usize, number: usize, event: E
 }
 
 impl Expect<'_> {
-    fn event(&mut self, number: usize, event: Event) {
+    fn event(&mut self, event: Event) {
         let now = self.view.s.core[self.core].now;
         match (event, now) {
             (Event::Saved, _) => {
@@ -98,12 +98,19 @@ impl Expect<'_> {
             (Event::CoreOn(other), _) => {
                 self.view.s.core[usize::from(other)].now = Now::Spmc;
             }
-            (Event::Start, _) => self.start(),
+            (Event::Start, _) => {
+                self.start();
+                if self.world.has_proxy() && self.view.s.core[self.core].now == Now::NormalWorld {
+                    self.begin();
+                }
+            }
             (Event::Abort, Now::Slot(slot)) => self.abort(slot),
-            (Event::Interrupt { own }, Now::Slot(slot)) => self.interrupt(slot, own),
+            (Event::Interrupt(whose), Now::Slot(slot)) => {
+                self.interrupt(slot, whose == Whose::Proxy);
+            }
             (Event::Again, _) => self.again(),
             (Event::Call(kind), Now::Slot(slot)) => self.partition(slot, kind),
-            (Event::Call(kind), _) if self.world.proxy.is_some() => self.vm(number, kind),
+            (Event::Call(kind), _) if self.world.has_proxy() => self.vm(kind),
             (Event::Call(kind), _) => self.normal_world(kind),
             _ => {}
         }

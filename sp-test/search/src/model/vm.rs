@@ -1,10 +1,10 @@
-//! What the proxy does for a VM.
+//! What the proxy does for a VM, if that is the only one.
 
 use super::{Answer, Expect, error, success};
 use crate::{
     calls::{Kind, W2, fid, ids},
     label,
-    state::{Form, Now},
+    state::{Debt, El3, Form, Now, Secure},
     world::{VM_ID, World},
 };
 use ffa_abi::{
@@ -16,8 +16,16 @@ use ffa_abi::{
 const UPSTREAM: u8 = 2;
 
 impl Expect<'_> {
-    /// A call of the VM, which is event `number`.
-    pub(super) fn vm(&mut self, number: usize, call: Kind) {
+    /// The core is the proxy's for the first time.
+    pub(super) fn begin(&mut self) {
+        let vcpu = &mut self.view.s.vcpus[0];
+        vcpu.state = proxy_el2::vcpu::State::Running;
+        vcpu.at = Some(0);
+        self.view.s.core[0].chain[0] = Some(0);
+    }
+
+    /// A call of the VM.
+    pub(super) fn vm(&mut self, call: Kind) {
         if !matches!(
             call,
             Kind::Version(_)
@@ -26,21 +34,21 @@ impl Expect<'_> {
                 | Kind::UnknownSmc
                 | Kind::Psci
         ) {
-            self.view.s.vm.version.locked = true;
+            self.view.s.vms[0].version.locked = true;
         }
         match call {
             Kind::Request { .. } => match self.vm_request(call) {
-                Ok(()) => self.forward(number, call),
+                Ok(()) => self.forward(call, call),
                 Err(code) => self.answer_vm(error(code)),
             },
             Kind::Run { wide, id, index } => match self.vm_run(wide, id) {
                 Ok(true) => {
-                    let call = Kind::Run {
+                    let narrow = Kind::Run {
                         wide: false,
                         id,
                         index,
                     };
-                    self.forward(number, call);
+                    self.forward(call, narrow);
                 }
                 Ok(false) => {}
                 Err(code) => self.answer_vm(error(code)),
@@ -53,24 +61,24 @@ impl Expect<'_> {
     }
 
     fn vm_wide(&self) -> bool {
-        self.view.s.vm.version.minor >= 3 || self.world.proxy == Some(Mode::SmcccStrict)
+        self.view.s.vms[0].version.minor >= 3 || self.world.vms[0].mode == Mode::SmcccStrict
     }
 
     fn answer_vm(&mut self, answer: Answer) {
         self.unchanged = true;
-        self.view.vm[..8].copy_from_slice(&answer);
+        self.view.vcpus[0][..8].copy_from_slice(&answer);
     }
 
     fn vm_question(&mut self, call: Kind) {
         let answer = match call {
-            Kind::Version(raw) => Self::negotiate(&mut self.view.s.vm.version, UPSTREAM, raw),
+            Kind::Version(raw) => Self::negotiate(&mut self.view.s.vms[0].version, UPSTREAM, raw),
             Kind::IdGet => success(VM_ID.into()),
             Kind::SpmIdGet => success(0x8000),
             Kind::Console { count: 3 } => success(0),
             Kind::Console { .. } => error(InvalidParameters),
             Kind::Features(asked) => {
                 let there = if asked == fid::request(Form::Two) {
-                    self.view.s.vm.version.minor >= 2
+                    self.view.s.vms[0].version.minor >= 2
                 } else {
                     asked == fid::RUN | fid::WIDE && self.vm_wide()
                 };
@@ -81,16 +89,16 @@ impl Expect<'_> {
                 }
             }
             Kind::SmcccVersion => {
-                self.view.vm[0] = 0x1_0002;
+                self.view.vcpus[0][0] = 0x1_0002;
                 return;
             }
             Kind::UnknownSmc => {
-                self.view.vm[0] = u64::MAX;
+                self.view.vcpus[0][0] = u64::MAX;
                 return;
             }
             Kind::Psci => {
                 // CPU_OFF of the only core: DENIED.
-                self.view.vm[0] = 0xffff_fffd;
+                self.view.vcpus[0][0] = 0xffff_fffd;
                 return;
             }
             _ => error(NotSupported),
@@ -110,10 +118,10 @@ impl Expect<'_> {
             return Err(NotSupported);
         };
         if form == Form::Two {
-            if self.view.s.vm.version.minor < 2 {
+            if self.view.s.vms[0].version.minor < 2 {
                 return Err(NotSupported);
             }
-            if self.view.s.vm.kept.is_some() {
+            if self.view.s.vcpus[0].kept.is_some() {
                 return Err(Busy);
             }
         } else if w2 != W2::Message {
@@ -133,26 +141,26 @@ impl Expect<'_> {
         if !(0x8001..0xffc0).contains(&id) {
             return Err(InvalidParameters);
         }
-        if let Some(from) = self.view.s.vm.kept
-            && World::id(usize::from(self.world.contexts[usize::from(from)].0)) == id
+        if let Some(from) = self.view.s.vcpus[0].kept
+            && crate::view::id_of(self.world, from) == id
         {
             if !wide {
                 return Err(Denied);
             }
-            let message = self.view.vm_kept.take().unwrap_or_default();
-            self.view.vm[..18].copy_from_slice(&message);
-            self.view.s.vm.kept = None;
+            let message = self.view.vcpus_kept[0].take().unwrap_or_default();
+            self.view.vcpus[0][..18].copy_from_slice(&message);
+            self.view.s.vcpus[0].kept = None;
             return Ok(false);
         }
-        if self.view.s.vm.kept.is_some() && !wide {
+        if self.view.s.vcpus[0].kept.is_some() && !wide {
             return Err(Denied);
         }
         Ok(true)
     }
 
     /// Forwards a call; the proxy fills what the VM does not say with zero.
-    fn forward(&mut self, number: usize, call: Kind) {
-        let vm = self.view.vm;
+    fn forward(&mut self, made: Kind, call: Kind) {
+        let vm = self.view.vcpus[0];
         let nwd = &mut self.view.nwd[self.core];
         nwd.fill(0);
         nwd[0] = call.fid() & !fid::SVE_HINT;
@@ -177,7 +185,19 @@ impl Expect<'_> {
             }
             _ => {}
         }
-        self.view.s.vm.call = Some(number as u16);
+        // Whom nobody knows is refused at once.
+        let slot = |id| self.slot_of(id).unwrap_or_default();
+        self.view.s.core[self.core].pending = match made {
+            Kind::Request { form, receiver, .. } => Some(Secure::Request {
+                form,
+                to: slot(receiver),
+            }),
+            Kind::Run { wide, id, .. } => Some(Secure::Run {
+                wide,
+                context: self.own(slot(id)) as u8,
+            }),
+            _ => None,
+        };
         self.normal_world(call);
         self.unchanged = false;
         self.ends_for_vm(false);
@@ -186,41 +206,59 @@ impl Expect<'_> {
     /// If the normal world has the core again, the VM's call ends with what is in its registers,
     /// unless an interrupt of the proxy's own is the reason.
     pub(super) fn ends_for_vm(&mut self, own: bool) {
-        let (Some(_), Now::NormalWorld) = (self.view.s.vm.call, self.view.s.core[self.core].now)
-        else {
+        let core = &mut self.view.s.core[self.core];
+        let (Some(pending), Now::NormalWorld) = (core.pending, core.now) else {
             return;
         };
         let nwd = self.view.nwd[self.core];
+        let ended = self.slot_of((nwd[1] >> 16) as u16);
+        let ended = self.own(ended.unwrap_or_default());
+        let core = &mut self.view.s.core[self.core];
         if own {
-            let id = (nwd[1] >> 16) as u16;
-            self.view.s.vm.again = self.slot_of(id);
+            core.el3 = Some(El3::Run(ended as u8));
             return;
         }
-        self.view.s.vm.call = None;
-        // The VM's own call: its frame still holds the identifier.
-        let call = self.view.vm[0] & 0xffff_ffff & !fid::SVE_HINT;
-        let run = call & !fid::WIDE == fid::RUN;
+        core.pending = None;
+        let (run, wide, two) = match pending {
+            Secure::Run { wide, .. } => (true, wide, false),
+            Secure::Request { form, .. } | Secure::Drain { form, .. } => {
+                (false, form.is_wide(), form == Form::Two)
+            }
+        };
+        let interrupted = matches!(nwd[0], fid::INTERRUPT | fid::YIELD);
+        // What the SPMC says without having let the partition run.
+        let refused = nwd[0] == fid::ERROR && nwd[2] as i32 != Aborted as i32;
+        match pending {
+            Secure::Run { context, .. } if !interrupted && !refused => {
+                self.view.s.owed[usize::from(context)] = Debt::None;
+            }
+            Secure::Request { .. } if interrupted => {
+                self.view.s.owed[ended] = Debt::To(0);
+            }
+            _ => {}
+        }
+        let vcpu = &mut self.view.vcpus[0];
         if nwd[0] != fid::response(Form::Two) {
-            self.view.vm[..8].copy_from_slice(&nwd[..8]);
-        } else if run && self.view.s.vm.version.minor < 2 {
-            self.view.vm[..8].copy_from_slice(&error(Aborted));
-        } else if run && self.world.proxy == Some(Mode::SmcccStrict) && call & fid::WIDE == 0 {
-            self.view.vm_kept = Some(nwd);
-            self.view.s.vm.kept = label::origin(nwd[4]);
-            self.view.vm[..8].copy_from_slice(&error(Denied));
-        } else if run || call == fid::request(Form::Two) {
-            self.view.vm[..18].copy_from_slice(&nwd);
+            vcpu[..8].copy_from_slice(&nwd[..8]);
+        } else if run && self.view.s.vms[0].version.minor < 2 {
+            vcpu[..8].copy_from_slice(&error(Aborted));
+        } else if run && self.world.vms[0].mode == Mode::SmcccStrict && !wide {
+            self.view.vcpus_kept[0] = Some(nwd);
+            self.view.s.vcpus[0].kept = label::origin(nwd[4]);
+            vcpu[..8].copy_from_slice(&error(Denied));
+        } else if run || two {
+            vcpu[..18].copy_from_slice(&nwd);
         } else {
-            self.view.vm[..8].copy_from_slice(&error(Aborted));
+            vcpu[..8].copy_from_slice(&error(Aborted));
         }
     }
 
     /// The proxy runs the partition again that its own interrupt took away.
     pub(super) fn again(&mut self) {
-        let Some(slot) = self.view.s.vm.again.take() else {
+        let Some(El3::Run(context)) = self.view.s.core[self.core].el3.take() else {
             return;
         };
-        let id = World::id(usize::from(slot));
+        let id = World::id(usize::from(self.world.contexts[usize::from(context)].0));
         let nwd = &mut self.view.nwd[self.core];
         nwd.fill(0);
         nwd[0] = fid::RUN;

@@ -2,6 +2,7 @@
 
 mod proxy;
 mod snapshot;
+mod vcpus;
 
 use crate::{
     calls::{Kind, fid},
@@ -9,10 +10,9 @@ use crate::{
     label::{self, Frame, Origin},
     state::{Core, Form, Now},
     view::View,
-    world::{self, World},
+    world::World,
 };
 use ffa_abi::EndpointId;
-use proxy_el2::vm::Vm;
 use spmc::{
     context::{Context, Registers, Slot},
     spm::{self, Next, Outcome, Pe, Spmc},
@@ -42,7 +42,7 @@ impl spm::Machine for Silent {
 pub struct Rig {
     spmc: Spmc<'static, General>,
     cores: Vec<Pe<'static, General>>,
-    vm: Option<Vm>,
+    vms: Option<proxy::Vms>,
     /// Whether messages go without their short way.
     general: bool,
 }
@@ -64,9 +64,7 @@ impl Rig {
         Self {
             spmc,
             cores,
-            vm: world
-                .proxy
-                .map(|mode| Vm::new(EndpointId(world::VM_ID), 0, 0..0, mode)),
+            vms: world.has_proxy().then(|| proxy::Vms::new(world)),
             general,
         }
     }
@@ -85,6 +83,7 @@ impl Rig {
         event: Event,
     ) -> Result<View, String> {
         let mut after = before.clone();
+        let in_front = world.has_proxy() && before.s.core[core].now == Now::NormalWorld;
         let next = match event {
             Event::Saved => {
                 self.saved(core, before)?;
@@ -93,10 +92,17 @@ impl Rig {
             }
             Event::Start => {
                 self.start(core, &mut after.s.core[core], world);
+                if world.has_proxy() && after.s.core[core].now == Now::NormalWorld {
+                    self.begin(world, core, &mut after)?;
+                }
                 None
             }
             Event::CoreOn(other) => {
                 after.s.core[usize::from(other)].now = Now::Spmc;
+                None
+            }
+            _ if in_front => {
+                self.vm_acts(world, core, &mut after, event)?;
                 None
             }
             Event::Abort => {
@@ -106,22 +112,12 @@ impl Rig {
                         .abort(&mut self.cores[core], slot, None, &mut Silent),
                 )
             }
-            Event::Interrupt { .. } => Some(
+            Event::Interrupt(_) => Some(
                 self.spmc
                     .preempt(&mut self.cores[core], slot(before, core)?),
             ),
-            Event::Call(_)
-                if world.proxy.is_some() && before.s.core[core].now == Now::NormalWorld =>
-            {
-                after.s.vm.call = Some(number as u16);
-                self.proxy(core, &mut after, &[])?
-            }
-            Event::Again => {
-                let again = before.s.vm.again.ok_or("nobody was interrupted")?;
-                after.s.vm.again = None;
-                self.proxy(core, &mut after, &[proxy::interrupt(again)])?
-            }
             Event::Call(_) => Some(self.call(core, before)?),
+            Event::Wfi(_) | Event::Again => return Err("no VM runs".into()),
         };
         if let Some(mut outcome) = next {
             if let Next::Reload(slot) = outcome.next {
@@ -133,6 +129,9 @@ impl Rig {
                 outcome = self.spmc.reloaded(pe, slot, true);
             }
             self.outcome(core, &mut after, outcome)?;
+            if world.has_proxy() && after.s.core[core].now == Now::NormalWorld {
+                self.came_back(world, core, &mut after, event)?;
+            }
         }
         // EL3 switches the core off if the SPMC agrees.
         let nwd = &self.cores[core].nwd;
@@ -143,14 +142,9 @@ impl Rig {
             after.s.core[core].now = Now::Off;
         }
         self.note(world, &mut after)?;
-        if let Some(call) = before.s.vm.call.or(after.s.vm.call)
-            && after.s.core[core].now == Now::NormalWorld
-            && !matches!(event, Event::Saved)
-        {
-            let own = matches!(event, Event::Interrupt { own: true });
-            self.completed(core, &mut after, call, own)?;
+        if world.has_proxy() {
+            self.note_vms(world, core, number, &mut after)?;
         }
-        self.note_vm(&mut after)?;
         Ok(after)
     }
 
@@ -228,11 +222,22 @@ fn slot(before: &View, core: usize) -> Result<Slot, String> {
     }
 }
 
+/// The number of the vCPU that runs on `core`, or on whose behalf a partition does.
+pub fn on_top(view: &View, core: usize) -> Option<usize> {
+    let chain = view.s.core[core].chain;
+    chain
+        .iter()
+        .rev()
+        .flatten()
+        .next()
+        .map(|top| usize::from(*top))
+}
+
 /// The label that the frames of whoever makes a call on `core` carry.
 pub fn caller(world: &World, before: &View, core: usize) -> Origin {
     match before.s.core[core].now {
         Now::Slot(slot) => world.context(slot, core).unwrap_or_default() as Origin,
-        _ if world.proxy.is_some() => label::VM,
+        _ if world.has_proxy() => label::vcpu(on_top(before, core).unwrap_or_default()),
         _ => label::normal_world(core),
     }
 }
@@ -241,9 +246,9 @@ pub fn caller(world: &World, before: &View, core: usize) -> Origin {
 pub fn make_call(world: &World, view: &mut View, core: usize, kind: Kind) {
     let origin = caller(world, view, core);
     let x = kind.frame(origin);
-    match view.s.core[core].now {
-        Now::Slot(_) => view.x[usize::from(origin)] = x,
-        _ if world.proxy.is_some() => view.vm = x,
+    match (view.s.core[core].now, label::vcpu_of(origin)) {
+        (Now::Slot(_), _) => view.x[usize::from(origin)] = x,
+        (_, Some(number)) => view.vcpus[number] = x,
         _ => view.nwd[core].copy_from_slice(&x[..18]),
     }
 }

@@ -1,37 +1,130 @@
-//! The proxy in front of the SPMC. A call of the VM may last for many events: the proxy handles it
-//! from the start each time EL3 answers, and is told what EL3 has said before.
+//! The proxy in front of the SPMC, with its VMs.
 
-use super::{Rig, Silent};
+use super::{Rig, Silent, on_top};
 use crate::{
-    calls::{fid, ids},
-    label,
-    state::Negotiated,
+    events::{Event, Whose},
+    label::{self, Frame},
+    state::Now,
     view::View,
     world::World,
 };
 use core::ops::Range;
-use ffa_abi::{EndpointId, Regs, Version};
+use ffa_abi::{EndpointId, Regs, messaging::Messaging};
 use proxy_el2::{
     buffers::{Memory, Unreachable},
-    forward::Upstream,
-    vm,
+    forward::{El3, Upstream},
+    proxy::{Machine, Next, Pe, Proxy, Turn},
+    vcpu::{Registers, Vcpu, VcpuId, VmIndex},
+    vm::VmInfo,
 };
-use spmc::spm::Outcome;
 
-/// What EL3 answers to the proxy in one call of a VM: what it has answered so far, then the call
-/// that has no answer yet is noted.
+/// What each secondary's WFI says of its timer, in nanoseconds.
+pub const TIMER: u64 = 0x1_0000_0007;
+
+/// The machine's part of a vCPU: general registers.
 #[derive(Debug)]
-struct Script {
-    answers: Vec<Regs>,
-    asked: usize,
-    /// The first call without an answer.
-    pending: Option<Regs>,
-    /// Whether interrupts are the proxy's own, by which the interrupted partition is run again.
-    own: bool,
+pub struct General(pub Frame);
+
+impl Registers for General {
+    fn x(&mut self) -> &mut Frame {
+        &mut self.0
+    }
+
+    fn start(&mut self, _entry: u64, context: u64) {
+        self.0[0] = context;
+    }
+}
+
+/// The proxy and its part of each core.
+#[derive(Debug)]
+pub struct Vms {
+    pub(super) proxy: Proxy<'static, General>,
+    pub(super) cores: Vec<Pe<'static, General>>,
+}
+
+impl Vms {
+    /// The VMs of `world`. Their vCPUs stay for as long as the process.
+    pub fn new(world: &World) -> Self {
+        let mut proxy = Proxy::new(Upstream {
+            version: World::version(world.upstream),
+            spm_id: EndpointId::SPMC,
+            direct2: true,
+            // Buffers and discovery are not searched.
+            rx: 0,
+            info_regs: false,
+        });
+        for (number, vm) in world.vms.iter().enumerate() {
+            let number = number as u8;
+            let id = EndpointId(World::vm_id(number));
+            let memory = world.entry(number)..world.entry(number) + 0x1000;
+            let mut info = match number {
+                0 => VmInfo::primary(id, memory),
+                _ => VmInfo::secondary(id, memory),
+            };
+            if number == 0 {
+                info.messaging = Messaging(1 << 1 | 1 << 10);
+            }
+            info.mode = vm.mode;
+            info.vcpus = vm.vcpus;
+            if world.pinned(number) {
+                for (core, place) in info.cores.iter_mut().enumerate() {
+                    *place = (core < usize::from(vm.vcpus)).then_some(core as u16);
+                }
+            }
+            assert_eq!(proxy.add(info), Some(VmIndex(number)));
+        }
+        for (vm, vcpu) in &world.vcpus {
+            let id = VcpuId {
+                vm: VmIndex(*vm),
+                vcpu: *vcpu,
+            };
+            let number = world.vcpu(*vm, *vcpu).unwrap_or_default();
+            let general = General(label::frame(label::vcpu(number)));
+            let adopted = proxy.adopt(Box::leak(Box::new(Vcpu::new(general, id))));
+            assert!(adopted.is_ok(), "{id:?}");
+        }
+        Self {
+            proxy,
+            cores: (0..world.cores).map(|core| Pe::new(core as u16)).collect(),
+        }
+    }
+}
+
+/// The machine during an event.
+#[derive(Debug)]
+struct Host {
+    /// What a look for interrupts finds.
+    turn: Turn,
+    looked: bool,
+    pending: bool,
+    kicked: Vec<u16>,
+    powered: Vec<u16>,
+    left: Vec<VcpuId>,
+    own_calls: usize,
+}
+
+impl Host {
+    fn of(event: Event, on_top: usize) -> Self {
+        Self {
+            turn: match event {
+                Event::Interrupt(Whose::Level(level)) => Turn::Level(usize::from(level)),
+                Event::Interrupt(Whose::Proxy) => Turn::Nobody,
+                Event::Interrupt(Whose::Nobody) => Turn::None,
+                // A partition ended with FFA_INTERRUPT, and there was none.
+                _ => Turn::Level(on_top),
+            },
+            looked: false,
+            pending: event == Event::Wfi(true),
+            kicked: Vec::new(),
+            powered: Vec::new(),
+            left: Vec::new(),
+            own_calls: 0,
+        }
+    }
 }
 
 /// There is no memory here.
-impl Memory for Script {
+impl Memory for Host {
     fn open(&mut self, _: Range<u64>) -> Result<(), Unreachable> {
         Err(Unreachable)
     }
@@ -51,143 +144,167 @@ impl Memory for Script {
     }
 }
 
-impl vm::Machine for Script {
+impl El3 for Host {
     fn smc(&mut self, regs: &mut Regs) {
-        match self.answers.get(self.asked) {
-            Some(answer) => *regs = *answer,
-            None => {
-                self.pending.get_or_insert(*regs);
-                // Ends the call; what it leads to is thrown away.
-                *regs = Regs::ZERO;
-                regs[0] = fid::ERROR;
-            }
-        }
-        self.asked += 1;
+        self.own_calls += 1;
+        *regs = Regs::ZERO;
     }
+}
 
+impl Machine<General> for Host {
     fn console(&mut self, _: EndpointId, _: u8) {}
 
-    fn take_own_interrupts(&mut self) -> bool {
-        self.own && self.asked == 1
+    fn interrupts(&mut self, _: &[VcpuId]) -> Turn {
+        self.looked = true;
+        self.turn
+    }
+
+    fn has_interrupt(&mut self, _: VcpuId) -> bool {
+        self.pending
+    }
+
+    fn timer_ns(&mut self, _: VcpuId) -> Option<u64> {
+        Some(TIMER)
+    }
+
+    fn leave(&mut self, vcpu: &mut Vcpu<General>) {
+        self.left.push(vcpu.id());
+    }
+
+    fn slice(&mut self, _: bool) {}
+
+    fn kick(&mut self, core: u16) {
+        self.kicked.push(core);
+    }
+
+    fn power_on(&mut self, core: u16) -> bool {
+        self.powered.push(core);
+        true
     }
 }
-
-/// What the proxy has learned of EL3's side.
-const UPSTREAM: Upstream = Upstream {
-    version: Version::V1_2,
-    spm_id: EndpointId::SPMC,
-    direct2: true,
-    // Buffers and discovery are not searched.
-    rx: 0,
-    info_regs: false,
-};
 
 impl Rig {
-    /// Lets the proxy handle the VM's call, `answers` being what EL3 has said so far; gives what the
-    /// proxy asks EL3 for to the SPMC.
-    pub(super) fn proxy(
-        &mut self,
-        core: usize,
-        after: &mut View,
-        answers: &[Regs],
-    ) -> Result<Option<Outcome>, String> {
-        let vm = self.vm.as_mut().ok_or("there is no VM")?;
-        let noted = vm.note();
-        let mut script = Script {
-            answers: answers.to_vec(),
-            asked: 0,
-            pending: None,
-            own: !answers.is_empty(),
-        };
-        let mut x = after.vm;
-        let next = vm.handle(&UPSTREAM, &mut x, &mut script);
-        if next != vm::Next::Resume {
-            return Err(format!("the VM ended with {next:?}"));
-        }
-        match script.pending {
-            None => {
-                after.vm = x;
-                after.s.vm.call = None;
-                Ok(None)
-            }
-            Some(regs) => {
-                // The call goes on: all that it has changed so far is that the version is fixed.
-                vm.restore((noted.0, vm.note().1, noted.2));
-                self.cores[core].nwd = regs;
-                let pe = &mut self.cores[core];
-                let outcome = if self.general {
-                    self.spmc.handle_normal_world_general(pe, &mut Silent)
-                } else {
-                    self.spmc.handle_normal_world(pe, &mut Silent)
-                };
-                Ok(Some(outcome))
-            }
-        }
+    fn vms(&mut self) -> Result<&mut Vms, String> {
+        self.vms.as_mut().ok_or_else(|| "there is no VM".to_owned())
     }
 
-    /// EL3 gives the core back to the proxy, which ends the VM's call or runs the partition again.
-    pub(super) fn completed(
+    /// The core's own vCPU begins.
+    pub(super) fn begin(
         &mut self,
+        world: &World,
         core: usize,
         after: &mut View,
-        call: u16,
-        own: bool,
     ) -> Result<(), String> {
+        let Vms { proxy, cores } = self.vms()?;
+        let next = proxy.begin(&mut cores[core]);
+        let mut host = Host::of(Event::Start, 0);
+        self.follow(world, core, after, next, &mut host)
+    }
+
+    /// Something happens while the proxy, or a VM, has the core.
+    pub(super) fn vm_acts(
+        &mut self,
+        world: &World,
+        core: usize,
+        after: &mut View,
+        event: Event,
+    ) -> Result<(), String> {
+        let chain = after.s.core[core].chain.iter().flatten().count();
+        let mut host = Host::of(event, chain.saturating_sub(1));
+        let Vms { proxy, cores } = self.vms()?;
+        let pe = &mut cores[core];
+        let next = match event {
+            Event::Call(_) => proxy.call(pe, &mut host),
+            Event::Wfi(_) => proxy.wait(pe, &mut host),
+            Event::Interrupt(_) => proxy.interrupt(pe, &mut host),
+            Event::Abort => proxy.abort(pe, &mut host),
+            Event::Again => Next::El3,
+            other => return Err(format!("{other} while a VM has the core")),
+        };
+        after.s.core[core].el3 = None;
+        self.follow(world, core, after, next, &mut host)
+    }
+
+    /// A partition has given the core back to the proxy.
+    pub(super) fn came_back(
+        &mut self,
+        world: &World,
+        core: usize,
+        after: &mut View,
+        event: Event,
+    ) -> Result<(), String> {
+        let chain = after.s.core[core].chain.iter().flatten().count();
+        if chain == 0 {
+            // A core of the SPMC's that boots.
+            return Ok(());
+        }
+        let mut host = Host::of(event, chain - 1);
         let answer = self.cores[core].nwd;
-        let vm = self.vm.as_mut().ok_or("there is no VM")?;
-        if after.s.vm.call.is_none() {
-            return Ok(());
-        }
-        let noted = vm.note();
-        let mut script = Script {
-            answers: vec![answer],
-            asked: 0,
-            pending: None,
-            own,
-        };
-        let mut x = after.vm;
-        let _ = vm.handle(&UPSTREAM, &mut x, &mut script);
-        match script.pending {
-            Some(regs) => {
-                vm.restore(noted);
-                // Only what it was told names who is run again; the model knows who that must be.
-                after.s.vm.again = Some((regs[1] >> 16).wrapping_sub(0x8001) as u8);
-                after.s.vm.call = Some(call);
-                let wanted = ids((regs[1] >> 16) as u16, 0);
-                if regs[0] != fid::RUN || regs[1] != wanted {
-                    return Err(format!("the proxy made {:x?} after its interrupt", regs.0));
-                }
-            }
-            None => {
-                after.vm = x;
-                after.s.vm.call = None;
-            }
-        }
-        Ok(())
+        let Vms { proxy, cores } = self.vms()?;
+        let pe = &mut cores[core];
+        pe.el3 = answer;
+        let next = proxy.returned(pe, &mut host);
+        self.follow(world, core, after, next, &mut host)
     }
 
-    pub(super) fn note_vm(&self, after: &mut View) -> Result<(), String> {
-        let Some(vm) = &self.vm else {
-            return Ok(());
-        };
-        let (version, locked, kept) = vm.note();
-        after.s.vm.version = Negotiated {
-            minor: version.minor() as u8,
-            locked,
-        };
-        after.vm_kept = kept.map(|regs| regs.0);
-        after.s.vm.kept = match &after.vm_kept {
-            Some(message) => Some(label::origin(message[4]).ok_or("kept is no message")?),
-            None => None,
-        };
+    /// Does what the proxy wants until somebody runs.
+    fn follow(
+        &mut self,
+        world: &World,
+        core: usize,
+        after: &mut View,
+        mut next: Next,
+        host: &mut Host,
+    ) -> Result<(), String> {
+        let mut calls = 0;
+        while next == Next::El3 {
+            if after.s.core[core].unsaved.is_some() {
+                // The SPMC saves who has left before it is entered again.
+                break;
+            }
+            calls += 1;
+            if calls > 4 {
+                return Err("the proxy calls EL3 for ever".into());
+            }
+            let call = self.vms()?.cores[core].el3;
+            let pe = &mut self.cores[core];
+            pe.nwd = call;
+            let outcome = if self.general {
+                self.spmc.handle_normal_world_general(pe, &mut Silent)
+            } else {
+                self.spmc.handle_normal_world(pe, &mut Silent)
+            };
+            self.outcome(core, after, outcome)?;
+            if after.s.core[core].now != Now::NormalWorld {
+                break;
+            }
+            let answer = self.cores[core].nwd;
+            let Vms { proxy, cores } = self.vms()?;
+            cores[core].el3 = answer;
+            next = proxy.returned(&mut cores[core], host);
+        }
+        match next {
+            Next::Vcpu | Next::El3 => {}
+            Next::Idle if self.vms()?.cores[core].running().is_none() => {}
+            next => return Err(format!("the proxy goes on with {next:?}")),
+        }
+        if host.own_calls > 0 {
+            return Err("the proxy calls EL3 in its own name".into());
+        }
+        if host.looked {
+            after.s.core[core].kicked = false;
+        }
+        for other in &host.kicked {
+            let other = &mut after.s.core[usize::from(*other)];
+            other.kicked = !matches!(other.now, Now::Unborn | Now::Off);
+        }
+        for other in &host.powered {
+            let other = &mut after.s.core[usize::from(*other)];
+            if matches!(other.now, Now::Unborn | Now::Off) {
+                other.now = Now::Spmc;
+            }
+        }
+        let _ = (world, on_top(after, core));
         Ok(())
     }
-}
-
-/// FFA_INTERRUPT as the answer to the proxy.
-pub(super) fn interrupt(slot: u8) -> Regs {
-    let mut regs = Regs::ZERO;
-    regs[0] = fid::INTERRUPT;
-    regs[1] = ids(World::id(usize::from(slot)), 0);
-    regs
 }

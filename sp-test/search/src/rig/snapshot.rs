@@ -140,10 +140,8 @@ impl Rig {
         for (core, pe) in self.cores.iter_mut().enumerate() {
             pe.nwd = Regs(view.nwd[core]);
         }
-        if let Some(vm) = &mut self.vm {
-            let noted = view.s.vm.version;
-            let kept = view.vm_kept.map(Regs);
-            vm.restore((World::version(noted.minor), noted.locked, kept));
+        if self.vms.is_some() {
+            self.load_vms(world, view);
         }
     }
 
