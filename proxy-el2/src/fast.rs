@@ -4,9 +4,11 @@
 //! one also finds out what a vCPU may send at all, which is remembered in the vCPU.
 
 use crate::{
+    kind::{Kind, ids},
     messages::put,
     proxy::{Machine, Next, Pe, Proxy},
-    vcpu::{Event, Kind, Model, Registers, Request, Route, State, Waits, ids},
+    route::{Answer, Route},
+    vcpu::{Event, Model, Registers, Request, State, Vcpu, Waits},
 };
 use ffa_abi::{fid::raw, id::Endpoints, smccc};
 
@@ -76,8 +78,9 @@ impl<'v, R: Registers> Proxy<'v, R> {
     /// A `DIRECT_REQ2` to a VM that waits for it, like the last one that the general way found nothing wrong with.
     #[inline(always)]
     fn fast_request_vm(&self, pe: &mut Pe<'v, R>, machine: &mut impl Machine<R>) -> Option<Next> {
-        let sender = pe.running()?;
-        let origin = sender.id();
+        let Pe { chain, .. } = pe;
+        let level = chain.len();
+        let sender: &mut Vcpu<R> = chain.last_mut()?;
         let Route {
             ids: known,
             service,
@@ -87,26 +90,37 @@ impl<'v, R: Registers> Proxy<'v, R> {
         if x[1] as u32 != known || (x[2], x[3]) != service {
             return None;
         }
-        let ids = Endpoints::from_register(x[1]);
+        let ids = Endpoints::from_register(known.into());
         let vm = self.vm(to.vm)?;
         if vm.is_dead() {
             return None;
         }
-        let mut place = vm.parked.get(usize::from(to.vcpu))?.lock();
-        let receiver = place.take_if(|receiver| receiver.state() == State::Waiting)?;
-        drop(place);
+        let receiver = vm.place(to.vcpu).lock().take_if(|receiver| {
+            let waits = receiver.state() == State::Waiting;
+            if waits {
+                receiver.transition(Event::Enter);
+            }
+            waits
+        })?;
+        sender.transition(Event::Block);
+        sender.waits = Waits::Callee {
+            callee: to,
+            wide: true,
+        };
+        receiver.model = Model::DirectRequest;
+        receiver.waits = Waits::Cycles;
+        receiver.set_request(Some(Request {
+            sender: ids.sender,
+            origin: Some(sender.id()),
+            kind: Kind::Direct2,
+        }));
         let fid = const { Kind::Direct2.request_fid() };
         let from = sender.machine.x();
         put(receiver.machine.x(), from, Kind::Direct2, fid, ids, service);
-        receiver.transition(Event::Enter);
-        receiver.model = Model::DirectRequest;
-        receiver.waits = Waits::Cycles;
-        receiver.request = Some(Request {
-            sender: ids.sender,
-            origin: Some(origin),
-            kind: Kind::Direct2,
-        });
-        self.push(pe, receiver, true, machine);
+        self.push_on(pe, receiver);
+        if level == 1 {
+            machine.slice(true);
+        }
         Some(Next::Vcpu)
     }
 
@@ -116,27 +130,24 @@ impl<'v, R: Registers> Proxy<'v, R> {
         let [.., caller, responder] = pe.chain.as_mut_slice() else {
             return None;
         };
-        let ids = ids(responder.machine.x());
-        let expected = Request {
-            sender: ids.receiver,
-            origin: Some(caller.id()),
-            kind: Kind::Direct2,
-        };
-        if responder.request != Some(expected)
-            || ids.sender != responder.endpoint
-            || responder.model != Model::DirectRequest
+        let (caller, responder): (&mut Vcpu<R>, &mut Vcpu<R>) = (caller, responder);
+        let x1 = responder.machine.x()[1];
+        // One comparison says that a request is served, that this is its kind, that both ids are right, and that the
+        // sender is below.
+        if responder.answer() != Answer::of(x1, caller.id())
             || !matches!(caller.waits, Waits::Callee { wide: true, .. })
         {
             return None;
         }
-        let fid = const { Kind::Direct2.response_fid() };
-        let from = responder.machine.x();
-        put(caller.machine.x(), from, Kind::Direct2, fid, ids, (0, 0));
         responder.transition(Event::Wait);
-        responder.request = None;
+        responder.set_request(None);
         responder.waits = Waits::Message { wide: true };
         caller.transition(Event::Unblock);
         caller.waits = Waits::Cycles;
+        let ids = Endpoints::from_register(x1);
+        let fid = const { Kind::Direct2.response_fid() };
+        let from = responder.machine.x();
+        put(caller.machine.x(), from, Kind::Direct2, fid, ids, (0, 0));
         self.pop(pe, machine);
         Some(Next::Vcpu)
     }

@@ -1,8 +1,10 @@
 //! Direct messages between VMs (DEN0077A, "Direct messaging").
 
 use crate::{
+    kind::{Kind, ids},
     proxy::{Machine, Next, Pe, Proxy},
-    vcpu::{Event, Kept, Kind, Model, Registers, Request, Route, State, VcpuId, Waits, ids},
+    route::Route,
+    vcpu::{Event, Kept, Model, Registers, Request, State, VcpuId, Waits},
 };
 use ffa_abi::{
     FfaError, Regs, Reply, Uuid, Version,
@@ -125,11 +127,11 @@ impl<'v, R: Registers> Proxy<'v, R> {
         receiver.transition(Event::Enter);
         receiver.model = Model::DirectRequest;
         receiver.waits = Waits::Cycles;
-        receiver.request = Some(Request {
+        receiver.set_request(Some(Request {
             sender: ids.sender,
             origin: Some(origin),
             kind,
-        });
+        }));
         self.push(pe, receiver, kind.is_wide(), machine);
         Ok(Next::Vcpu)
     }
@@ -168,7 +170,7 @@ impl<'v, R: Registers> Proxy<'v, R> {
         if ids.sender != vcpu.endpoint || ids.sender == ids.receiver {
             return Err(FfaError::InvalidParameters);
         }
-        let request = match (vcpu.model, vcpu.request) {
+        let request = match (vcpu.model, vcpu.request()) {
             (Model::DirectRequest, Some(request)) => request,
             _ => return Err(FfaError::Denied),
         };
@@ -199,7 +201,7 @@ impl<'v, R: Registers> Proxy<'v, R> {
             return Err(FfaError::Denied);
         };
         responder.transition(Event::Wait);
-        responder.request = None;
+        responder.set_request(None);
         responder.waits = Waits::Message {
             wide: kind.is_wide(),
         };

@@ -128,6 +128,13 @@ impl<'v, R> Pe<'v, R> {
         chain.find(|vcpu| vcpu.id() == id).map(|vcpu| &mut **vcpu)
     }
 
+    /// The first vCPU of this core's chain for which this holds.
+    #[inline(always)]
+    pub fn find(&mut self, wanted: impl Fn(&Vcpu<R>) -> bool) -> Option<&mut Vcpu<R>> {
+        let mut chain = self.chain.iter_mut();
+        chain.find(|vcpu| wanted(vcpu)).map(|vcpu| &mut **vcpu)
+    }
+
     /// The vCPUs of this core's chain, the one whose time it is first.
     pub fn chain(&self) -> Vec<VcpuId, MAX_VMS> {
         self.chain.iter().map(|vcpu| vcpu.id()).collect()
@@ -294,6 +301,12 @@ impl<'v, R: Registers> Proxy<'v, R> {
         if pe.chain.len() == 1 {
             machine.slice(true);
         }
+        self.push_on(pe, vcpu);
+    }
+
+    /// Puts a vCPU on top of the chain, and nothing else.
+    #[inline(always)]
+    pub(crate) fn push_on(&self, pe: &mut Pe<'v, R>, vcpu: &'v mut Vcpu<R>) {
         // No VM is twice in a chain, so that there is room for all.
         if let Err(vcpu) = pe.chain.push(vcpu) {
             debug_assert!(false, "a chain of more vCPUs than VMs");
@@ -316,10 +329,8 @@ impl<'v, R: Registers> Proxy<'v, R> {
     #[inline(always)]
     pub(crate) fn park(&self, vcpu: &'v mut Vcpu<R>) {
         let id = vcpu.id();
-        if let Some(vm) = self.vm(id.vm)
-            && let Some(place) = vm.parked.get(usize::from(id.vcpu))
-        {
-            let mut place = place.lock();
+        if let Some(vm) = self.vm(id.vm) {
+            let mut place = vm.place(id.vcpu).lock();
             if vm.is_dead() {
                 vcpu.die();
             }
