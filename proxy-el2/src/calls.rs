@@ -2,10 +2,11 @@
 
 use crate::{
     buffers,
+    kind::{Kind, ids},
     proxy::{Machine, Next, Pe, Proxy},
     psci,
     secure::has_direct2,
-    vcpu::{Kind, Registers, ids},
+    vcpu::Registers,
     vm::Vm,
 };
 use ffa_abi::{

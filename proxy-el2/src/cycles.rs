@@ -78,9 +78,11 @@ impl<'v, R: Registers> Proxy<'v, R> {
                         vcpu.waits = Waits::Cycles;
                     }
                     _ if run.orphan => {
-                        if let Some(request) = &mut vcpu.request {
-                            request.origin = None;
-                        }
+                        let request = vcpu.request();
+                        vcpu.set_request(request.map(|request| Request {
+                            origin: None,
+                            ..request
+                        }));
                     }
                     _ => {}
                 }
@@ -243,7 +245,7 @@ impl<'v, R: Registers> Proxy<'v, R> {
             .running_vm(pe)
             .is_some_and(|vm| vm.peer().version.has_extended_registers());
         let vcpu = pe.running().ok_or(FfaError::Denied)?;
-        if vcpu.request.is_some() && !may {
+        if vcpu.request().is_some() && !may {
             return Err(FfaError::Denied);
         }
         // What it finds when it is run again.

@@ -4,10 +4,13 @@
 //! one also finds out what a vCPU may send at all, which is remembered in the vCPU.
 
 use crate::{
+    kind::{Kind, ids},
+    messages::put,
     proxy::{Machine, Next, Pe, Proxy},
-    vcpu::{Kind, Registers, ids},
+    route::{Answer, Route},
+    vcpu::{Event, Model, Registers, Request, State, Vcpu, Waits},
 };
-use ffa_abi::{fid::raw, smccc};
+use ffa_abi::{fid::raw, id::Endpoints, smccc};
 
 /// The kinds of direct messages as constants, so that each has its own straight code.
 const DIRECT_32: u8 = 0;
@@ -33,7 +36,12 @@ impl<'v, R: Registers> Proxy<'v, R> {
         };
         // The order is that of how much a comparison more would hurt.
         let next = if fid == raw::DIRECT_REQ2 {
-            self.fast_request::<DIRECT2>(pe)
+            match self.fast_request::<DIRECT2>(pe) {
+                None => self.fast_request_vm(pe, machine),
+                next => next,
+            }
+        } else if fid == raw::DIRECT_RESP2 {
+            self.fast_response(pe, machine)
         } else if fid == raw::DIRECT_REQ_64 {
             self.fast_request::<DIRECT_64>(pe)
         } else if fid == raw::DIRECT_REQ_32 {
@@ -65,5 +73,82 @@ impl<'v, R: Registers> Proxy<'v, R> {
             return None;
         }
         Some(self.request_partition(pe, const { self::kind(KIND).request_fid() as u32 }))
+    }
+
+    /// A `DIRECT_REQ2` to a VM that waits for it, like the last one that the general way found nothing wrong with.
+    #[inline(always)]
+    fn fast_request_vm(&self, pe: &mut Pe<'v, R>, machine: &mut impl Machine<R>) -> Option<Next> {
+        let Pe { chain, .. } = pe;
+        let level = chain.len();
+        let sender: &mut Vcpu<R> = chain.last_mut()?;
+        let Route {
+            ids: known,
+            service,
+            to,
+        } = sender.route;
+        let x = sender.machine.x();
+        if x[1] as u32 != known || (x[2], x[3]) != service {
+            return None;
+        }
+        let ids = Endpoints::from_register(known.into());
+        let vm = self.vm(to.vm)?;
+        if vm.is_dead() {
+            return None;
+        }
+        let receiver = vm.place(to.vcpu).lock().take_if(|receiver| {
+            let waits = receiver.state() == State::Waiting;
+            if waits {
+                receiver.transition(Event::Enter);
+            }
+            waits
+        })?;
+        sender.transition(Event::Block);
+        sender.waits = Waits::Callee {
+            callee: to,
+            wide: true,
+        };
+        receiver.model = Model::DirectRequest;
+        receiver.waits = Waits::Cycles;
+        receiver.set_request(Some(Request {
+            sender: ids.sender,
+            origin: Some(sender.id()),
+            kind: Kind::Direct2,
+        }));
+        let fid = const { Kind::Direct2.request_fid() };
+        let from = sender.machine.x();
+        put(receiver.machine.x(), from, Kind::Direct2, fid, ids, service);
+        self.push_on(pe, receiver);
+        if level == 1 {
+            machine.slice(true);
+        }
+        Some(Next::Vcpu)
+    }
+
+    /// The `DIRECT_RESP2` that the member of the chain below waits for.
+    #[inline(always)]
+    fn fast_response(&self, pe: &mut Pe<'v, R>, machine: &mut impl Machine<R>) -> Option<Next> {
+        let [.., caller, responder] = pe.chain.as_mut_slice() else {
+            return None;
+        };
+        let (caller, responder): (&mut Vcpu<R>, &mut Vcpu<R>) = (caller, responder);
+        let x1 = responder.machine.x()[1];
+        // One comparison says that a request is served, that this is its kind, that both ids are right, and that the
+        // sender is below.
+        if responder.answer() != Answer::of(x1, caller.id())
+            || !matches!(caller.waits, Waits::Callee { wide: true, .. })
+        {
+            return None;
+        }
+        responder.transition(Event::Wait);
+        responder.set_request(None);
+        responder.waits = Waits::Message { wide: true };
+        caller.transition(Event::Unblock);
+        caller.waits = Waits::Cycles;
+        let ids = Endpoints::from_register(x1);
+        let fid = const { Kind::Direct2.response_fid() };
+        let from = responder.machine.x();
+        put(caller.machine.x(), from, Kind::Direct2, fid, ids, (0, 0));
+        self.pop(pe, machine);
+        Some(Next::Vcpu)
     }
 }

@@ -13,12 +13,16 @@ mod cycles;
 mod discovery;
 mod fast;
 pub mod forward;
+mod kind;
 mod life;
 pub mod manifest;
 mod messages;
+#[cfg(any(test, feature = "snapshot"))]
+mod note;
 mod owed;
 pub mod proxy;
 mod psci;
+mod route;
 mod secure;
 #[cfg(any(test, feature = "snapshot"))]
 pub mod snapshot;

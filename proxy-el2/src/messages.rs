@@ -1,12 +1,14 @@
 //! Direct messages between VMs (DEN0077A, "Direct messaging").
 
 use crate::{
+    kind::{Kind, ids},
     proxy::{Machine, Next, Pe, Proxy},
-    vcpu::{Event, Kept, Kind, Model, Registers, Request, State, VcpuId, Waits, ids},
+    route::Route,
+    vcpu::{Event, Kept, Model, Registers, Request, State, VcpuId, Waits},
 };
 use ffa_abi::{
-    FfaError, Regs, Reply, Uuid,
-    contract::{self, Layout, Undeliverable},
+    FfaError, Regs, Reply, Uuid, Version,
+    contract::{self, Layout, Mode, Undeliverable},
     copy_registers,
     id::Endpoints,
 };
@@ -14,7 +16,7 @@ use ffa_abi::{
 /// Writes a message: x0 and x1 as given, x2 and x3 zero or the service, the payload copied. Nothing
 /// beyond the message's layout is touched.
 #[inline(always)]
-fn put<const A: usize>(
+pub(crate) fn put<const A: usize>(
     to: &mut [u64; A],
     from: &[u64; 31],
     kind: Kind,
@@ -106,7 +108,14 @@ impl<'v, R: Registers> Proxy<'v, R> {
         };
 
         // Commit.
+        let route = match kind {
+            Kind::Direct2 => self.route(origin, id, ids, service),
+            Kind::Direct { .. } => None,
+        };
         let sender = pe.running().ok_or(FfaError::Denied)?;
+        if let Some(route) = route {
+            sender.route = route;
+        }
         put(
             receiver.machine.x(),
             sender.machine.x(),
@@ -118,13 +127,34 @@ impl<'v, R: Registers> Proxy<'v, R> {
         receiver.transition(Event::Enter);
         receiver.model = Model::DirectRequest;
         receiver.waits = Waits::Cycles;
-        receiver.request = Some(Request {
+        receiver.set_request(Some(Request {
             sender: ids.sender,
             origin: Some(origin),
             kind,
-        });
+        }));
         self.push(pe, receiver, kind.is_wide(), machine);
         Ok(Next::Vcpu)
+    }
+
+    /// Where a `DIRECT_REQ2` goes that was checked just now, if the next one like it needs no check but whether the
+    /// receiver waits.
+    fn route(&self, from: VcpuId, to: VcpuId, ids: Endpoints, service: Uuid) -> Option<Route> {
+        let receiver = self.vm(to.vm)?;
+        let pinned = |id: VcpuId| {
+            let cores = &self.info(id.vm)?.cores;
+            cores.get(usize::from(id.vcpu)).copied().flatten()
+        };
+        // The same core each time, or a receiver that runs on any.
+        let same = pinned(from).is_some() || pinned(to).is_none();
+        // In strict mode it depends on how it waits.
+        let fixed = receiver.version.is_locked_at(Version::V1_2)
+            && receiver.info.mode == Mode::Permissive
+            && same;
+        fixed.then_some(Route {
+            ids: ids.register() as u32,
+            service: service.registers(),
+            to,
+        })
     }
 
     /// A response by the vCPU that runs. An error changes nothing.
@@ -140,7 +170,7 @@ impl<'v, R: Registers> Proxy<'v, R> {
         if ids.sender != vcpu.endpoint || ids.sender == ids.receiver {
             return Err(FfaError::InvalidParameters);
         }
-        let request = match (vcpu.model, vcpu.request) {
+        let request = match (vcpu.model, vcpu.request()) {
             (Model::DirectRequest, Some(request)) => request,
             _ => return Err(FfaError::Denied),
         };
@@ -171,7 +201,7 @@ impl<'v, R: Registers> Proxy<'v, R> {
             return Err(FfaError::Denied);
         };
         responder.transition(Event::Wait);
-        responder.request = None;
+        responder.set_request(None);
         responder.waits = Waits::Message {
             wide: kind.is_wide(),
         };

@@ -128,6 +128,13 @@ impl<'v, R> Pe<'v, R> {
         chain.find(|vcpu| vcpu.id() == id).map(|vcpu| &mut **vcpu)
     }
 
+    /// The first vCPU of this core's chain for which this holds.
+    #[inline(always)]
+    pub fn find(&mut self, wanted: impl Fn(&Vcpu<R>) -> bool) -> Option<&mut Vcpu<R>> {
+        let mut chain = self.chain.iter_mut();
+        chain.find(|vcpu| wanted(vcpu)).map(|vcpu| &mut **vcpu)
+    }
+
     /// The vCPUs of this core's chain, the one whose time it is first.
     pub fn chain(&self) -> Vec<VcpuId, MAX_VMS> {
         self.chain.iter().map(|vcpu| vcpu.id()).collect()
@@ -278,6 +285,7 @@ impl<'v, R: Registers> Proxy<'v, R> {
     }
 
     /// Puts a vCPU on top of the chain: it runs. The one below is blocked in a call of this width.
+    #[inline(always)]
     pub(crate) fn push(
         &self,
         pe: &mut Pe<'v, R>,
@@ -293,6 +301,12 @@ impl<'v, R: Registers> Proxy<'v, R> {
         if pe.chain.len() == 1 {
             machine.slice(true);
         }
+        self.push_on(pe, vcpu);
+    }
+
+    /// Puts a vCPU on top of the chain, and nothing else.
+    #[inline(always)]
+    pub(crate) fn push_on(&self, pe: &mut Pe<'v, R>, vcpu: &'v mut Vcpu<R>) {
         // No VM is twice in a chain, so that there is room for all.
         if let Err(vcpu) = pe.chain.push(vcpu) {
             debug_assert!(false, "a chain of more vCPUs than VMs");
@@ -301,6 +315,7 @@ impl<'v, R: Registers> Proxy<'v, R> {
     }
 
     /// Takes the vCPU that has run off the chain, after its state was changed; parks it.
+    #[inline(always)]
     pub(crate) fn pop(&self, pe: &mut Pe<'v, R>, machine: &mut impl Machine<R>) {
         if let Some(vcpu) = pe.chain.pop() {
             machine.leave(vcpu);
@@ -311,15 +326,13 @@ impl<'v, R: Registers> Proxy<'v, R> {
         }
     }
 
+    #[inline(always)]
     pub(crate) fn park(&self, vcpu: &'v mut Vcpu<R>) {
         let id = vcpu.id();
-        if self.is_dead(id.vm) {
-            self.bury(vcpu);
-        }
-        if let Some(place) = self.place(id) {
-            let mut place = place.lock();
+        if let Some(vm) = self.vm(id.vm) {
+            let mut place = vm.place(id.vcpu).lock();
             // It may have ended while the lock was waited for.
-            if self.is_dead(id.vm) {
+            if vm.is_dead() {
                 self.bury(vcpu);
             }
             *place = Some(vcpu);

@@ -128,7 +128,7 @@ fn switch_on<'v, R: Registers>(
                     vcpu.transition(Event::SwitchOn);
                     vcpu.model = Model::Run;
                     vcpu.waits = Waits::Cycles;
-                    vcpu.request = None;
+                    vcpu.set_request(None);
                     vcpu.kept = None;
                 }
                 State::Ready => return psci::ON_PENDING_ERROR,
@@ -180,7 +180,9 @@ fn switch_off<'v, R: Registers>(
         return Next::Idle;
     };
     // Who waits for its answer waits in vain; who ran it is told that it does not run any more.
-    let answer = match vcpu.request.take() {
+    let request = vcpu.request();
+    vcpu.set_request(None);
+    let answer = match request {
         Some(_) => Reply::error(FfaError::Aborted),
         None => {
             let mut values = Reply::msg_wait().values();

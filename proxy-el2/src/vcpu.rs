@@ -1,6 +1,11 @@
 //! Virtual CPUs: their states as one table, and what each remembers.
 
-use ffa_abi::{EndpointId, Regs, TargetInfo, id::Endpoints};
+pub use crate::kind::Kind;
+#[cfg(any(test, feature = "snapshot"))]
+pub use crate::note::VcpuNote;
+
+use crate::route::{Answer, Route};
+use ffa_abi::{EndpointId, Regs, TargetInfo};
 
 /// What the core needs of the machine's part of a vCPU.
 pub trait Registers {
@@ -33,6 +38,14 @@ pub struct VcpuId {
     pub vm: VmIndex,
     /// The vCPU's index, which is also its affinity level 0.
     pub vcpu: u8,
+}
+
+impl VcpuId {
+    /// Both in one.
+    #[inline(always)]
+    pub(crate) const fn word(self) -> u16 {
+        u16::from_le_bytes([self.vm.0, self.vcpu])
+    }
 }
 
 /// The state of a vCPU.
@@ -106,18 +119,6 @@ pub enum Model {
     Run,
     /// A direct request.
     DirectRequest,
-}
-
-/// The form of a direct message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// `FFA_MSG_SEND_DIRECT_REQ` and `RESP`, 32- or 64-bit.
-    Direct {
-        /// Whether it is the 64-bit form.
-        wide: bool,
-    },
-    /// `FFA_MSG_SEND_DIRECT_REQ2` and `RESP2`.
-    Direct2,
 }
 
 /// A request that a vCPU serves.
@@ -212,12 +213,16 @@ pub struct Vcpu<R> {
     pub(crate) endpoint: EndpointId,
     state: State,
     pub(crate) model: Model,
-    pub(crate) request: Option<Request>,
+    request: Option<Request>,
     pub(crate) waits: Waits,
     pub(crate) kept: Option<Kept>,
     /// Which kinds of requests it may send, as far as that was found out: bits of [`Kind::bit`]. What it depends on
     /// changes no more, but for what is [kept](Self::keep).
     sends: u8,
+    /// Where requests with these ids to this service go, as far as that was found out.
+    pub(crate) route: Route,
+    /// The answer to the request that it serves.
+    answer: Answer,
 }
 
 impl<R> Vcpu<R> {
@@ -233,6 +238,8 @@ impl<R> Vcpu<R> {
             waits: Waits::Cycles,
             kept: None,
             sends: 0,
+            route: Route::UNKNOWN,
+            answer: Answer::NONE,
         }
     }
 
@@ -251,6 +258,19 @@ impl<R> Vcpu<R> {
     /// The request it serves.
     pub const fn request(&self) -> Option<Request> {
         self.request
+    }
+
+    /// It serves this request from now on, or none.
+    #[inline(always)]
+    pub(crate) fn set_request(&mut self, request: Option<Request>) {
+        self.request = request;
+        self.answer = Answer::to(request, self.endpoint);
+    }
+
+    /// The answer that the short way may deliver.
+    #[inline(always)]
+    pub(crate) const fn answer(&self) -> Answer {
+        self.answer
     }
 
     /// In what it waits.
@@ -295,9 +315,21 @@ impl<R> Vcpu<R> {
     }
 
     /// Keeps a response that can't be delivered. There is room for one: whether it may send `REQ2` is looked at anew.
-    pub(crate) fn keep(&mut self, kept: Kept) {
+    pub(crate) const fn keep(&mut self, kept: Kept) {
         self.kept = Some(kept);
+        self.find_out_again();
+    }
+
+    /// What it may send is found out again.
+    pub(crate) const fn find_out_again(&mut self) {
         self.sends = 0;
+        self.route = Route::UNKNOWN;
+    }
+
+    /// Whatever the table says.
+    #[cfg(any(test, feature = "snapshot"))]
+    pub(crate) const fn set_state(&mut self, state: State) {
+        self.state = state;
     }
 
     /// It could not be switched on after all.
@@ -311,113 +343,8 @@ impl<R> Vcpu<R> {
         if self.state != State::Dead {
             self.transition(Event::Die);
         }
-        self.request = None;
+        self.set_request(None);
         self.kept = None;
         self.waits = Waits::Cycles;
     }
-}
-
-/// What a vCPU remembers, without its registers: for tests that look at every state.
-#[cfg(any(test, feature = "snapshot"))]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct VcpuNote {
-    /// Its state.
-    pub state: State,
-    /// What gave it its cycles.
-    pub model: Model,
-    /// What it serves.
-    pub request: Option<Request>,
-    /// In what it waits.
-    pub waits: Waits,
-    /// What is kept for it.
-    pub kept: Option<Kept>,
-}
-
-#[cfg(any(test, feature = "snapshot"))]
-impl<R> Vcpu<R> {
-    /// What it remembers now.
-    pub const fn note(&self) -> VcpuNote {
-        VcpuNote {
-            state: self.state,
-            model: self.model,
-            request: self.request,
-            waits: self.waits,
-            kept: self.kept,
-        }
-    }
-
-    /// Goes on from what was [noted](Self::note).
-    pub const fn restore(&mut self, note: VcpuNote) {
-        self.state = note.state;
-        self.model = note.model;
-        self.request = note.request;
-        self.waits = note.waits;
-        self.kept = note.kept;
-        // The VM's version may be another one.
-        self.sends = 0;
-    }
-}
-
-impl Kind {
-    /// The kind of a direct request by its identifier; `None` if it is none.
-    pub(crate) const fn of_request(fid: u32) -> Option<Self> {
-        use ffa_abi::fid::raw;
-        match fid {
-            raw::DIRECT_REQ_32 => Some(Self::Direct { wide: false }),
-            raw::DIRECT_REQ_64 => Some(Self::Direct { wide: true }),
-            raw::DIRECT_REQ2 => Some(Self::Direct2),
-            _ => None,
-        }
-    }
-
-    /// One bit for each.
-    const fn bit(self) -> u8 {
-        match self {
-            Self::Direct { wide: false } => 1 << 0,
-            Self::Direct { wide: true } => 1 << 1,
-            Self::Direct2 => 1 << 2,
-        }
-    }
-
-    /// Whether the call that carries it is a 64-bit one.
-    pub(crate) const fn is_wide(self) -> bool {
-        !matches!(self, Self::Direct { wide: false })
-    }
-
-    /// The identifier of the request.
-    pub(crate) const fn request_fid(self) -> u64 {
-        use ffa_abi::fid::raw;
-        (match self {
-            Self::Direct { wide: false } => raw::DIRECT_REQ_32,
-            Self::Direct { wide: true } => raw::DIRECT_REQ_64,
-            Self::Direct2 => raw::DIRECT_REQ2,
-        }) as u64
-    }
-
-    /// The identifier of the response.
-    pub(crate) const fn response_fid(self) -> u64 {
-        use ffa_abi::fid::raw;
-        (match self {
-            Self::Direct { wide: false } => raw::DIRECT_RESP_32,
-            Self::Direct { wide: true } => raw::DIRECT_RESP_64,
-            Self::Direct2 => raw::DIRECT_RESP2,
-        }) as u64
-    }
-
-    /// Whether `response` answers a request of this kind, in the responder's version.
-    pub(crate) fn is_answered_by(self, response: Self, version: ffa_abi::Version) -> bool {
-        match (self, response) {
-            (Self::Direct2, Self::Direct2) => true,
-            // A response of the other width is delivered in its own below 1.3.
-            (Self::Direct { wide: asked }, Self::Direct { wide }) => {
-                asked == wide || version < ffa_abi::Version::V1_3
-            }
-            _ => false,
-        }
-    }
-}
-
-/// The ids of a message in x1.
-pub(crate) const fn ids(x: &[u64; 31]) -> Endpoints {
-    Endpoints::from_register(x[1])
 }

@@ -113,7 +113,7 @@ pub(crate) struct Vm<'v, R> {
     pub parked: [Mutex<Option<&'v mut Vcpu<R>>>; MAX_VCPUS],
 }
 
-impl<R> Vm<'_, R> {
+impl<'v, R> Vm<'v, R> {
     pub fn new(info: VmInfo) -> Self {
         Self {
             info,
@@ -124,7 +124,15 @@ impl<R> Vm<'_, R> {
         }
     }
 
+    /// Where a vCPU is parked while no core has it.
+    #[inline(always)]
+    pub fn place(&self, vcpu: u8) -> &Mutex<Option<&'v mut Vcpu<R>>> {
+        const { assert!(MAX_VCPUS.is_power_of_two()) };
+        &self.parked[usize::from(vcpu) & (MAX_VCPUS - 1)]
+    }
+
     /// Whether it has ended.
+    #[inline(always)]
     pub fn is_dead(&self) -> bool {
         self.dead.load(Ordering::Acquire)
     }

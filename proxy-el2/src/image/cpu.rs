@@ -24,7 +24,7 @@ use platform::{
 };
 use proxy_el2::{
     proxy::Next,
-    vcpu::{Vcpu, VcpuId},
+    vcpu::{Vcpu, VcpuId, VmIndex},
 };
 
 /// The vCPU whose registers are in the machine.
@@ -46,8 +46,7 @@ pub struct Cpu {
     pub(super) shape: Shape,
     /// There are several VMs: what they have beside the EL1 registers is switched, or traps.
     pub(super) many: bool,
-    pub(super) live: Option<Live>,
-    /// Where the live vCPU is in memory: only ever compared.
+    /// Where the live vCPU is in memory, 0 for nobody: only ever compared.
     live_at: usize,
     /// What others may know of the live vCPU.
     side: &'static Side,
@@ -60,7 +59,10 @@ pub struct Cpu {
 }
 
 /// Of nobody.
-static NOBODYS: Side = Side::new();
+static NOBODYS: Side = Side::new(VcpuId {
+    vm: VmIndex(0),
+    vcpu: 0,
+});
 
 impl Cpu {
     /// Sets up the EL2 registers of this core that hold for all VMs, and its interrupts.
@@ -84,7 +86,6 @@ impl Cpu {
             features,
             shape: Shape::read(),
             many,
-            live: None,
             live_at: 0,
             side: &NOBODYS,
             listed: Listed::default(),
@@ -139,7 +140,7 @@ impl Cpu {
                 // Nothing of the VM can be trusted any more.
                 defmt::error!(
                     "VM {=u16}: SError, ESR {=u64:#x}: it ends",
-                    self.live.map_or(0, |live| live.vm.id),
+                    self.live().map_or(0, |live| live.vm.id),
                     read_sysreg!("esr_el2")
                 );
                 Some(core.abort(pe, self))
@@ -164,6 +165,15 @@ impl Cpu {
         }
     }
 
+    /// The vCPU whose registers are in the machine.
+    pub(super) fn live(&self) -> Option<Live> {
+        if self.live_at == 0 {
+            return None;
+        }
+        let id = self.side.id();
+        vms::of(id).map(|vm| Live { id, vm })
+    }
+
     /// Waits until an interrupt is pending.
     pub fn idle(&mut self) {
         cpu::wait();
@@ -172,10 +182,12 @@ impl Cpu {
     /// Makes the vCPU that runs live, with all interrupts that it has.
     #[inline(always)]
     fn switch(&mut self, pe: &mut PeState) {
-        if let Some(live) = self.live
-            && let Some(previous) = pe.get(live.id)
+        let live_at = self.live_at;
+        if live_at != 0
+            && let Some(previous) = pe.find(|vcpu| at(vcpu) == live_at)
         {
-            self.put_away(&mut previous.machine, live.id, true);
+            let id = previous.id();
+            self.put_away(&mut previous.machine, id, true);
         }
         if let Some(vcpu) = pe.running() {
             self.load(vcpu);
@@ -186,7 +198,7 @@ impl Cpu {
     #[cold]
     #[inline(never)]
     pub(super) fn refresh(&mut self) -> bool {
-        let Some(Live { id, vm }) = self.live else {
+        let Some(Live { id, vm }) = self.live() else {
             return false;
         };
         let threshold = Interface::live_threshold(self.shape);
@@ -202,7 +214,7 @@ impl Cpu {
         &mut self,
         f: impl FnOnce(&mut proxy_el2::vgic::VGic, u8) -> T,
     ) -> Option<T> {
-        let Live { id, vm } = self.live?;
+        let Live { id, vm } = self.live()?;
         let (result, listed) = lists::exchange(self.shape, vm, id.vcpu, |vgic| f(vgic, id.vcpu));
         self.listed = listed;
         Some(result)
@@ -216,14 +228,12 @@ impl Cpu {
         guest.el1.save();
         let timer = Timer::save();
         side.set_timer(timer);
-        if self.features.ras {
-            guest.vdisr = vm_state::deferred_error();
-        }
+        guest.vdisr = vm_state::deferred_error();
         if guest.uses_seldom {
             self.close_seldom(guest);
         }
-        guest.was_calm = self.listed.calm && !side.has_news() && !virt::is_handling();
-        if guest.was_calm {
+        if self.listed.calm && !side.has_news() && !virt::is_handling() {
+            guest.was_calm = true;
             side.set_settings(virt::settings());
         } else {
             self.depart(guest, id, stays);
@@ -232,16 +242,14 @@ impl Cpu {
         if stays && timer.deadline().is_some() {
             self.watch(guest, id);
         }
-        self.live = None;
-        self.live_at = 0;
-        self.side = &NOBODYS;
-        self.listed = Listed::default();
     }
 
     /// Takes the live vCPU's interrupts out of the machine.
     #[cold]
     #[inline(never)]
-    fn depart(&self, guest: &Guest, id: VcpuId, stays: bool) {
+    fn depart(&mut self, guest: &mut Guest, id: VcpuId, stays: bool) {
+        guest.was_calm = false;
+        self.listed = Listed::default();
         guest.side.set_interface(&Interface::save(self.shape));
         if lists::depart(self.shape, guest.vm, id.vcpu) && stays {
             vms::kick(self.index);
@@ -289,10 +297,6 @@ impl Cpu {
         let guest = &mut vcpu.machine;
         let side = guest.side;
         let news = side.arrives(self.index);
-        if !self.many && !guest.uses_seldom {
-            // There is nobody else.
-            guest.use_seldom();
-        }
         // SAFETY: The tables are this VM's, under a VMID of its own; nothing runs at EL1 now.
         unsafe {
             write_sysreg!("vttbr_el2", guest.vttbr);
@@ -308,21 +312,16 @@ impl Cpu {
             virt::set_settings(side.settings());
         }
         side.timer().load();
-        if self.features.ras {
-            vm_state::set_deferred_error(guest.vdisr);
-        }
+        vm_state::set_deferred_error(guest.vdisr);
         if guest.uses_seldom {
             self.open_seldom(guest);
         }
-        self.listed = if guest.was_calm && !news {
-            Listed {
-                used: 0,
-                calm: true,
-            }
+        if guest.was_calm && !news {
+            // So is what the last one left.
+            self.listed.calm = true;
         } else {
-            self.arrive(guest, id)
-        };
-        self.live = Some(Live { id, vm: guest.vm });
+            self.arrive(guest, id);
+        }
         self.live_at = live_at;
         self.side = side;
     }
@@ -330,11 +329,15 @@ impl Cpu {
     /// Puts the interrupts of a vCPU that is becoming live into the machine.
     #[cold]
     #[inline(never)]
-    fn arrive(&self, guest: &Guest, id: VcpuId) -> Listed {
+    fn arrive(&mut self, guest: &mut Guest, id: VcpuId) {
+        if !self.many && !guest.uses_seldom {
+            // There is nobody else whose they could be.
+            self.use_seldom(guest);
+        }
         // SAFETY: The earlier one's were saved.
         unsafe { guest.side.interface().load(self.shape) }
         isb();
-        lists::arrive(self.shape, guest.vm, id.vcpu)
+        self.listed = lists::arrive(self.shape, guest.vm, id.vcpu);
     }
 
     /// Opens the vector registers to a vCPU whose they are, and lets others trap.
@@ -365,16 +368,16 @@ impl Cpu {
 
     /// Whether the live vCPU has the vector registers.
     pub(super) fn has_vectors(&self) -> bool {
-        self.fp_owner.is_some() && self.fp_owner == self.live.map(|live| live.id)
+        self.fp_owner.is_some() && self.fp_owner == self.live().map(|live| live.id)
     }
 
     /// A vCPU leaves this core: everything of it that is in registers goes to memory.
+    #[inline(always)]
     pub(super) fn let_go(&mut self, vcpu: &mut Vcpu<Guest>) {
         let id = vcpu.id();
-        if let Some(live) = self.live
-            && live.id == id
-        {
+        if self.live_at == at(vcpu) {
             self.put_away(&mut vcpu.machine, id, false);
+            self.live_at = 0;
         } else {
             self.interrupts.forget(id);
         }

@@ -69,7 +69,7 @@ impl Machine<Guest> for Cpu {
 
     fn interrupts(&mut self, chain: &[VcpuId]) -> Turn {
         let any = self.take();
-        let live = self.live.map(|live| live.id);
+        let live = self.live().map(|live| live.id);
         let over = self.interrupts.expire(live);
         // Everybody is looked at: the live one's list registers are filled anew at that.
         let pending = chain.iter().map(|id| self.would_take(*id));
@@ -87,7 +87,7 @@ impl Machine<Guest> for Cpu {
     }
 
     fn has_interrupt(&mut self, vcpu: VcpuId) -> bool {
-        let due = match self.live {
+        let due = match self.live() {
             Some(Live { id, .. }) if id == vcpu => {
                 vm_state::live_deadline().is_some_and(|at| at <= timer::ticks())
             }
@@ -108,7 +108,7 @@ impl Machine<Guest> for Cpu {
     }
 
     fn timer_ns(&mut self, vcpu: VcpuId) -> Option<u64> {
-        let deadline = match self.live {
+        let deadline = match self.live() {
             Some(Live { id, .. }) if id == vcpu => vm_state::live_deadline(),
             _ => vms::of(vcpu)?.side(vcpu.vcpu).deadline(),
         };
@@ -201,7 +201,7 @@ impl Cpu {
     /// Makes an interrupt pending for a VM. `false` if it is none's.
     fn is_given(&mut self, intid: u32) -> bool {
         if intid == BOARD.virtual_timer {
-            let Some(Live { id, vm }) = self.live else {
+            let Some(Live { id, vm }) = self.live() else {
                 return false;
             };
             // The one that is live is looked at in any case.
@@ -218,7 +218,7 @@ impl Cpu {
 
     /// Whether a vCPU of this core's chain would take an interrupt now.
     fn would_take(&mut self, id: VcpuId) -> bool {
-        if self.live.is_some_and(|live| live.id == id) {
+        if self.live().is_some_and(|live| live.id == id) {
             return self.refresh();
         }
         vms::of(id).is_some_and(|vm| vm.deliverable(id.vcpu, self.shape))

@@ -3,16 +3,19 @@
 
 use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use platform::{gic::virt::Interface, vm_state::Timer};
+use proxy_el2::vcpu::VcpuId;
 
 /// No core, and no VM.
 pub const NOBODY: u8 = u8::MAX;
 
 /// One vCPU's.
+#[repr(C)]
 pub struct Side {
     /// Whether its interrupt controller has something new.
     attention: AtomicBool,
     /// The core that has it.
     core: AtomicU8,
+    id: VcpuId,
     /// The physical interrupt of its timer is held for it: it has it in hands, and it does not come again meanwhile.
     held: AtomicBool,
     /// ICH_VMCR_EL2, while it is not live.
@@ -25,15 +28,21 @@ pub struct Side {
 
 impl Side {
     /// Of one that no core has.
-    pub const fn new() -> Self {
+    pub const fn new(id: VcpuId) -> Self {
         Self {
             attention: AtomicBool::new(false),
             core: AtomicU8::new(NOBODY),
+            id,
             held: AtomicBool::new(false),
             settings: AtomicU64::new(0),
             active: [const { [const { AtomicU64::new(0) }; 4] }; 2],
             timer: [const { AtomicU64::new(0) }; 2],
         }
+    }
+
+    /// Whose it is.
+    pub const fn id(&self) -> VcpuId {
+        self.id
     }
 
     /// Its interrupt controller has something new.

@@ -109,7 +109,7 @@ impl Cpu {
     }
 
     fn send_sgi(&mut self, sgi1r: u64) {
-        let Some(Live { id, vm }) = self.live else {
+        let Some(Live { id, vm }) = self.live() else {
             return;
         };
         let kick = vm.gic.lock().sgi(id.vcpu, sgi1r);
@@ -118,7 +118,7 @@ impl Cpu {
 
     /// An access to the VM's interrupt controller, at the addresses of the machine's. `false` if it is none.
     fn gic_access(&mut self, regs: &mut GuestRegs, fault: &Fault) -> bool {
-        let Some(Live { vm, .. }) = self.live else {
+        let Some(Live { vm, .. }) = self.live() else {
             return false;
         };
         let ipa = fault.ipa();
@@ -140,7 +140,7 @@ impl Cpu {
             vgic.access(vcpu, frame, offset, access.size, write)
         });
         let Some(done) = done else { return false };
-        let own = self.live.map(|live| live.id.vcpu);
+        let own = self.live().map(|live| live.id.vcpu);
         vm.kick(done.kick, own);
         if !access.write {
             access.complete(&mut regs.x, done.value);

@@ -51,7 +51,7 @@ pub struct Vm {
 }
 
 impl Vm {
-    fn new(manifest: &VmManifest, stage2: Stage2<'static>) -> Self {
+    fn new(index: VmIndex, manifest: &VmManifest, stage2: Stage2<'static>) -> Self {
         let vcpus = manifest.vcpus;
         let mut vgic = VGic::new(vcpus);
         for vcpu in 0..vcpus {
@@ -66,7 +66,12 @@ impl Vm {
             entry: manifest.entrypoint,
             gic: SpinMutex::new(vgic),
             vcpus,
-            sides: [const { Side::new() }; MAX_VCPUS],
+            sides: core::array::from_fn(|vcpu| {
+                Side::new(VcpuId {
+                    vm: index,
+                    vcpu: vcpu as u8,
+                })
+            }),
             lines: AtomicU32::new(0),
             _stage2: SpinMutex::new(stage2),
         }
@@ -165,7 +170,7 @@ static OWNERS: [AtomicU8; SPIS] = [const { AtomicU8::new(NOBODY) }; SPIS];
 /// Adds a VM, before any runs. `None` if it can't be.
 pub fn add(index: VmIndex, manifest: &VmManifest, stage2: Stage2<'static>) -> Option<&'static Vm> {
     let place = VMS.get(usize::from(index.0))?;
-    let vm: &'static Vm = ARENA.add(Vm::new(manifest, stage2))?;
+    let vm: &'static Vm = ARENA.add(Vm::new(index, manifest, stage2))?;
     place.set(vm);
     Some(vm)
 }
