@@ -45,16 +45,9 @@ impl<'v, R: Registers> Proxy<'v, R> {
             }
             turn = self.tell(VmEvent::Destroyed, index, pe, machine);
         }
-        let next = match self.lowest_dead(pe) {
-            Some(level) => self.reap(pe, level, machine),
-            None => Next::Vcpu,
-        };
-        match (next, turn) {
-            (Next::Vcpu, Some(level)) if level.saturating_add(1) < pe.chain.len() => {
-                self.unwind(pe, level, machine);
-                Next::Vcpu
-            }
-            _ => next,
+        match self.lowest_dead(pe) {
+            Some(level) => self.reap(pe, level, turn, machine),
+            None => self.take_turn(pe, turn, machine),
         }
     }
 
@@ -70,13 +63,14 @@ impl<'v, R: Registers> Proxy<'v, R> {
     }
 
     /// Takes a vCPU whose VM has ended off the chain, and whom it had called; its caller gets
-    /// ABORTED.
+    /// ABORTED. Then it is the turn of the member of the chain whose it was.
     #[cold]
     #[inline(never)]
     pub(crate) fn reap(
         &self,
         pe: &mut Pe<'v, R>,
         level: usize,
+        turn: Option<usize>,
         machine: &mut impl Machine<R>,
     ) -> Next {
         if level == 0 {
@@ -86,7 +80,10 @@ impl<'v, R: Registers> Proxy<'v, R> {
         if let Some(vcpu) = pe.running() {
             self.bury(vcpu);
         }
-        self.give_back(pe, Reply::error(FfaError::Aborted), machine)
+        match self.give_back(pe, Reply::error(FfaError::Aborted), machine) {
+            Next::Vcpu => self.take_turn(pe, turn, machine),
+            next => next,
+        }
     }
 
     /// A vCPU dies with its VM. A partition that works for it is run to its end by who needs it next.

@@ -36,6 +36,16 @@ pub enum Turn {
     None,
 }
 
+impl Turn {
+    /// The member of the chain, if it is one's.
+    pub(crate) const fn level(self) -> Option<usize> {
+        match self {
+            Self::Level(level) => Some(level),
+            Self::Nobody | Self::None => None,
+        }
+    }
+}
+
 /// What the core asks of the machine.
 pub trait Machine<R>: Memory + El3 {
     /// A character that a VM wrote with `FFA_CONSOLE_LOG`.

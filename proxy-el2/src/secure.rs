@@ -265,7 +265,7 @@ impl<'v, R: Registers> Proxy<'v, R> {
             && let Some(level) = self.lowest_dead(pe)
         {
             self.leave_partition(pe, call, preempted, id.vm);
-            return self.reap(pe, level, machine);
+            return self.reap(pe, level, turn.level(), machine);
         }
         match (turn, pe.pending) {
             (Turn::Nobody, Some(Secure::Request { fid, .. } | Secure::Resumed { fid, .. })) => {
