@@ -425,6 +425,16 @@ impl<'v, R: Registers> Proxy<'v, R> {
         target: TargetInfo,
         regs: &Regs,
     ) -> Next {
+        let receiver = answered(regs).and_then(|to| self.find(to));
+        if let Some(to) = receiver.filter(|to| *to != vm && !self.is_dead(*to)) {
+            // Between a look at what is owed and the run it has answered this VM, and found other work.
+            let mut owed = self.owed.lock();
+            owed.keep(target, to, *regs);
+            if let Some(answer) = owed.take(target, vm) {
+                drop(owed);
+                return self.complete_request(pe, vm, fid, target.endpoint, &answer);
+            }
+        }
         if !goes_on_owing(regs) {
             if !matches!(regs.w::<0>(), raw::INTERRUPT | raw::YIELD) {
                 self.owed.lock().done(target);

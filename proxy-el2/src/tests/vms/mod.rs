@@ -1,5 +1,6 @@
 //! Several VMs: who has which core, messages between them, interrupts, power, death.
 
+mod answers;
 mod cycles;
 mod death;
 mod debts;
