@@ -258,10 +258,16 @@ impl Cpu {
         }
         guest.state.load(&self.features);
         isb();
-        self.used = lists::arrive(self.shape, vm, id.vcpu);
+        let (used, other) = lists::arrive(self.shape, vm, id.vcpu);
+        self.used = used;
         self.live = Some(Live { id, vm });
         self.live_at = at(vcpu);
         self.attention = vm.attention(id.vcpu);
+        if let Some(other) = other {
+            self.take_one(other);
+            // Whose turn it is now is looked at as soon as the vCPU is entered.
+            vms::kick(self.index);
+        }
     }
 
     /// Gives the vector registers to the vCPU that is live, whose instruction is then executed again.

@@ -90,8 +90,10 @@ fn fill(vgic: &mut VGic, vcpu: u8, lists: &mut Lists, shape: Shape) -> proxy_el2
 }
 
 /// Puts the interrupts of a vCPU that comes to this core into the list registers. Its interface and its timers are
-/// loaded. Gives how many list registers are in use.
-pub fn arrive(shape: Shape, vm: &'static Vm, vcpu: u8) -> usize {
+/// loaded. Gives how many list registers are in use, and an interrupt that was acknowledged on the way and is still to
+/// be dealt with.
+pub fn arrive(shape: Shape, vm: &'static Vm, vcpu: u8) -> (usize, Option<u32>) {
+    let mut other = None;
     vm.attention(vcpu).store(false, Ordering::SeqCst);
     let timer = BOARD.virtual_timer;
     let mut gic = vm.gic.lock();
@@ -104,11 +106,14 @@ pub fn arrive(shape: Shape, vm: &'static Vm, vcpu: u8) -> usize {
         let _ = unsafe { gic::hold_private(&BOARD.gic, timer) };
     } else if vm_state::live_deadline().is_some_and(|at| at <= platform::timer::ticks())
         && gic::pending() == Some(timer)
-        && gic::acknowledge() == Some(timer)
     {
-        // It would make the vCPU leave as soon as it is entered.
-        gic::end(timer);
-        kick |= vgic.pend_hw(vcpu, timer, timer);
+        // It would make the vCPU leave as soon as it is entered. Another may have come before it meanwhile.
+        other = gic::acknowledge();
+        if other == Some(timer) {
+            other = None;
+            gic::end(timer);
+            kick |= vgic.pend_hw(vcpu, timer, timer);
+        }
     }
     let mut lists = [0; MAX_LIST_REGISTERS];
     let filled = fill(vgic, vcpu, &mut lists, shape);
@@ -118,7 +123,7 @@ pub fn arrive(shape: Shape, vm: &'static Vm, vcpu: u8) -> usize {
     }
     drop(gic);
     vm.kick(kick, Some(vcpu));
-    filled.used
+    (filled.used, other)
 }
 
 /// Takes the interrupts of a vCPU out of the list registers that is not live any more. Its interface was saved as
