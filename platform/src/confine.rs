@@ -32,8 +32,11 @@ const ICC_TRAPS: u64 = 1 << 10 | 1 << 11 | 1 << 12 | 1 << 14;
 
 /// HCR_EL2.TWI: WFI traps.
 const TWI: u64 = 1 << 13;
-/// HCR_EL2.APK: the registers of pointer authentication keys do not trap.
-const APK: u64 = 1 << 40;
+/// HCR_EL2.APK and API: the registers of pointer authentication keys do not trap, and nor do the instructions that
+/// use them. One without the other would let a guest sign with another one's keys.
+const KEYS: u64 = 1 << 40 | 1 << 41;
+/// MPAM2_EL2: TRAPMPAM1EL1 and TRAPMPAM0EL1.
+const MPAM_TRAPS: u64 = 1 << 48 | 1 << 49;
 /// HCRX_EL2.MSCEn: the memory copy instructions are there (FEAT_MOPS).
 const HCRX_MSCEN: u64 = 1 << 11;
 
@@ -128,9 +131,19 @@ pub unsafe fn confine(features: &Features, guests: Guests) {
         write_sysreg!("cnthctl_el2", cnthctl);
         write_sysreg!("cntvoff_el2", 0);
         write_sysreg!("hstr_el2", 0);
+        if guests != Guests::Partitions {
+            // The EL1 timers, by their _EL02 names: what they are after a reset nobody says, and their line stays high
+            // until somebody switches them off.
+            write_sysreg!("S3_5_C14_C3_1", 0);
+            write_sysreg!("S3_5_C14_C2_1", 0);
+        }
         if guests == Guests::ManyVms {
             // Its accesses trap: no breakpoint, no single step, for nobody.
             write_sysreg!("mdscr_el1", 0);
+            if features.mpam {
+                // MPAM2_EL2. All VMs are in partition 0 of the caches.
+                write_sysreg!("S3_4_C10_C5_0", MPAM_TRAPS);
+            }
         }
         if features.hcx {
             // TCR2_EL1, SCTLR2_EL1 and the like trap.
@@ -151,7 +164,7 @@ pub unsafe fn confine(features: &Features, guests: Guests) {
 /// What HCR_EL2 is for all VMs of this core, after [`confine`]: without what [`trap_wait`] and [`open_keys`] are.
 #[must_use]
 pub fn common_hcr() -> u64 {
-    read_sysreg!("hcr_el2") & !(TWI | APK)
+    read_sysreg!("hcr_el2") & !(TWI | KEYS)
 }
 
 /// The bit of HCR_EL2 with which WFI traps.
@@ -160,10 +173,10 @@ pub const fn trap_wait() -> u64 {
     TWI
 }
 
-/// The bit of HCR_EL2 without which the registers of keys trap.
+/// The bits of HCR_EL2 without which the registers of keys trap, and what signs and authenticates with them.
 #[must_use]
 pub const fn open_keys() -> u64 {
-    APK
+    KEYS
 }
 
 /// Sets HCR_EL2 for the guest that runs next.

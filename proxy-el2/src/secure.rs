@@ -127,12 +127,9 @@ impl<'v, R: Registers> Proxy<'v, R> {
         if fetch_kept(vcpu, target.endpoint, wide)? {
             return Ok(Next::Vcpu);
         }
-        match self.may_run(target, id.vm)? {
-            Some(answer) => {
-                self.deliver(pe, &answer, wide);
-                return Ok(Next::Vcpu);
-            }
-            None => {}
+        if let Some(answer) = self.may_run(target, id.vm)? {
+            self.deliver(pe, &answer, wide);
+            return Ok(Next::Vcpu);
         }
         pe.el3 = run(target);
         pe.pending = Some(Secure::Run { wide, target });

@@ -80,6 +80,31 @@ registers! {
     "pmccntr_el0" 0xffff_ffff,
     "pmccfiltr_el0" 0x8000_0000,
     "pmevcntr0_el0" 0xffff_ffff,
+    // AFSR0, AFSR1, AMAIR.
+    "afsr0_el1" 0xffff_ffff,
+    "afsr1_el1" 0xffff_ffff,
+    "amair_el1" 0x0f0f_0f0f_0f0f_0f0f,
+    // SCXTNUM_EL0, SCXTNUM_EL1, TPIDR2_EL0, SMPRI_EL1, ACCDATA_EL1.
+    "S3_3_C13_C0_7" 0xffff_ffff_ffff_ffff,
+    "S3_0_C13_C0_7" 0xffff_ffff_ffff_ffff,
+    "S3_3_C13_C0_5" 0xffff_ffff_ffff_ffff,
+    "S3_0_C1_C2_4" 0xf,
+    "S3_0_C13_C0_5" 0xffff_ffff,
+    // RGSR, GCR, TFSRE0.
+    "S3_0_C1_C0_5" 0xff_ff0f,
+    "S3_0_C1_C0_6" 0x1_ffff,
+    "S3_0_C5_C6_1" 0x3,
+    // PIRE0, PIR, POR_EL1, POR_EL0.
+    "S3_0_C10_C2_2" 0x7777_7777_7777_7777,
+    "S3_0_C10_C2_3" 0x7777_7777_7777_7777,
+    "S3_0_C10_C2_4" 0x7777_7777_7777_7777,
+    "S3_3_C10_C2_4" 0x7777_7777_7777_7777,
+    // MPAM1, MPAM0, AMUSERENR, LORN, ERRSELR.
+    "S3_0_C10_C5_0" 0xff_00ff_00ff,
+    "S3_0_C10_C5_1" 0xff_00ff_00ff,
+    "S3_3_C13_C2_3" 0x1,
+    "S3_0_C10_C4_2" 0x1,
+    "S3_0_C5_C3_1" 0xff,
 }
 
 /// What was left in them.
