@@ -20,6 +20,9 @@ pub struct Timer {
 }
 
 impl Timer {
+    /// It is off.
+    pub const RESET: Self = Self { ctl: 0, cval: 0 };
+
     /// Reads the live registers.
     #[inline(always)]
     #[must_use]

@@ -93,12 +93,10 @@ impl<'v, R: Registers> Proxy<'v, R> {
             return None;
         }
         let vm = self.vm(route.to.vm)?;
-        if vm.is_dead() {
-            return None;
-        }
         let receiver = {
             let mut place = vm.place(route.to.vcpu).lock();
             let receiver = place.take()?;
+            // One of a VM that has ended is dead, or about to be found so.
             if receiver.state() != State::Waiting {
                 *place = Some(receiver);
                 return None;

@@ -122,7 +122,9 @@ pub enum Model {
 }
 
 /// A request that a vCPU serves.
+// One word, so that it is copied as one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(align(8))]
 pub struct Request {
     /// Who sent it, to whom the answer must be addressed.
     pub sender: EndpointId,

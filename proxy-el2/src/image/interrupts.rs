@@ -135,6 +135,12 @@ impl Interrupts {
         self.need(deadline);
     }
 
+    /// When the timer of a vCPU fires that this core watches.
+    pub fn watched(&self, id: VcpuId) -> Option<u64> {
+        let deadline = self.deadlines[id.vm.index()];
+        (deadline != NEVER).then_some(deadline)
+    }
+
     /// Whether there is a vCPU whose timer is this core's business.
     pub fn watches(&self) -> bool {
         self.deadlines.iter().any(|at| *at != NEVER)

@@ -20,26 +20,32 @@ impl Cpu {
     /// Makes a vCPU live, with all interrupts that it has, instead of whoever is: one of the chain below.
     #[inline(always)]
     pub(super) fn switch(&mut self, vcpu: &mut Vcpu<Guest>, below: &mut [&mut Vcpu<Guest>]) {
-        let live_at = self.live_at;
-        if live_at != 0 {
-            // Mostly it is the next one.
-            let previous = below.iter_mut().rev().find(|vcpu| at(vcpu) == live_at);
-            if let Some(previous) = previous {
-                let id = previous.id();
-                self.put_away(&mut previous.machine, id, true);
-            }
+        match below.last_mut() {
+            Some(previous) if at(previous) == self.live_at => self.put_away(previous, true),
+            _ => self.put_away_other(below),
         }
         self.load(vcpu);
+    }
+
+    /// Puts away whoever is live, if anybody is.
+    #[cold]
+    #[inline(never)]
+    fn put_away_other(&mut self, below: &mut [&mut Vcpu<Guest>]) {
+        let live_at = self.live_at;
+        if let Some(previous) = below.iter_mut().find(|vcpu| at(vcpu) == live_at) {
+            self.put_away(previous, true);
+        }
     }
 
     /// Saves the live vCPU's registers. If it stays in this core's chain its timer is this core's business, and what
     /// it would take now takes the core from whoever runs next.
     #[inline(always)]
-    fn put_away(&mut self, guest: &mut Guest, id: VcpuId, stays: bool) {
+    fn put_away(&mut self, vcpu: &mut Vcpu<Guest>, stays: bool) {
+        let guest = &mut vcpu.machine;
         let side = guest.side;
         guest.el1.save();
         let timer = Timer::save();
-        side.set_timer(timer);
+        guest.timer = timer;
         guest.vdisr = vm_state::deferred_error();
         if guest.uses_seldom {
             self.close_seldom(guest);
@@ -48,21 +54,21 @@ impl Cpu {
             guest.was_calm = true;
             side.set_settings(virt::settings());
         } else {
-            self.depart(guest, id, stays);
+            self.depart(guest, stays);
         }
         if stays && (timer.is_on() || self.minds) {
-            self.watch(guest, id);
+            self.watch(vcpu);
         }
     }
 
     /// Takes the live vCPU's interrupts out of the machine.
     #[cold]
     #[inline(never)]
-    fn depart(&mut self, guest: &mut Guest, id: VcpuId, stays: bool) {
+    fn depart(&mut self, guest: &mut Guest, stays: bool) {
         guest.was_calm = false;
         self.listed = Listed::default();
         guest.side.set_interface(&Interface::save(self.shape));
-        if lists::depart(self.shape, guest.vm, id.vcpu) && stays {
+        if lists::depart(self.shape, guest.vm, guest.index) && stays {
             vms::kick(self.index);
         }
     }
@@ -70,8 +76,12 @@ impl Cpu {
     /// The timer of one that stays is this core's business.
     #[cold]
     #[inline(never)]
-    fn watch(&mut self, guest: &Guest, id: VcpuId) {
-        match guest.side.deadline() {
+    fn watch(&mut self, vcpu: &Vcpu<Guest>) {
+        let id = vcpu.id();
+        let guest = &vcpu.machine;
+        // It does not come while it is held.
+        let deadline = guest.timer.deadline();
+        match deadline.filter(|_| !guest.side.is_timer_held()) {
             Some(deadline) => self.interrupts.watch(id, deadline),
             None => self.interrupts.forget(id),
         }
@@ -111,25 +121,26 @@ impl Cpu {
     /// Makes a vCPU live. Nobody is.
     #[inline(always)]
     fn load(&mut self, vcpu: &mut Vcpu<Guest>) {
-        let id = vcpu.id();
+        if self.minds {
+            self.show_vectors(vcpu.id());
+        }
         let live_at = at(vcpu);
         let guest = &mut vcpu.machine;
         let side = guest.side;
         let news = side.arrives(self.index);
+        // All that goes by pairs is read first.
+        let (vttbr, vmpidr) = (guest.vttbr, guest.vmpidr);
         // SAFETY: The tables are this VM's, under a VMID of its own; nothing runs at EL1 now.
         unsafe {
-            write_sysreg!("vttbr_el2", guest.vttbr);
-            write_sysreg!("vmpidr_el2", guest.vmpidr);
-        }
-        if self.minds {
-            self.show_vectors(id);
+            write_sysreg!("vttbr_el2", vttbr);
+            write_sysreg!("vmpidr_el2", vmpidr);
         }
         // SAFETY: The earlier one's were saved.
         unsafe {
             guest.el1.load();
             virt::set_settings(side.settings());
         }
-        side.timer().load();
+        guest.timer.load();
         vm_state::set_deferred_error(guest.vdisr);
         if guest.uses_seldom {
             self.open_seldom(guest);
@@ -139,7 +150,7 @@ impl Cpu {
             // So is what the last one left.
             self.listed.calm = true;
         } else {
-            self.arrive(guest, id);
+            self.arrive(guest);
         }
         self.live_at = live_at;
         self.side = side;
@@ -148,7 +159,7 @@ impl Cpu {
     /// Puts the interrupts of a vCPU that is becoming live into the machine, and what else is to be done the first time.
     #[cold]
     #[inline(never)]
-    fn arrive(&mut self, guest: &mut Guest, id: VcpuId) {
+    fn arrive(&mut self, guest: &mut Guest) {
         // Where nobody else is, nothing is switched; and what does not trap can't be found out.
         let finds_out = self.many && self.features.fgt;
         if !finds_out && !guest.uses_seldom {
@@ -159,7 +170,7 @@ impl Cpu {
         // SAFETY: The earlier one's were saved.
         unsafe { guest.side.interface().load(self.shape) }
         isb();
-        self.listed = lists::arrive(self.shape, guest.vm, id.vcpu);
+        self.listed = lists::arrive(self.shape, guest.vm, guest.index);
     }
 
     /// Opens the vector registers to a vCPU whose they are, and lets others trap.
@@ -199,8 +210,7 @@ impl Cpu {
     #[inline(always)]
     pub(super) fn let_go(&mut self, vcpu: &mut Vcpu<Guest>) {
         if self.live_at == at(vcpu) {
-            let id = vcpu.id();
-            self.put_away(&mut vcpu.machine, id, false);
+            self.put_away(vcpu, false);
             self.live_at = 0;
         }
         if self.minds {

@@ -1,7 +1,13 @@
 //! The machine's part of a vCPU: everything of it that is in registers.
 
 use super::{side::Side, vms::Vm};
-use platform::{confine, el1::VmEl1, fp::VmVectors, guest::GuestRegs, vm_state::Seldom};
+use platform::{
+    confine,
+    el1::VmEl1,
+    fp::VmVectors,
+    guest::GuestRegs,
+    vm_state::{Seldom, Timer},
+};
 use proxy_el2::vcpu::Registers;
 
 /// Registers of one vCPU. The general registers come first, within reach of the instructions that move two at a
@@ -20,7 +26,9 @@ pub struct Guest {
     pub hcr: u64,
     /// VDISR_EL2.
     pub vdisr: u64,
-    /// What of it others may know; timer and virtual CPU interface are there.
+    /// The virtual timer.
+    pub timer: Timer,
+    /// What of it others may know; the virtual CPU interface is there.
     pub side: &'static Side,
     /// It has used what traps at the first access.
     pub uses_seldom: bool,
@@ -49,6 +57,7 @@ impl Guest {
             vmpidr: 1 << 31 | u64::from(index),
             hcr: 0,
             vdisr: 0,
+            timer: Timer::RESET,
             side: vm.side(index),
             uses_seldom: false,
             was_calm: false,
@@ -88,6 +97,7 @@ impl Registers for Guest {
         self.regs.x[0] = context;
         self.el1 = VmEl1::START;
         self.vdisr = 0;
+        self.timer = Timer::RESET;
         self.uses_seldom = false;
         self.was_calm = false;
         self.seldom = Seldom::RESET;
