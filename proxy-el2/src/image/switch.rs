@@ -22,12 +22,13 @@ impl Cpu {
     pub(super) fn switch(&mut self, vcpu: &mut Vcpu<Guest>, below: &mut [&mut Vcpu<Guest>]) {
         match below.last_mut() {
             Some(previous) if at(previous) == self.live_at => self.put_away(previous, true),
-            _ => self.put_away_other(below),
+            _ if self.live_at != 0 => self.put_away_other(below),
+            _ => {}
         }
         self.load(vcpu);
     }
 
-    /// Puts away whoever is live, if anybody is.
+    /// Puts away whoever is live.
     #[cold]
     #[inline(never)]
     fn put_away_other(&mut self, below: &mut [&mut Vcpu<Guest>]) {
