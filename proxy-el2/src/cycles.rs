@@ -6,6 +6,7 @@ use crate::{
     proxy::{Machine, Next, Pe, Proxy, Turn},
     secure::fetch_kept,
     vcpu::{Event, Model, Registers, Request, State, Vcpu, VcpuId, Waits},
+    vm::VmInfo,
 };
 use ffa_abi::{FfaError, Reply, TargetInfo};
 use heapless::Vec;
@@ -57,7 +58,7 @@ impl<'v, R: Registers> Proxy<'v, R> {
         let look = self.parked_note(id).ok_or(FfaError::Busy)?;
         let orphan = self.is_orphan(look.request);
         let run = self.how_to_run(runner, look, orphan)?;
-        let claimed = self.claim_chain(id, &look)?;
+        let claimed = self.claim_chain(id, &look, pe.index)?;
 
         // Commit.
         let mut first = true;
@@ -163,8 +164,14 @@ impl<'v, R: Registers> Proxy<'v, R> {
         }
     }
 
-    /// Takes a parked vCPU, and those that it waits for, to this core: all of them, or none.
-    fn claim_chain(&self, first: VcpuId, look: &Look) -> Result<Claimed<'v, R>, FfaError> {
+    /// Takes a parked vCPU, and those that it waits for, to this core: all of them, or none. One that
+    /// is pinned elsewhere keeps all of them away.
+    fn claim_chain(
+        &self,
+        first: VcpuId,
+        look: &Look,
+        core: u16,
+    ) -> Result<Claimed<'v, R>, FfaError> {
         let mut claimed: Claimed<'v, R> = Vec::new();
         let mut wanted = Some(first);
         while let Some(id) = wanted.take() {
@@ -191,6 +198,11 @@ impl<'v, R: Registers> Proxy<'v, R> {
                 && !self.is_dead(callee.vm)
             {
                 wanted = Some(callee);
+            }
+            let may_run = |info: &VmInfo| info.may_run(id.vcpu, core);
+            if !self.info(id.vm).is_some_and(may_run) {
+                self.park(vcpu);
+                break;
             }
             if let Err(vcpu) = claimed.push(vcpu) {
                 self.park(vcpu);
@@ -296,16 +308,25 @@ impl<'v, R: Registers> Proxy<'v, R> {
             };
         }
         if let Some(level) = self.lowest_dead(pe) {
-            return self.reap(pe, level, machine);
+            return self.reap(pe, level, turn.level(), machine);
         }
         if pe.chain.is_empty() {
             return self.begin(pe);
         }
-        match turn {
-            Turn::Level(level) if level.saturating_add(1) < pe.chain.len() => {
-                self.unwind(pe, level, machine);
-            }
-            Turn::Level(_) | Turn::Nobody | Turn::None => {}
+        self.take_turn(pe, turn.level(), machine)
+    }
+
+    /// It is the turn of this member of the chain: if others are above it, they are taken off.
+    pub(crate) fn take_turn(
+        &self,
+        pe: &mut Pe<'v, R>,
+        turn: Option<usize>,
+        machine: &mut impl Machine<R>,
+    ) -> Next {
+        if let Some(level) = turn
+            && level.saturating_add(1) < pe.chain.len()
+        {
+            self.unwind(pe, level, machine);
         }
         Next::Vcpu
     }

@@ -2,8 +2,9 @@
 //! ABORTED, its buffers are closed, what it had asked of partitions is answered into the void.
 
 use crate::{
+    owed::Progress,
     proxy::{Machine, Next, Pe, Proxy},
-    vcpu::{Registers, VmIndex, Waits},
+    vcpu::{Registers, Vcpu, VmIndex, Waits},
 };
 use ffa_abi::{FfaError, Reply, availability::VmEvent};
 
@@ -34,25 +35,19 @@ impl<'v, R: Registers> Proxy<'v, R> {
             // What is parked dies here; what another core has dies there, as soon as it looks.
             for place in &vm.parked {
                 if let Some(vcpu) = &mut *place.lock() {
-                    vcpu.die();
+                    self.bury(vcpu);
                 }
             }
+            self.owed.lock().forget_answers(index);
             vm.close_buffers(machine);
             for core in self.cores().filter(|core| *core != pe.index) {
                 machine.kick(core);
             }
             turn = self.tell(VmEvent::Destroyed, index, pe, machine);
         }
-        let next = match self.lowest_dead(pe) {
-            Some(level) => self.reap(pe, level, machine),
-            None => Next::Vcpu,
-        };
-        match (next, turn) {
-            (Next::Vcpu, Some(level)) if level.saturating_add(1) < pe.chain.len() => {
-                self.unwind(pe, level, machine);
-                Next::Vcpu
-            }
-            _ => next,
+        match self.lowest_dead(pe) {
+            Some(level) => self.reap(pe, level, turn, machine),
+            None => self.take_turn(pe, turn, machine),
         }
     }
 
@@ -68,13 +63,14 @@ impl<'v, R: Registers> Proxy<'v, R> {
     }
 
     /// Takes a vCPU whose VM has ended off the chain, and whom it had called; its caller gets
-    /// ABORTED.
+    /// ABORTED. Then it is the turn of the member of the chain whose it was.
     #[cold]
     #[inline(never)]
     pub(crate) fn reap(
         &self,
         pe: &mut Pe<'v, R>,
         level: usize,
+        turn: Option<usize>,
         machine: &mut impl Machine<R>,
     ) -> Next {
         if level == 0 {
@@ -82,13 +78,20 @@ impl<'v, R: Registers> Proxy<'v, R> {
         }
         self.take_off(pe, level.saturating_add(1), machine);
         if let Some(vcpu) = pe.running() {
-            // A partition that works for it is run to its end by who needs it next.
-            if let Waits::Partition { preempted, .. } = vcpu.waits {
-                let vm = vcpu.id().vm;
-                self.owed.lock().note(preempted, vm);
-            }
-            vcpu.die();
+            self.bury(vcpu);
         }
-        self.give_back(pe, Reply::error(FfaError::Aborted), machine)
+        match self.give_back(pe, Reply::error(FfaError::Aborted), machine) {
+            Next::Vcpu => self.take_turn(pe, turn, machine),
+            next => next,
+        }
+    }
+
+    /// A vCPU dies with its VM. A partition that works for it is run to its end by who needs it next.
+    pub(crate) fn bury(&self, vcpu: &mut Vcpu<R>) {
+        if let Waits::Partition { preempted, .. } = vcpu.waits {
+            let vm = vcpu.id().vm;
+            self.owed.lock().note(preempted, vm, Progress::Told);
+        }
+        vcpu.die();
     }
 }

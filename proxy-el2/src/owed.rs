@@ -11,29 +11,53 @@ use heapless::Vec;
 /// The most requests that are owed an answer: the contexts of all partitions.
 pub(crate) const MAX_OWED: usize = 128;
 
+/// How far a request has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// The VM was told that its partition was interrupted, or yielded: it runs it again.
+    Told,
+    /// The VM was told nothing: the proxy runs the partition again, and nobody else does.
+    InFlight,
+    /// The same of a partition that the VM merely runs: no answer is owed.
+    Lent,
+    /// The answer, if somebody else got it: between the end of a partition's run and its being
+    /// noted here another core may run it.
+    Answered(Regs),
+}
+
 /// One request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Entry {
     target: TargetInfo,
     to: VmIndex,
-    /// The answer, if somebody else got it: between the end of a partition's run and its being
-    /// noted here another core may run it.
-    answer: Option<Regs>,
+    progress: Progress,
 }
 
-/// All of them.
+impl Entry {
+    const fn is_answered(&self) -> bool {
+        matches!(self.progress, Progress::Answered(_))
+    }
+}
+
+/// All of them: for each context the one it works on, and answers that wait for their VMs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Owed(Vec<Entry, MAX_OWED>);
 
-/// What there is to know before a partition is run.
+/// What a VM has to know before it runs a partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Debt {
-    /// It owes nothing.
+    /// It owes nothing that matters.
     None,
-    /// It owes an answer to this VM.
-    To(VmIndex),
+    /// It owes this VM an answer.
+    Own,
+    /// The same, and the proxy is at it.
+    InFlight,
     /// Its answer to this VM is here.
-    Answered(VmIndex),
+    Answered,
+    /// It owes an answer to another VM.
+    Other(VmIndex),
+    /// It is merely run, by this VM, and the proxy is at it.
+    Lent(VmIndex),
 }
 
 impl Owed {
@@ -41,56 +65,111 @@ impl Owed {
         Self(Vec::new())
     }
 
-    fn find(&mut self, target: TargetInfo) -> Option<&mut Entry> {
-        self.0.iter_mut().find(|entry| entry.target == target)
-    }
-
     /// The partition's context was taken off the core, or yielded, before it answered this VM.
-    pub fn note(&mut self, target: TargetInfo, to: VmIndex) {
-        match self.find(target) {
+    pub fn note(&mut self, target: TargetInfo, to: VmIndex, progress: Progress) {
+        let own = |entry: &&mut Entry| entry.target == target && entry.to == to;
+        match self.0.iter_mut().find(own) {
             // Its answer was faster.
-            Some(entry) if entry.to == to => {}
-            Some(entry) => {
-                entry.to = to;
-                entry.answer = None;
-            }
+            Some(entry) if entry.is_answered() => {}
+            Some(entry) => entry.progress = progress,
             None => {
-                // One for each context of each partition: there is room.
-                let noted = self.0.push(Entry {
-                    target,
-                    to,
-                    answer: None,
-                });
-                debug_assert!(noted.is_ok());
+                self.done(target);
+                self.add(target, to, progress);
             }
         }
     }
 
-    /// What this context owes.
-    pub fn debt(&self, target: TargetInfo) -> Debt {
-        match self.0.iter().find(|entry| entry.target == target) {
+    fn add(&mut self, target: TargetInfo, to: VmIndex, progress: Progress) {
+        // One for each context of each partition: there is room.
+        let noted = self.0.push(Entry {
+            target,
+            to,
+            progress,
+        });
+        debug_assert!(noted.is_ok());
+    }
+
+    /// What this context owes, as `asker` has to know it.
+    pub fn debt(&self, target: TargetInfo, asker: VmIndex) -> Debt {
+        let mut entries = self.0.iter().filter(|entry| entry.target == target);
+        if entries
+            .clone()
+            .any(|entry| entry.to == asker && entry.is_answered())
+        {
+            return Debt::Answered;
+        }
+        if let Some(entry) = entries
+            .clone()
+            .find(|entry| entry.progress == Progress::Lent)
+        {
+            return Debt::Lent(entry.to);
+        }
+        match entries.find(|entry| !entry.is_answered()) {
             None => Debt::None,
-            Some(entry) if entry.answer.is_some() => Debt::Answered(entry.to),
-            Some(entry) => Debt::To(entry.to),
+            Some(entry) if entry.to != asker => Debt::Other(entry.to),
+            Some(entry) if entry.progress == Progress::InFlight => Debt::InFlight,
+            Some(_) => Debt::Own,
         }
     }
 
-    /// It owes nothing any more; gives an answer that was kept.
-    pub fn settle(&mut self, target: TargetInfo) -> Option<Regs> {
-        let place = self.0.iter().position(|entry| entry.target == target)?;
-        self.0.swap_remove(place).answer
+    /// The proxy runs a partition again that a VM runs: nobody else does so now.
+    pub fn lend(&mut self, target: TargetInfo, to: VmIndex) {
+        match self.debt(target, to) {
+            Debt::Own | Debt::InFlight => self.note(target, to, Progress::InFlight),
+            Debt::Lent(by) if by == to => {}
+            // What it owes a VM that is no more, it owes.
+            _ => self.add(target, to, Progress::Lent),
+        }
+    }
+
+    /// A run by this VM came back without an end of what the partition works on.
+    pub fn came_back(&mut self, target: TargetInfo, to: VmIndex) {
+        let mut entries = self.0.iter_mut();
+        let entry = entries.find(|entry| entry.target == target && entry.to == to);
+        match entry.map(|entry| (entry.progress, entry)) {
+            Some((Progress::InFlight, entry)) => entry.progress = Progress::Told,
+            Some((Progress::Lent, _)) => {
+                let lent = |entry: &Entry| entry.progress == Progress::Lent && entry.to == to;
+                self.0
+                    .retain(|entry| entry.target != target || !lent(entry));
+            }
+            _ => {}
+        }
+    }
+
+    /// Works on nothing any more. Answers stay for those who have not got them.
+    pub fn done(&mut self, target: TargetInfo) {
+        self.0
+            .retain(|entry| entry.target != target || entry.is_answered());
+    }
+
+    /// Takes the answer that is here for a VM.
+    pub fn take(&mut self, target: TargetInfo, to: VmIndex) -> Option<Regs> {
+        let mut entries = self.0.iter();
+        let place = entries
+            .position(|entry| entry.target == target && entry.to == to && entry.is_answered())?;
+        match self.0.swap_remove(place).progress {
+            Progress::Answered(answer) => Some(answer),
+            Progress::Told | Progress::InFlight | Progress::Lent => None,
+        }
     }
 
     /// Somebody else got this VM's answer: it is kept for it.
     pub fn keep(&mut self, target: TargetInfo, to: VmIndex, answer: Regs) {
-        self.note(target, to);
-        if let Some(entry) = self.find(target) {
-            entry.answer = Some(answer);
-        }
+        self.done(target);
+        self.take(target, to);
+        self.add(target, to, Progress::Answered(answer));
+    }
+
+    /// Nobody will ask for the answers to this VM any more.
+    pub fn forget_answers(&mut self, to: VmIndex) {
+        self.0
+            .retain(|entry| entry.to != to || !entry.is_answered());
     }
 
     /// A context of this partition that owes an answer to one of the VMs that `is_gone` names, and can
-    /// be run on `core`: its context of that core, or the only one, which runs anywhere.
+    /// be run on `core`: its context of that core, or the only one, which runs anywhere. None that the
+    /// proxy runs already.
     pub fn orphan(
         &self,
         partition: EndpointId,
@@ -102,8 +181,10 @@ impl Owed {
             context,
         };
         [on(core), on(0)].into_iter().find(|target| {
-            let mut entries = self.0.iter();
-            entries.any(|entry| entry.target == *target && is_gone(entry.to))
+            let mut entries = self.0.iter().filter(|entry| entry.target == *target);
+            let lent = |entry: &Entry| entry.progress == Progress::Lent;
+            !entries.clone().any(lent)
+                && entries.any(|entry| !entry.is_answered() && is_gone(entry.to))
         })
     }
 }
@@ -111,22 +192,22 @@ impl Owed {
 #[cfg(any(test, feature = "snapshot"))]
 impl Owed {
     /// All of it.
-    pub fn note_all(&self) -> Vec<(TargetInfo, VmIndex, Option<Regs>), MAX_OWED> {
+    pub fn note_all(&self) -> Vec<(TargetInfo, VmIndex, Progress), MAX_OWED> {
         let entries = self.0.iter();
         entries
-            .map(|entry| (entry.target, entry.to, entry.answer))
+            .map(|entry| (entry.target, entry.to, entry.progress))
             .collect()
     }
 
     /// The reverse of [`note_all`](Self::note_all).
-    pub fn restored(noted: &[(TargetInfo, VmIndex, Option<Regs>)]) -> Self {
+    pub fn restored(noted: &[(TargetInfo, VmIndex, Progress)]) -> Self {
         let entries = noted.iter();
         Self(
             entries
-                .map(|(target, to, answer)| Entry {
+                .map(|(target, to, progress)| Entry {
                     target: *target,
                     to: *to,
-                    answer: *answer,
+                    progress: *progress,
                 })
                 .collect(),
         )

@@ -36,6 +36,16 @@ pub enum Turn {
     None,
 }
 
+impl Turn {
+    /// The member of the chain, if it is one's.
+    pub(crate) const fn level(self) -> Option<usize> {
+        match self {
+            Self::Level(level) => Some(level),
+            Self::Nobody | Self::None => None,
+        }
+    }
+}
+
 /// What the core asks of the machine.
 pub trait Machine<R>: Memory + El3 {
     /// A character that a VM wrote with `FFA_CONSOLE_LOG`.
@@ -331,8 +341,9 @@ impl<'v, R: Registers> Proxy<'v, R> {
         let id = vcpu.id();
         if let Some(vm) = self.vm(id.vm) {
             let mut place = vm.place(id.vcpu).lock();
+            // It may have ended while the lock was waited for.
             if vm.is_dead() {
-                vcpu.die();
+                self.bury(vcpu);
             }
             *place = Some(vcpu);
         }

@@ -74,6 +74,8 @@ pub(crate) fn answer<'v, R: Registers>(
             })
         }
         psci::CPU_OFF => {
+            // Until it is parked: another one looks whether it is on.
+            let _going_off = vm.going_off.lock();
             if !others_are_on(proxy, vm, id) {
                 // The last one would never come back.
                 status(psci::DENIED)
@@ -176,6 +178,9 @@ fn switch_off<'v, R: Registers>(
     machine: &mut impl Machine<R>,
 ) -> Next {
     let own = proxy.running_target(pe);
+    let below = pe.chain.len().checked_sub(2);
+    let below = below.and_then(|level| pe.chain.get(level));
+    let below = below.map(|vcpu| vcpu.id());
     let Some(vcpu) = pe.running() else {
         return Next::Idle;
     };
@@ -183,8 +188,8 @@ fn switch_off<'v, R: Registers>(
     let request = vcpu.request();
     vcpu.set_request(None);
     let answer = match request {
-        Some(_) => Reply::error(FfaError::Aborted),
-        None => {
+        Some(request) if request.origin == below => Reply::error(FfaError::Aborted),
+        _ => {
             let mut values = Reply::msg_wait().values();
             values[1] = own.register();
             Reply::Ffa(values)

@@ -6,7 +6,7 @@
 //! VM, when that one runs again. A VM sees `FFA_INTERRUPT` for an interrupt of its own only.
 
 use crate::{
-    owed::Debt,
+    owed::{Debt, Progress},
     proxy::{Machine, Next, Pe, Proxy, Turn},
     vcpu::{Kept, Registers, Secure, State, Vcpu, VmIndex, Waits},
 };
@@ -78,7 +78,7 @@ fn answered(regs: &Regs) -> Option<EndpointId> {
 }
 
 /// Whether an error leaves the partition with what it owes.
-fn goes_on_owing(regs: &Regs) -> bool {
+pub(crate) fn goes_on_owing(regs: &Regs) -> bool {
     regs.w::<0>() == raw::ERROR
         && matches!(
             FfaError::from_register(regs[2]),
@@ -127,24 +127,32 @@ impl<'v, R: Registers> Proxy<'v, R> {
         if fetch_kept(vcpu, target.endpoint, wide)? {
             return Ok(Next::Vcpu);
         }
-        let debt = self.owed.lock().debt(target);
-        match debt {
-            Debt::None => {}
-            Debt::To(to) if to == id.vm || self.is_dead(to) => {}
-            Debt::Answered(to) if self.is_dead(to) => {
-                self.owed.lock().settle(target);
-            }
-            Debt::Answered(to) if to == id.vm => {
-                let answer = self.owed.lock().settle(target).ok_or(FfaError::Busy)?;
+        match self.may_run(target, id.vm)? {
+            Some(answer) => {
                 self.deliver(pe, &answer, wide);
                 return Ok(Next::Vcpu);
             }
-            // It works for another VM, whose affair it is.
-            Debt::To(_) | Debt::Answered(_) => return Err(FfaError::Denied),
+            None => {}
         }
         pe.el3 = run(target);
         pe.pending = Some(Secure::Run { wide, target });
         Ok(Next::El3)
+    }
+
+    /// Whether a VM may run a partition's context; the answer to it, if that is here already.
+    fn may_run(&self, target: TargetInfo, vm: VmIndex) -> Result<Option<Regs>, FfaError> {
+        let mut owed = self.owed.lock();
+        match owed.debt(target, vm) {
+            Debt::None | Debt::Own => Ok(None),
+            Debt::Answered => Ok(owed.take(target, vm)),
+            // As long as another vCPU's call has not come back, the partition is at work.
+            Debt::InFlight => Err(FfaError::Busy),
+            Debt::Lent(to) if !self.is_dead(to) => Err(FfaError::Busy),
+            Debt::Lent(_) => Ok(None),
+            Debt::Other(to) if self.is_dead(to) => Ok(None),
+            // It works for another VM, whose affair it is.
+            Debt::Other(_) => Err(FfaError::Denied),
+        }
     }
 
     /// A vCPU that was taken off the core in the midst of a partition's work runs again: so does
@@ -158,16 +166,46 @@ impl<'v, R: Registers> Proxy<'v, R> {
         let Some(id) = pe.running_id() else {
             return Next::Idle;
         };
-        pe.pending = Some(call);
+        if let Secure::Request { fid, .. } = call {
+            return self.run_for_request(pe, id.vm, fid, preempted);
+        }
+        // What it merely ran may have found other work since.
+        let wide = matches!(call, Secure::Run { wide: true, .. });
+        match self.may_run(preempted, id.vm) {
+            Ok(None) => {
+                pe.pending = Some(call);
+                pe.el3 = run(preempted);
+                return Next::El3;
+            }
+            Ok(Some(answer)) => self.deliver(pe, &answer, wide),
+            Err(error) => {
+                if let Some(vcpu) = pe.running() {
+                    Reply::error(error).write(vcpu.machine.x());
+                }
+            }
+        }
+        Next::Vcpu
+    }
+
+    /// Has the partition go on with a request of this VM, of which the VM knows nothing but that it
+    /// has made it.
+    fn run_for_request(
+        &self,
+        pe: &mut Pe<'v, R>,
+        vm: VmIndex,
+        fid: u32,
+        target: TargetInfo,
+    ) -> Next {
+        pe.pending = Some(Secure::Resumed { fid, target });
         let mut owed = self.owed.lock();
-        if owed.debt(preempted) == Debt::Answered(id.vm)
-            && let Some(answer) = owed.settle(preempted)
-        {
+        if let Some(answer) = owed.take(target, vm) {
             drop(owed);
             pe.el3 = answer;
             return self.complete(pe);
         }
-        pe.el3 = run(preempted);
+        // From here on nobody else runs it.
+        owed.note(target, vm, Progress::InFlight);
+        pe.el3 = run(target);
         Next::El3
     }
 
@@ -227,10 +265,16 @@ impl<'v, R: Registers> Proxy<'v, R> {
             && let Some(level) = self.lowest_dead(pe)
         {
             self.leave_partition(pe, call, preempted, id.vm);
-            return self.reap(pe, level, machine);
+            return self.reap(pe, level, turn.level(), machine);
         }
         match (turn, pe.pending) {
-            (Turn::Nobody, Some(_)) => {
+            (Turn::Nobody, Some(Secure::Request { fid, .. } | Secure::Resumed { fid, .. })) => {
+                self.run_for_request(pe, id.vm, fid, preempted)
+            }
+            (Turn::Nobody, Some(call)) => {
+                if let Secure::Run { .. } = call {
+                    self.owed.lock().lend(preempted, id.vm);
+                }
                 pe.el3 = run(preempted);
                 Next::El3
             }
@@ -256,13 +300,27 @@ impl<'v, R: Registers> Proxy<'v, R> {
     ) {
         pe.pending = None;
         if let Secure::Drain { .. } = call {
+            self.owed.lock().came_back(preempted, vm);
             // What waits behind it has not begun: it is tried again when somebody asks for it.
             if let Some(vcpu) = pe.running() {
                 Reply::error(FfaError::Busy).write(vcpu.machine.x());
             }
             return;
         }
-        self.owed.lock().note(preempted, vm);
+        let call = match call {
+            Secure::Resumed { fid, target } => Secure::Request {
+                fid,
+                to: target.endpoint,
+            },
+            call => call,
+        };
+        match call {
+            Secure::Request { .. } => {
+                self.owed.lock().note(preempted, vm, Progress::InFlight);
+            }
+            // One that was merely run owes nothing.
+            _ => self.owed.lock().came_back(preempted, vm),
+        }
         if let Some(vcpu) = pe.running() {
             vcpu.waits = Waits::Partition { call, preempted };
         }
@@ -282,20 +340,34 @@ impl<'v, R: Registers> Proxy<'v, R> {
         let regs = pe.el3;
         match call {
             Secure::Request { fid, to } => self.complete_request(pe, id.vm, fid, to, &regs),
+            Secure::Resumed { fid, target } => self.complete_resumed(pe, id.vm, fid, target, &regs),
             Secure::Run { wide, target } => {
                 self.complete_run(pe, id.vm, wide, target, &regs);
                 Next::Vcpu
             }
             Secure::Drain { fid, target } => {
                 if !matches!(regs.w::<0>(), raw::INTERRUPT | raw::YIELD) && !goes_on_owing(&regs) {
-                    self.owed.lock().settle(target);
+                    self.drained(target, &regs);
                     return self.request_partition(pe, fid);
                 }
+                self.owed.lock().came_back(target, id.vm);
                 if let Some(vcpu) = pe.running() {
                     Reply::error(FfaError::Busy).write(vcpu.machine.x());
                 }
                 Next::Vcpu
             }
+        }
+    }
+
+    /// A partition's context was run to the end of what a dead VM had asked, with what EL3 returned
+    /// then.
+    pub(crate) fn drained(&self, target: TargetInfo, regs: &Regs) {
+        let mut owed = self.owed.lock();
+        owed.done(target);
+        let live = answered(regs).and_then(|to| self.find(to));
+        if let Some(to) = live.filter(|to| !self.is_dead(*to)) {
+            // It had been asked something else meanwhile.
+            owed.keep(target, to, *regs);
         }
     }
 
@@ -310,13 +382,14 @@ impl<'v, R: Registers> Proxy<'v, R> {
         match regs.w::<0>() {
             raw::INTERRUPT | raw::YIELD => {
                 let target = TargetInfo::from_register(regs[1]);
-                self.owed.lock().note(target, vm);
+                self.owed.lock().note(target, vm, Progress::Told);
             }
             raw::ERROR if FfaError::from_register(regs[2]) == Some(FfaError::Busy) => {
                 // Perhaps it still works for a VM that is no more.
                 let core = pe.index;
-                let orphan = self.owed.lock().orphan(to, core, |vm| self.is_dead(vm));
-                if let Some(target) = orphan {
+                let mut owed = self.owed.lock();
+                if let Some(target) = owed.orphan(to, core, |vm| self.is_dead(vm)) {
+                    owed.lend(target, vm);
                     pe.el3 = run(target);
                     pe.pending = Some(Secure::Drain { fid, target });
                     return Next::El3;
@@ -342,6 +415,39 @@ impl<'v, R: Registers> Proxy<'v, R> {
         Next::Vcpu
     }
 
+    /// The same of a request whose partition was run again. If somebody else was faster, the VM is
+    /// told that it was interrupted, and finds the answer when it runs the partition.
+    fn complete_resumed(
+        &self,
+        pe: &mut Pe<'v, R>,
+        vm: VmIndex,
+        fid: u32,
+        target: TargetInfo,
+        regs: &Regs,
+    ) -> Next {
+        let receiver = answered(regs).and_then(|to| self.find(to));
+        if let Some(to) = receiver.filter(|to| *to != vm && !self.is_dead(*to)) {
+            // Between a look at what is owed and the run it has answered this VM, and found other work.
+            let mut owed = self.owed.lock();
+            owed.keep(target, to, *regs);
+            if let Some(answer) = owed.take(target, vm) {
+                drop(owed);
+                return self.complete_request(pe, vm, fid, target.endpoint, &answer);
+            }
+        }
+        if !goes_on_owing(regs) {
+            if !matches!(regs.w::<0>(), raw::INTERRUPT | raw::YIELD) {
+                self.owed.lock().done(target);
+            }
+            return self.complete_request(pe, vm, fid, target.endpoint, regs);
+        }
+        self.owed.lock().note(target, vm, Progress::Told);
+        if let Some(vcpu) = pe.running() {
+            Reply::interrupt(target, 0).write(vcpu.machine.x());
+        }
+        Next::Vcpu
+    }
+
     fn complete_run(
         &self,
         pe: &mut Pe<'v, R>,
@@ -353,7 +459,7 @@ impl<'v, R: Registers> Proxy<'v, R> {
         let own = self.vm(vm).map(|vm| vm.info.id);
         if let Some(receiver) = answered(regs) {
             let mut owed = self.owed.lock();
-            owed.settle(target);
+            owed.done(target);
             if Some(receiver) != own {
                 // Whose answer it is was not noted yet when the partition was run.
                 let to = self.find(receiver).filter(|to| !self.is_dead(*to));
@@ -371,8 +477,10 @@ impl<'v, R: Registers> Proxy<'v, R> {
                 }
                 return;
             }
-        } else if !matches!(regs.w::<0>(), raw::INTERRUPT | raw::YIELD) && !goes_on_owing(regs) {
-            self.owed.lock().settle(target);
+        } else if matches!(regs.w::<0>(), raw::INTERRUPT | raw::YIELD) || goes_on_owing(regs) {
+            self.owed.lock().came_back(target, vm);
+        } else {
+            self.owed.lock().done(target);
         }
         self.deliver(pe, regs, wide);
     }

@@ -6,14 +6,16 @@ use crate::{
     proxy::{Pe, Proxy},
     vcpu::{Registers, Secure, Vcpu, VcpuId, VmIndex},
 };
-use ffa_abi::{Regs, TargetInfo};
+use ffa_abi::TargetInfo;
 use heapless::Vec;
 
 /// What is noted of a VM: its version and whether that is fixed, and whether it has ended.
 pub type VmNote = (u32, bool);
 
-/// What partitions owe: which context, to which VM, and the answer if it is here.
-pub type OwedNote = Vec<(TargetInfo, VmIndex, Option<Regs>), MAX_OWED>;
+pub use crate::owed::Progress;
+
+/// What partitions owe: which context, to which VM, and how far it has come.
+pub type OwedNote = Vec<(TargetInfo, VmIndex, Progress), MAX_OWED>;
 
 impl<'v, R: Registers> Proxy<'v, R> {
     /// Takes a parked vCPU.

@@ -6,7 +6,9 @@
 use crate::{
     availability::{self, Caller, News, Outcome},
     buffers::Unreachable,
+    owed::Progress,
     proxy::{Machine, Pe, Proxy, Turn},
+    secure::goes_on_owing,
     vcpu::{Registers, VcpuId, VmIndex},
 };
 use core::{
@@ -14,7 +16,7 @@ use core::{
     sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 use ffa_abi::{
-    Call, EndpointId, FfaError, Regs, TargetInfo, availability::VmEvent, memory::Handle,
+    Call, EndpointId, FfaError, Regs, TargetInfo, availability::VmEvent, fid::raw, memory::Handle,
 };
 use heapless::Vec;
 
@@ -155,18 +157,20 @@ impl<'v, R: Registers> Proxy<'v, R> {
         telling: &mut Telling<'_, M, R>,
     ) {
         let mut outcome = availability::tell(news, partition, telling);
-        if outcome == Outcome::Error(FfaError::Busy) && self.finish(partition, core, telling) {
+        if outcome == Outcome::Error(FfaError::Busy)
+            && self.finish(news.vm, partition, core, telling)
+        {
             outcome = availability::tell(news, partition, telling);
         }
         match outcome {
             Outcome::Error(FfaError::Busy) if self.untold.keep(Untold { news, partition }) => {
                 return;
             }
-            // Whoever needs it next runs it to its end: what it owes, it owes to one that is gone,
-            // or to nobody.
+            // Whoever needs it next runs it to its end: what it owes, it owes to one that is gone. Told
+            // of one that has come, it owes nobody, and anybody may run it.
             Outcome::Unfinished(target) => {
-                if let Some(vm) = self.find(news.vm) {
-                    self.owed.lock().note(target, vm);
+                if let Some(vm) = self.find(news.vm).filter(|vm| self.is_dead(*vm)) {
+                    self.owed.lock().note(target, vm, Progress::Told);
                 }
             }
             _ => {}
@@ -174,31 +178,35 @@ impl<'v, R: Registers> Proxy<'v, R> {
         telling.machine.told(news, partition, outcome);
     }
 
-    /// Runs a partition's context that still works for a VM that is gone to the end of that work.
-    /// `false` if there is none, or it did not come to its end.
+    /// Runs a partition's context that still works for a VM that is gone to the end of that work, in the
+    /// name of `vm`. `false` if there is none.
     fn finish<M: Machine<R>>(
         &self,
+        vm: EndpointId,
         partition: EndpointId,
         core: u16,
         telling: &mut Telling<'_, M, R>,
     ) -> bool {
-        let orphan = self
-            .owed
-            .lock()
-            .orphan(partition, core, |vm| self.is_dead(vm));
-        let Some(target) = orphan else { return false };
-        let done = run_to_its_end(target, telling);
-        if done {
-            self.owed.lock().settle(target);
+        let Some(by) = self.find(vm) else {
+            return false;
+        };
+        let mut owed = self.owed.lock();
+        let Some(target) = owed.orphan(partition, core, |vm| self.is_dead(vm)) else {
+            return false;
+        };
+        owed.lend(target, by);
+        drop(owed);
+        match run_to_its_end(target, telling) {
+            Some(regs) => self.drained(target, &regs),
+            None => self.owed.lock().came_back(target, by),
         }
-        done
+        true
     }
 }
 
 /// Runs a context until it is neither interrupted nor yields, at most
-/// [`MOST_RUNS`](availability::MOST_RUNS) times.
-fn run_to_its_end(target: TargetInfo, caller: &mut impl Caller) -> bool {
-    use ffa_abi::Completion;
+/// [`MOST_RUNS`](availability::MOST_RUNS) times. Gives what came back in the end, `None` if it goes on owing.
+fn run_to_its_end(target: TargetInfo, caller: &mut impl Caller) -> Option<Regs> {
     let call = Call::Run {
         wide: false,
         target,
@@ -206,15 +214,13 @@ fn run_to_its_end(target: TargetInfo, caller: &mut impl Caller) -> bool {
     for _ in 0..availability::MOST_RUNS {
         let mut regs = call.encode();
         caller.smc(&mut regs);
-        match Completion::decode(call.fid(), &regs) {
-            Ok(Completion::Interrupt { .. }) => caller.interrupted(),
-            Ok(Completion::Yield { .. }) => {}
+        match regs.w::<0>() {
+            raw::INTERRUPT => caller.interrupted(),
+            raw::YIELD => {}
             // Another core runs it, or it is one of another core's.
-            Ok(Completion::Error { code: Ok(code), .. }) if code != FfaError::Aborted => {
-                return false;
-            }
-            _ => return true,
+            _ if goes_on_owing(&regs) => return None,
+            _ => return Some(regs),
         }
     }
-    false
+    None
 }

@@ -144,6 +144,13 @@ pub enum Secure {
         /// The partition.
         to: EndpointId,
     },
+    /// The same, whose partition was taken off the core before it answered, and is run again.
+    Resumed {
+        /// w0 of the request.
+        fid: u32,
+        /// The partition's context.
+        target: TargetInfo,
+    },
     /// `FFA_RUN` of a partition.
     Run {
         /// Whether the VM used the 64-bit form.

@@ -107,6 +107,8 @@ pub(crate) struct Vm<'v, R> {
     pub info: VmInfo,
     pub version: Negotiated,
     dead: AtomicBool,
+    /// Held while a vCPU goes off, so that not two of them are each other's last.
+    pub going_off: Mutex<()>,
     /// Its RX/TX pair.
     pub buffers: Mutex<Option<Pair>>,
     /// Its vCPUs while no core has them.
@@ -119,6 +121,7 @@ impl<'v, R> Vm<'v, R> {
             info,
             version: Negotiated::unasked(),
             dead: AtomicBool::new(false),
+            going_off: Mutex::new(()),
             buffers: Mutex::new(None),
             parked: [const { Mutex::new(None) }; MAX_VCPUS],
         }

@@ -139,6 +139,13 @@ pub enum Secure {
         /// The partition.
         to: u8,
     },
+    /// The same of a context that was taken off the core, and is run again.
+    Resumed {
+        /// The form.
+        form: Form,
+        /// The context's number.
+        context: u8,
+    },
     /// `FFA_RUN` of a context.
     Run {
         /// Whether the VM used the 64-bit form.
@@ -234,15 +241,20 @@ pub struct Vm {
 pub enum Debt {
     /// Nothing.
     None,
-    /// An answer to this VM.
-    To(u8),
-    /// An answer of this form to this VM, which the proxy has.
-    Answered {
-        /// The VM.
-        vm: u8,
-        /// The form.
-        form: Form,
-    },
+    /// An answer to this VM, which knows that it has to run the partition.
+    Told(u8),
+    /// An answer to this VM, and the proxy is at it.
+    InFlight(u8),
+}
+
+impl Debt {
+    /// The VM.
+    pub const fn to(self) -> Option<u8> {
+        match self {
+            Self::None => None,
+            Self::Told(vm) | Self::InFlight(vm) => Some(vm),
+        }
+    }
 }
 
 /// A state. Places that a world does not use hold [`Ctx::NONE`] and the like.
@@ -262,6 +274,10 @@ pub struct S {
     pub vcpus: [Vcpu; VCPUS],
     /// What each context owes.
     pub owed: [Debt; CONTEXTS],
+    /// The VM that merely runs a context, which the proxy is at.
+    pub lent: [Option<u8>; CONTEXTS],
+    /// The VM that has not got a context's answer yet, which the proxy has, and its form.
+    pub held: [Option<(u8, Form)>; CONTEXTS],
 }
 
 impl Ctx {
@@ -378,5 +394,7 @@ impl S {
         }; VMS],
         vcpus: [Vcpu::OFF; VCPUS],
         owed: [Debt::None; CONTEXTS],
+        lent: [None; CONTEXTS],
+        held: [None; CONTEXTS],
     };
 }

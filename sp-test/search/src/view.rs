@@ -3,7 +3,7 @@
 use crate::{
     calls::fid,
     label::{self, Frame, Origin},
-    state::{CONTEXTS, CORES, Debt, Form, Now, S, VCPUS},
+    state::{CONTEXTS, CORES, Form, Now, S, VCPUS},
     world::World,
 };
 use spmc::state::State;
@@ -114,9 +114,8 @@ impl View {
                 let own = id_of(world, label::vcpu(number));
                 s.vcpus[number].kept.map(|from| kept(world, from, own))
             }),
-            answers: std::array::from_fn(|number| match s.owed[number] {
-                Debt::Answered { vm, form } => Some(answer(world, number, vm, form)),
-                _ => None,
+            answers: std::array::from_fn(|number| {
+                s.held[number].map(|(vm, form)| answer(world, number, vm, form))
             }),
         }
     }
@@ -206,8 +205,9 @@ fn states(found: &S, wanted: &S) -> String {
     if found.vms != wanted.vms {
         return format!("the VMs are {:?}, not {:?}", found.vms, wanted.vms);
     }
-    if found.owed != wanted.owed {
-        return format!("owed is {:?}, not {:?}", found.owed, wanted.owed);
+    let books = |s: &S| (s.owed, s.lent, s.held);
+    if books(found) != books(wanted) {
+        return format!("owed is {:?}, not {:?}", books(found), books(wanted));
     }
     format!(
         "versions are {:?} and {:?}, not {:?} and {:?}",

@@ -131,6 +131,8 @@ impl World {
                 .flat_map(|(vm, spec)| (0..spec.vcpus).map(move |vcpu| (vm as u8, vcpu)))
                 .collect(),
             vms: vms.to_vec(),
+            // EL3's side speaks 1.2; so does the proxy, unless it has VMs of 1.3 for each other.
+            upstream: if vms.len() > 1 { 3 } else { 2 },
             normal_world: Negotiated {
                 minor: 2,
                 locked: true,
@@ -280,6 +282,17 @@ impl World {
         }
         if !self.exact {
             self.poison(&mut s);
+        }
+        for vcpu in &mut s.vcpus[..self.vcpus.len()] {
+            use proxy_el2::vcpu::{Model, State};
+            let lives = matches!(
+                vcpu.state,
+                State::Running | State::Blocked | State::Preempted | State::Yielded
+            );
+            if !lives && self.has_several() {
+                // Whoever uses it would refuse FFA_MSG_WAIT.
+                vcpu.model = Model::DirectRequest;
+            }
         }
         s
     }

@@ -163,3 +163,41 @@ fn a_vm_that_waits_yielded_or_never_ran_ends_where_it_is() {
         vms.refused(0, &message(DIRECT_REQ_32, 1, vm), Aborted);
     }
 }
+
+/// VM 1 called 2, which called 3; another core ends VM 3.
+fn the_third_dies() -> Vms {
+    let mut vms = Vms::waiting(3);
+    vms.goes_on(0, &message(DIRECT_REQ2, 1, 2));
+    vms.goes_on(0, &message(DIRECT_REQ2, 2, 3));
+    assert!(vms.proxy.vm(vcpu(3, 0).vm).unwrap().end());
+    vms
+}
+
+#[test]
+fn a_death_does_not_hide_whose_turn_it_is() {
+    // The end of the time slice is seen once.
+    let mut vms = the_third_dies();
+    assert_eq!(vms.interrupt(0, Turn::Level(0)), Next::Vcpu);
+    assert_eq!(vms.running(0), vcpu(1, 0));
+    assert_eq!(vms.x(0)[..2], [INTERRUPT.into(), 2 << 16]);
+    vms.goes_on(0, &run(RUN, 2, 0));
+    assert_eq!(vms.running(0), vcpu(2, 0));
+    aborted(&mut vms, 0);
+}
+
+#[test]
+fn a_death_while_a_partition_works_does_not_hide_whose_turn_it_is() {
+    let mut vms = Vms::waiting(3);
+    vms.goes_on(0, &message(DIRECT_REQ2, 1, 2));
+    vms.goes_on(0, &message(DIRECT_REQ2, 2, 3));
+    let sent = message(DIRECT_REQ2, 3, SP.0);
+    let pe = &mut vms.cores[0];
+    pe.running().unwrap().machine.0[..18].copy_from_slice(&sent);
+    assert_eq!(vms.proxy.call(pe, &mut vms.host), Next::El3);
+    assert!(vms.proxy.vm(vcpu(3, 0).vm).unwrap().end());
+    pe.el3 = eight(&[INTERRUPT.into(), 0x8001 << 16]);
+    vms.host.turns.push_back(Turn::Level(0));
+    assert_eq!(vms.proxy.returned(pe, &mut vms.host), Next::Vcpu);
+    assert_eq!(vms.running(0), vcpu(1, 0));
+    assert_eq!(vms.x(0)[..2], [INTERRUPT.into(), 2 << 16]);
+}

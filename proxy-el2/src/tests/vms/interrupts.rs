@@ -105,3 +105,21 @@ fn a_core_that_idles_begins_when_its_vcpu_was_switched_on() {
     assert_eq!(vms.interrupt(1, Turn::None), Next::Vcpu);
     assert_eq!(vms.x(1)[0], 0xabc);
 }
+
+#[test]
+fn a_chain_comes_back_only_where_all_of_it_may_run() {
+    let mut vms = Vms::of([primary(2), secondary(2), pinned(secondary(3), 2)]);
+    vms.version(0, ffa_abi::Version::V1_2);
+    for vm in [2, 3] {
+        vms.wait(0, vm, 0, ffa_abi::Version::V1_2, MSG_WAIT_32);
+    }
+    vms.goes_on(0, &[0xc400_0003, 1, 0x1000, 0]);
+    assert_eq!(vms.proxy.begin(&mut vms.cores[1]), Next::Vcpu);
+    vms.goes_on(0, &run(RUN, 2, 0));
+    vms.goes_on(0, &message(DIRECT_REQ2, 2, 3));
+    assert_eq!(vms.interrupt(0, Turn::Level(0)), Next::Vcpu);
+    // VM 3's vCPU is pinned to core 0.
+    vms.refused(1, &run(RUN, 2, 0), ffa_abi::FfaError::Busy);
+    vms.goes_on(0, &run(RUN, 2, 0));
+    assert_eq!(vms.running(0), vcpu(3, 0));
+}

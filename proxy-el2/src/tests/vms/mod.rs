@@ -1,7 +1,9 @@
 //! Several VMs: who has which core, messages between them, interrupts, power, death.
 
+mod answers;
 mod cycles;
 mod death;
+mod debts;
 mod discovery;
 mod fixture;
 mod interrupts;

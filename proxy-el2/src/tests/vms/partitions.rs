@@ -10,18 +10,18 @@ use crate::{
 };
 use ffa_abi::{FfaError::*, Regs, fid::raw::*};
 
-const SP_TARGET: u64 = 0x8001 << 16;
+pub(super) const SP_TARGET: u64 = 0x8001 << 16;
 
-fn interrupted() -> Regs {
+pub(super) fn interrupted() -> Regs {
     eight(&[INTERRUPT.into(), SP_TARGET])
 }
 
-fn answer_to(vm: u16) -> Regs {
+pub(super) fn answer_to(vm: u16) -> Regs {
     answer(&message(DIRECT_RESP2, SP.0, vm))
 }
 
 /// VM 2, run by 1, asks the partition, which is interrupted; whose turn it is then.
-fn asked(turn: Turn) -> Vms {
+pub(super) fn asked(turn: Turn) -> Vms {
     let mut vms = Vms::waiting(3);
     vms.goes_on(0, &run(RUN, 2, 0));
     vms.host.answers.push_back(interrupted());
@@ -207,7 +207,7 @@ fn a_context_of_another_core_is_not_finished_here() {
 impl Vms {
     /// The call is refused with what EL3 has said.
     #[track_caller]
-    fn refused_after_el3(&mut self, args: &[u64], error: ffa_abi::FfaError) {
+    pub(super) fn refused_after_el3(&mut self, args: &[u64], error: ffa_abi::FfaError) {
         let (sent, next) = self.send(0, args);
         assert_eq!(next, Next::Vcpu);
         let mut expected = sent;

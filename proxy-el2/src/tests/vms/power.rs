@@ -1,6 +1,6 @@
 //! PSCI of VMs with several vCPUs.
 
-use super::fixture::*;
+use super::{super::fixture::Gp, fixture::*};
 use crate::{proxy::Next, vcpu::State};
 use ffa_abi::{Version, fid::raw::*, smccc::psci};
 
@@ -128,4 +128,51 @@ fn suspending_is_waiting_for_an_interrupt() {
     vms.goes_on(0, &run(RUN, 2, 0));
     assert_eq!(vms.x(0)[0], 0);
     assert_eq!(vms.send(0, &[psci::SYSTEM_OFF.into()]).1, Next::Vcpu);
+}
+
+#[test]
+fn two_that_go_off_at_once_do_not_both_go() {
+    for _ in 0..300 {
+        let mut vms = Vms::of([primary(2)]);
+        let on = u64::from(psci::CPU_ON_64);
+        assert_eq!(status(&mut vms, 0, &[on, 1, 0x1000, 0]), 0);
+        assert_eq!(vms.proxy.begin(&mut vms.cores[1]), Next::Vcpu);
+        let Vms { proxy, cores, .. } = &mut vms;
+        let proxy = &*proxy;
+        let start = std::sync::Barrier::new(2);
+        let off = |pe: &mut crate::proxy::Pe<'static, Gp>| {
+            let mut host = Host::default();
+            let frame = super::super::fixture::frame(&[psci::CPU_OFF.into()]);
+            pe.running().unwrap().machine.0 = frame;
+            start.wait();
+            proxy.call(pe, &mut host) == Next::Vcpu
+        };
+        let (one, other) = cores.split_at_mut(1);
+        let stay = std::thread::scope(|scope| {
+            let one = scope.spawn(|| off(&mut one[0]));
+            let other = off(&mut other[0]);
+            usize::from(one.join().unwrap()) + usize::from(other)
+        });
+        assert_eq!(stay, 1, "vCPUs that are still on");
+    }
+}
+
+#[test]
+fn going_off_while_serving_nobody_is_no_failure_of_who_ran_it() {
+    let mut vms = Vms::of([primary(2), pinned(secondary(2), 2), secondary(3)]);
+    vms.version(0, Version::V1_2);
+    vms.wait(0, 2, 0, Version::V1_2, MSG_WAIT_32);
+    vms.goes_on(0, &run(RUN, 3, 0));
+    vms.version(0, Version::V1_2);
+    vms.goes_on(0, &message(DIRECT_REQ2, 3, 2));
+    assert_eq!(
+        status(&mut vms, 0, &[psci::CPU_ON_64.into(), 1, 0x2000, 9]),
+        0
+    );
+    assert_eq!(vms.interrupt(0, crate::proxy::Turn::Level(1)), Next::Vcpu);
+    // VM 3 ends its turn without the answer.
+    vms.goes_on(0, &[MSG_WAIT_32.into()]);
+    vms.goes_on(0, &run(RUN, 2, 0));
+    vms.goes_on(0, &[psci::CPU_OFF.into()]);
+    assert_eq!(vms.x(0)[..2], [MSG_WAIT.into(), 2 << 16]);
 }

@@ -155,7 +155,10 @@ fn what_the_dead_vm_had_asked_is_finished_first() {
         endpoint: SP,
         context: 0,
     };
-    assert_eq!(vms.proxy.owed.lock().debt(target), Debt::None);
+    assert_eq!(
+        vms.proxy.owed.lock().debt(target, vcpu(1, 0).vm),
+        Debt::None
+    );
 }
 
 #[test]

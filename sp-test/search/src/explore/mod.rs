@@ -358,6 +358,7 @@ fn several(
     let (core, number) = (usize::from(step.core), usize::from(step.event));
     worker.short.load(world, before);
     let after = worker.short.act(world, before, core, number, event)?;
+    invariants::vms::step(world, before, &after, core, event)?;
     invariants::check(world, &after.s)?;
     invariants::vms::check(world, &after.s)?;
     Ok(world.canonical(&after.s))

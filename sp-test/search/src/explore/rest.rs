@@ -43,6 +43,8 @@ fn vms_rest(world: &World, s: &S) -> bool {
         .clone()
         .all(|core| core.pending.is_none() && core.el3.is_none() && !core.kicked)
         && s.owed.iter().all(|debt| *debt == Debt::None)
+        && s.held.iter().all(Option::is_none)
+        && s.lent.iter().all(Option::is_none)
         && vcpus.enumerate().all(|(number, vcpu)| {
             let own = world.vcpus[number].0 == 0;
             let rests = match vcpu.state {

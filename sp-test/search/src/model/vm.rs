@@ -216,24 +216,46 @@ impl Expect<'_> {
         let core = &mut self.view.s.core[self.core];
         if own {
             core.el3 = Some(El3::Run(ended as u8));
+            if let Secure::Request { form, .. } | Secure::Resumed { form, .. } = pending {
+                core.pending = Some(Secure::Resumed {
+                    form,
+                    context: ended as u8,
+                });
+                self.view.s.owed[ended] = Debt::InFlight(0);
+            } else {
+                match &mut self.view.s.owed[ended] {
+                    Debt::None => self.view.s.lent[ended] = Some(0),
+                    owed => *owed = Debt::InFlight(0),
+                }
+            }
             return;
         }
         core.pending = None;
         let (run, wide, two) = match pending {
             Secure::Run { wide, .. } => (true, wide, false),
-            Secure::Request { form, .. } | Secure::Drain { form, .. } => {
-                (false, form.is_wide(), form == Form::Two)
-            }
+            Secure::Request { form, .. }
+            | Secure::Resumed { form, .. }
+            | Secure::Drain { form, .. } => (false, form.is_wide(), form == Form::Two),
         };
         let interrupted = matches!(nwd[0], fid::INTERRUPT | fid::YIELD);
         // What the SPMC says without having let the partition run.
         let refused = nwd[0] == fid::ERROR && nwd[2] as i32 != Aborted as i32;
         match pending {
-            Secure::Run { context, .. } if !interrupted && !refused => {
+            Secure::Run { context, .. } | Secure::Resumed { context, .. }
+                if !interrupted && !refused =>
+            {
                 self.view.s.owed[usize::from(context)] = Debt::None;
+                self.view.s.lent[usize::from(context)] = None;
             }
-            Secure::Request { .. } if interrupted => {
-                self.view.s.owed[ended] = Debt::To(0);
+            Secure::Run { context, .. } => {
+                let owed = &mut self.view.s.owed[usize::from(context)];
+                if *owed == Debt::InFlight(0) {
+                    *owed = Debt::Told(0);
+                }
+                self.view.s.lent[usize::from(context)] = None;
+            }
+            Secure::Request { .. } | Secure::Resumed { .. } if interrupted => {
+                self.view.s.owed[ended] = Debt::Told(0);
             }
             _ => {}
         }

@@ -4,6 +4,8 @@ mod proxy;
 mod snapshot;
 mod vcpus;
 
+pub use proxy::TIMER;
+
 use crate::{
     calls::{Kind, fid},
     events::Event,
@@ -13,6 +15,7 @@ use crate::{
     world::World,
 };
 use ffa_abi::EndpointId;
+use proxy_el2::vcpu::VcpuId;
 use spmc::{
     context::{Context, Registers, Slot},
     spm::{self, Next, Outcome, Pe, Spmc},
@@ -43,6 +46,8 @@ pub struct Rig {
     spmc: Spmc<'static, General>,
     cores: Vec<Pe<'static, General>>,
     vms: Option<proxy::Vms>,
+    /// Which vCPUs have left their core in this event.
+    left: Vec<VcpuId>,
     /// Whether messages go without their short way.
     general: bool,
 }
@@ -65,6 +70,7 @@ impl Rig {
             spmc,
             cores,
             vms: world.has_proxy().then(|| proxy::Vms::new(world)),
+            left: Vec::new(),
             general,
         }
     }
@@ -83,6 +89,7 @@ impl Rig {
         event: Event,
     ) -> Result<View, String> {
         let mut after = before.clone();
+        self.left.clear();
         let in_front = world.has_proxy() && before.s.core[core].now == Now::NormalWorld;
         let next = match event {
             Event::Saved => {
@@ -93,7 +100,7 @@ impl Rig {
             Event::Start => {
                 self.start(core, &mut after.s.core[core], world);
                 if world.has_proxy() && after.s.core[core].now == Now::NormalWorld {
-                    self.begin(world, core, &mut after)?;
+                    self.begin(core, &mut after)?;
                 }
                 None
             }
@@ -102,7 +109,7 @@ impl Rig {
                 None
             }
             _ if in_front => {
-                self.vm_acts(world, core, &mut after, event)?;
+                self.vm_acts(core, &mut after, event)?;
                 None
             }
             Event::Abort => {
@@ -130,7 +137,7 @@ impl Rig {
             }
             self.outcome(core, &mut after, outcome)?;
             if world.has_proxy() && after.s.core[core].now == Now::NormalWorld {
-                self.came_back(world, core, &mut after, event)?;
+                self.came_back(core, &mut after, event)?;
             }
         }
         // EL3 switches the core off if the SPMC agrees.

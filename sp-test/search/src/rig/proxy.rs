@@ -1,6 +1,6 @@
 //! The proxy in front of the SPMC, with its VMs.
 
-use super::{Rig, Silent, on_top};
+use super::{Rig, Silent};
 use crate::{
     events::{Event, Whose},
     label::{self, Frame},
@@ -189,22 +189,16 @@ impl Rig {
     }
 
     /// The core's own vCPU begins.
-    pub(super) fn begin(
-        &mut self,
-        world: &World,
-        core: usize,
-        after: &mut View,
-    ) -> Result<(), String> {
+    pub(super) fn begin(&mut self, core: usize, after: &mut View) -> Result<(), String> {
         let Vms { proxy, cores } = self.vms()?;
         let next = proxy.begin(&mut cores[core]);
         let mut host = Host::of(Event::Start, 0);
-        self.follow(world, core, after, next, &mut host)
+        self.follow(core, after, next, &mut host)
     }
 
     /// Something happens while the proxy, or a VM, has the core.
     pub(super) fn vm_acts(
         &mut self,
-        world: &World,
         core: usize,
         after: &mut View,
         event: Event,
@@ -222,13 +216,12 @@ impl Rig {
             other => return Err(format!("{other} while a VM has the core")),
         };
         after.s.core[core].el3 = None;
-        self.follow(world, core, after, next, &mut host)
+        self.follow(core, after, next, &mut host)
     }
 
     /// A partition has given the core back to the proxy.
     pub(super) fn came_back(
         &mut self,
-        world: &World,
         core: usize,
         after: &mut View,
         event: Event,
@@ -244,13 +237,12 @@ impl Rig {
         let pe = &mut cores[core];
         pe.el3 = answer;
         let next = proxy.returned(pe, &mut host);
-        self.follow(world, core, after, next, &mut host)
+        self.follow(core, after, next, &mut host)
     }
 
     /// Does what the proxy wants until somebody runs.
     fn follow(
         &mut self,
-        world: &World,
         core: usize,
         after: &mut View,
         mut next: Next,
@@ -304,7 +296,7 @@ impl Rig {
                 other.now = Now::Spmc;
             }
         }
-        let _ = (world, on_top(after, core));
+        self.left.append(&mut host.left);
         Ok(())
     }
 }

@@ -14,7 +14,7 @@ use crate::{
 use ffa_abi::{EndpointId, Regs, TargetInfo};
 use heapless::Vec as List;
 use proxy_el2::{
-    snapshot::OwedNote,
+    snapshot::{OwedNote, Progress},
     vcpu::{self, VcpuId, VmIndex},
 };
 
@@ -80,6 +80,10 @@ fn secure(world: &World, noted: Secure) -> vcpu::Secure {
             fid: fid::request(form) as u32,
             to: EndpointId(World::id(to.into())),
         },
+        Secure::Resumed { form, context } => vcpu::Secure::Resumed {
+            fid: fid::request(form) as u32,
+            target: target(world, context),
+        },
         Secure::Run { wide, context } => vcpu::Secure::Run {
             wide,
             target: target(world, context),
@@ -96,6 +100,10 @@ fn note_secure(world: &World, secure: vcpu::Secure) -> Result<Secure, String> {
         vcpu::Secure::Request { fid, to } => Secure::Request {
             form: form_of(fid.into())?,
             to: to.0.wrapping_sub(0x8001) as u8,
+        },
+        vcpu::Secure::Resumed { fid, target } => Secure::Resumed {
+            form: form_of(fid.into())?,
+            context: context(world, target)?,
         },
         vcpu::Secure::Run { wide, target } => Secure::Run {
             wide,
@@ -221,14 +229,19 @@ impl Rig {
             vms.proxy.put_back(vcpu);
         }
         let mut owed = OwedNote::new();
-        for (number, debt) in view.s.owed.iter().enumerate().take(world.contexts.len()) {
-            let (vm, answer) = match debt {
-                Debt::None => continue,
-                Debt::To(vm) => (*vm, None),
-                Debt::Answered { vm, .. } => (*vm, view.answers[number].map(Regs)),
+        for number in 0..world.contexts.len() {
+            let progress = match view.s.owed[number] {
+                Debt::None => None,
+                Debt::Told(vm) => Some((vm, Progress::Told)),
+                Debt::InFlight(vm) => Some((vm, Progress::InFlight)),
             };
-            let added = owed.push((target(world, number as u8), VmIndex(vm), answer));
-            assert!(added.is_ok(), "few contexts");
+            let held = view.s.held[number].zip(view.answers[number]);
+            let held = held.map(|((vm, _), answer)| (vm, Progress::Answered(Regs(answer))));
+            let lent = view.s.lent[number].map(|vm| (vm, Progress::Lent));
+            for (vm, progress) in progress.into_iter().chain(lent).chain(held) {
+                let added = owed.push((target(world, number as u8), VmIndex(vm), progress));
+                assert!(added.is_ok(), "few contexts");
+            }
         }
         vms.proxy.restore_owed(&owed);
     }
@@ -269,7 +282,11 @@ impl Rig {
         }
         for number in 0..world.vcpus.len() as u8 {
             let id = id(world, number);
+            let had = after.s.vcpus[usize::from(number)].at.is_some();
             if let Some(vcpu) = vms.proxy.unpark(id) {
+                if had && !self.left.contains(&id) {
+                    return Err(format!("vCPU {number} left its core, not all of it"));
+                }
                 seen[usize::from(number)] += 1;
                 let noted = note(world, vcpu, after, number, None);
                 vms.proxy.put_back(vcpu);
@@ -283,25 +300,37 @@ impl Rig {
             }
         }
         after.s.owed = [Debt::None; crate::state::CONTEXTS];
+        after.s.held = [None; crate::state::CONTEXTS];
+        after.s.lent = [None; crate::state::CONTEXTS];
         after.answers = [None; crate::state::CONTEXTS];
-        for (of, vm, answer) in &vms.proxy.note_owed() {
+        for (of, vm, progress) in &vms.proxy.note_owed() {
             let number = usize::from(context(world, *of)?);
-            if after.s.owed[number] != Debt::None {
-                return Err(format!("{of:?} owes twice"));
-            }
-            after.s.owed[number] = match answer {
-                None => Debt::To(vm.0),
-                Some(regs) => {
+            let debt = match progress {
+                Progress::Told => Debt::Told(vm.0),
+                Progress::InFlight => Debt::InFlight(vm.0),
+                Progress::Lent => {
+                    after.s.lent[number] = Some(vm.0);
+                    continue;
+                }
+                Progress::Answered(regs) => {
                     let form = form_of(regs[0])?;
                     let mut message = regs.0;
                     if form != Form::Two {
                         // Not a part of it.
                         message[8..].fill(0);
                     }
+                    if after.s.held[number].is_some() {
+                        return Err(format!("{of:?} has answered twice"));
+                    }
                     after.answers[number] = Some(message);
-                    Debt::Answered { vm: vm.0, form }
+                    after.s.held[number] = Some((vm.0, form));
+                    continue;
                 }
             };
+            if after.s.owed[number] != Debt::None {
+                return Err(format!("{of:?} owes twice"));
+            }
+            after.s.owed[number] = debt;
         }
         self.note_call(world, core, event, after)
     }

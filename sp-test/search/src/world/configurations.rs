@@ -13,6 +13,15 @@ const fn vm(mode: Mode) -> Vm {
     }
 }
 
+/// A VM that has negotiated its version.
+const fn done(mode: Mode, minor: u8, vcpus: u8) -> Vm {
+    Vm {
+        mode,
+        minor: Some(minor),
+        vcpus,
+    }
+}
+
 impl World {
     /// Every configuration.
     pub fn all() -> Vec<Self> {
@@ -104,6 +113,30 @@ impl World {
                     &[part(up, Permissive, 2)],
                 )
                 .behind(&[vm(SmcccStrict)])
+            },
+            Self::new(
+                "4",
+                "proxy, two VMs with one vCPU each, one partition on one core",
+                1,
+                &[part(up, Permissive, 2)],
+            )
+            .behind(&[done(Permissive, 3, 1), done(Permissive, 3, 1)]),
+            Self::new(
+                "4-strict",
+                "proxy, two VMs in strict mode, one partition on one core",
+                1,
+                &[part(up, Permissive, 2)],
+            )
+            .behind(&[done(SmcccStrict, 2, 1), done(SmcccStrict, 2, 1)]),
+            Self {
+                forms: &[Form::Two],
+                ..Self::new(
+                    "5",
+                    "proxy, two VMs on two cores, the secondary migrates, one partition, REQ2 only",
+                    2,
+                    &[part(up, Permissive, 2)],
+                )
+                .behind(&[done(Permissive, 3, 2), done(Permissive, 3, 1)])
             },
         ]
     }
