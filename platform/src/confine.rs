@@ -22,6 +22,8 @@ const FGT_SME: u64 = 1 << 54 | 1 << 55;
 
 /// HFGRTR_EL2 and HFGWTR_EL2: AFSR0_EL1 and AFSR1_EL1 trap.
 const FGT_AFSR: u64 = 1 << 0 | 1 << 1;
+/// HFGWTR_EL2: AMAIR_EL1, CONTEXTIDR_EL1, TPIDR_EL1, TPIDRRO_EL0, TPIDR_EL0 and TTBR1_EL1 trap.
+const FGT_SELDOM: u64 = 1 << 3 | 1 << 11 | 1 << 33 | 1 << 34 | 1 << 35 | 1 << 37;
 /// HCR_EL2.TID2: CTR_EL0 and what describes caches trap.
 const TID2: u64 = 1 << 17;
 /// HCR_EL2.TID4: what describes caches traps (FEAT_EVT).
@@ -186,28 +188,43 @@ pub fn set_hcr(hcr: u64) {
     unsafe { write_sysreg!("hcr_el2", hcr) }
 }
 
-/// Whether the physical timer of EL1 is open to the guest that runs next, or traps.
-pub fn open_physical_timer(open: bool) {
+/// Opens what a VM uses that not every one does to the guest that runs next, beside the keys ([`open_keys`]), or has it
+/// trap: the physical timer, and writes of EL1 registers where the CPU can have them trap one by one (FEAT_FGT).
+pub fn open(open: bool, features: &Features) {
+    let with = |value: u64, bits: u64, on: bool| if on { value | bits } else { value & !bits };
     let cnthctl = read_sysreg!("cnthctl_el2");
-    let cnthctl = if open {
-        cnthctl | EL1PTEN
-    } else {
-        cnthctl & !EL1PTEN
-    };
     // SAFETY: Only this trap changes.
-    unsafe { write_sysreg!("cnthctl_el2", cnthctl) }
+    unsafe { write_sysreg!("cnthctl_el2", with(cnthctl, EL1PTEN, open)) }
+    if features.fgt {
+        let fine = read_sysreg!("S3_4_C1_C1_5");
+        // SAFETY: Only these traps change.
+        unsafe { write_sysreg!("S3_4_C1_C1_5", with(fine, FGT_SELDOM, !open)) }
+    }
 }
 
-/// Whether a trapped access is to a register that [`open_keys`] or [`open_physical_timer`] opens.
+/// Whether a trapped access is to a register that [`open_keys`] or [`open`] opens.
 #[must_use]
 pub const fn is_seldom(access: SystemAccess) -> bool {
     const KEYS_FIRST: u32 = sysreg_name(3, 0, 2, 1, 0);
     const KEYS_LAST: u32 = sysreg_name(3, 0, 2, 3, 1);
     const TIMER_FIRST: u32 = sysreg_name(3, 3, 14, 2, 0);
     const TIMER_LAST: u32 = sysreg_name(3, 3, 14, 2, 2);
+    const TTBR1: u32 = sysreg_name(3, 0, 2, 0, 1);
+    const AMAIR: u32 = sysreg_name(3, 0, 10, 3, 0);
+    const CONTEXTIDR: u32 = sysreg_name(3, 0, 13, 0, 1);
+    const TPIDR_EL1: u32 = sysreg_name(3, 0, 13, 0, 4);
+    const TPIDR_EL0: u32 = sysreg_name(3, 3, 13, 0, 2);
+    const TPIDRRO_EL0: u32 = sysreg_name(3, 3, 13, 0, 3);
     matches!(
         access.name(),
-        KEYS_FIRST..=KEYS_LAST | TIMER_FIRST..=TIMER_LAST
+        KEYS_FIRST..=KEYS_LAST
+            | TIMER_FIRST..=TIMER_LAST
+            | TTBR1
+            | AMAIR
+            | CONTEXTIDR
+            | TPIDR_EL1
+            | TPIDR_EL0
+            | TPIDRRO_EL0
     )
 }
 
@@ -229,6 +246,9 @@ mod tests {
             assert!(is_seldom(access(3, 3, 14, 2, op2)));
             assert!(!is_seldom(access(3, 3, 14, 3, op2)));
         }
+        // TTBR1_EL1, and not TTBR0_EL1.
+        assert!(is_seldom(access(3, 0, 2, 0, 1)));
+        assert!(!is_seldom(access(3, 0, 2, 0, 0)));
         // TCR_EL1, and GCSCR_EL1 behind the keys.
         assert!(!is_seldom(access(3, 0, 2, 0, 2)));
         assert!(!is_seldom(access(3, 0, 2, 5, 0)));

@@ -23,15 +23,15 @@ macro_rules! pair {
 }
 
 macro_rules! el1_registers {
-    ($($field:ident = $name:literal, $what:literal; $field2:ident = $name2:literal, $what2:literal;)*) => {
-        /// The switched EL1 registers of one guest or of the normal world.
+    ($(#[$doc:meta])* $Name:ident: $($field:ident = $name:literal, $what:literal; $field2:ident = $name2:literal, $what2:literal;)*) => {
+        $(#[$doc])*
         #[derive(Clone, Debug)]
         #[repr(C, align(16))]
-        pub struct El1State {
+        pub struct $Name {
             $(#[doc = $what] pub $field: u64, #[doc = $what2] pub $field2: u64,)*
         }
 
-        impl El1State {
+        impl $Name {
             /// All zero: MMU and caches off, no vectors, floating point trapped to EL1.
             pub const RESET: Self = Self { $($field: 0, $field2: 0,)* };
 
@@ -63,6 +63,8 @@ macro_rules! el1_registers {
 
 // With HCR_EL2.E2H the EL1 registers have `_EL12` names, spelled generically as op1 = 5.
 el1_registers! {
+    /// The switched EL1 registers of a partition or of the normal world.
+    El1State:
     sctlr = "S3_5_C1_C0_0", "SCTLR_EL1.";
     cpacr = "S3_5_C1_C0_2", "CPACR_EL1.";
     ttbr0 = "S3_5_C2_C0_0", "TTBR0_EL1.";
@@ -83,6 +85,44 @@ el1_registers! {
     tpidrro_el0 = "tpidrro_el0", "TPIDRRO_EL0.";
     tpidr_el1 = "tpidr_el1", "TPIDR_EL1.";
     par = "par_el1", "PAR_EL1.";
+}
+
+el1_registers! {
+    /// Those of a VM that are switched each time.
+    VmEl1:
+    sctlr = "S3_5_C1_C0_0", "SCTLR_EL1.";
+    cpacr = "S3_5_C1_C0_2", "CPACR_EL1.";
+    ttbr0 = "S3_5_C2_C0_0", "TTBR0_EL1.";
+    tcr = "S3_5_C2_C0_2", "TCR_EL1.";
+    spsr = "S3_5_C4_C0_0", "SPSR_EL1.";
+    elr = "S3_5_C4_C0_1", "ELR_EL1.";
+    esr = "S3_5_C5_C2_0", "ESR_EL1.";
+    far = "S3_5_C6_C0_0", "FAR_EL1.";
+    mair = "S3_5_C10_C2_0", "MAIR_EL1.";
+    vbar = "S3_5_C12_C0_0", "VBAR_EL1.";
+    cntkctl = "S3_5_C14_C1_0", "CNTKCTL_EL1.";
+    par = "par_el1", "PAR_EL1.";
+    sp_el0 = "sp_el0", "SP_EL0.";
+    sp_el1 = "sp_el1", "SP_EL1.";
+}
+
+el1_registers! {
+    /// Those of a VM that not every one uses: they trap until the first write.
+    VmEl1Seldom:
+    ttbr1 = "S3_5_C2_C0_1", "TTBR1_EL1.";
+    amair = "S3_5_C10_C3_0", "AMAIR_EL1.";
+    contextidr = "S3_5_C13_C0_1", "CONTEXTIDR_EL1.";
+    tpidr_el0 = "tpidr_el0", "TPIDR_EL0.";
+    tpidrro_el0 = "tpidrro_el0", "TPIDRRO_EL0.";
+    tpidr_el1 = "tpidr_el1", "TPIDR_EL1.";
+}
+
+impl VmEl1 {
+    /// What a VM starts with, as a [partition](El1State::START) does.
+    pub const START: Self = Self {
+        sctlr: El1State::START.sctlr,
+        ..Self::RESET
+    };
 }
 
 impl El1State {

@@ -3,7 +3,7 @@
 //!
 //! APIAKey is not among the keys: it is switched with the general registers.
 
-use crate::{cpu::Features, pauth::Keys, read_sysreg, sysreg::isb, write_sysreg};
+use crate::{cpu::Features, el1::VmEl1Seldom, pauth::Keys, read_sysreg, sysreg::isb, write_sysreg};
 
 /// CNT*_CTL: ENABLE.
 const ENABLE: u64 = 1 << 0;
@@ -20,6 +20,9 @@ pub struct Timer {
 }
 
 impl Timer {
+    /// It is off.
+    pub const RESET: Self = Self { ctl: 0, cval: 0 };
+
     /// Reads the live registers.
     #[inline(always)]
     #[must_use]
@@ -49,6 +52,13 @@ impl Timer {
             write_sysreg!("S3_5_C14_C3_2", self.cval);
             write_sysreg!("S3_5_C14_C3_1", self.ctl);
         }
+    }
+
+    /// Whether it is on, masked or not.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_on(self) -> bool {
+        self.ctl & ENABLE != 0
     }
 
     /// When it fires, in ticks of the counter; `None` if it does not.
@@ -84,7 +94,7 @@ pub fn set_deferred_error(vdisr: u64) {
 }
 
 /// Registers that not every VM uses: they are closed to a vCPU until its first access
-/// ([`confine::open_seldom`](crate::confine::open_seldom)), and all zero meanwhile.
+/// ([`confine::open`](crate::confine::open_seldom)), and all zero meanwhile.
 #[derive(Clone, Debug)]
 pub struct Seldom {
     /// CNTP_CTL_EL0. Its interrupt is never enabled.
@@ -93,6 +103,7 @@ pub struct Seldom {
     cntp_cval: u64,
     /// The keys.
     keys: Keys,
+    el1: VmEl1Seldom,
 }
 
 impl Seldom {
@@ -101,6 +112,7 @@ impl Seldom {
         cntp_ctl: 0,
         cntp_cval: 0,
         keys: Keys::RESET,
+        el1: VmEl1Seldom::RESET,
     };
 
     /// Saves the live registers and sets them to zero.
@@ -110,6 +122,7 @@ impl Seldom {
         if features.pauth {
             self.keys.save();
         }
+        self.el1.save();
         Self::RESET.load(features);
     }
 
@@ -123,6 +136,8 @@ impl Seldom {
         if features.pauth {
             self.keys.load();
         }
+        // SAFETY: as above.
+        unsafe { self.el1.load() }
     }
 }
 

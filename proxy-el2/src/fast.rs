@@ -7,8 +7,8 @@ use crate::{
     kind::{Kind, ids},
     messages::put,
     proxy::{Machine, Next, Pe, Proxy},
-    route::{Answer, Route},
-    vcpu::{Event, Model, Registers, Request, State, Vcpu, Waits},
+    route::Answer,
+    vcpu::{Event, Model, Registers, State, Vcpu, Waits},
 };
 use ffa_abi::{fid::raw, id::Endpoints, smccc};
 
@@ -36,10 +36,7 @@ impl<'v, R: Registers> Proxy<'v, R> {
         };
         // The order is that of how much a comparison more would hurt.
         let next = if fid == raw::DIRECT_REQ2 {
-            match self.fast_request::<DIRECT2>(pe) {
-                None => self.fast_request_vm(pe, machine),
-                next => next,
-            }
+            self.fast_request2(pe, machine)
         } else if fid == raw::DIRECT_RESP2 {
             self.fast_response(pe, machine)
         } else if fid == raw::DIRECT_REQ_64 {
@@ -52,6 +49,15 @@ impl<'v, R: Registers> Proxy<'v, R> {
         match next {
             Some(next) => next,
             None => self.call_general(pe, machine),
+        }
+    }
+
+    /// A `DIRECT_REQ2` to whomever.
+    #[inline(always)]
+    fn fast_request2(&self, pe: &mut Pe<'v, R>, machine: &mut impl Machine<R>) -> Option<Next> {
+        match ids(pe.running()?.machine.x()).receiver.is_secure() {
+            true => self.fast_request::<DIRECT2>(pe),
+            false => self.fast_request_vm(pe, machine),
         }
     }
 
@@ -81,39 +87,33 @@ impl<'v, R: Registers> Proxy<'v, R> {
         let Pe { chain, .. } = pe;
         let level = chain.len();
         let sender: &mut Vcpu<R> = chain.last_mut()?;
-        let Route {
-            ids: known,
-            service,
-            to,
-        } = sender.route;
+        let route = sender.route;
         let x = sender.machine.x();
-        if x[1] as u32 != known || (x[2], x[3]) != service {
+        if x[1] as u32 != route.ids || (x[2], x[3]) != route.service {
             return None;
         }
-        let ids = Endpoints::from_register(known.into());
-        let vm = self.vm(to.vm)?;
-        if vm.is_dead() {
-            return None;
-        }
-        let receiver = vm.place(to.vcpu).lock().take_if(|receiver| {
-            let waits = receiver.state() == State::Waiting;
-            if waits {
-                receiver.transition(Event::Enter);
+        let vm = self.vm(route.to.vm)?;
+        let receiver = {
+            let mut place = vm.place(route.to.vcpu).lock();
+            let receiver = place.take()?;
+            // One of a VM that has ended is dead, or about to be found so.
+            if receiver.state() != State::Waiting {
+                *place = Some(receiver);
+                return None;
             }
-            waits
-        })?;
-        sender.transition(Event::Block);
+            receiver
+        };
+        sender.transition_from(State::Running, Event::Block);
         sender.waits = Waits::Callee {
-            callee: to,
+            callee: route.to,
             wide: true,
         };
+        receiver.transition_from(State::Waiting, Event::Enter);
         receiver.model = Model::DirectRequest;
         receiver.waits = Waits::Cycles;
-        receiver.set_request(Some(Request {
-            sender: ids.sender,
-            origin: Some(sender.id()),
-            kind: Kind::Direct2,
-        }));
+        receiver.serve(&route);
+        let ids = Endpoints::from_register(route.ids.into());
+        let service = route.service;
         let fid = const { Kind::Direct2.request_fid() };
         let from = sender.machine.x();
         put(receiver.machine.x(), from, Kind::Direct2, fid, ids, service);
@@ -134,15 +134,15 @@ impl<'v, R: Registers> Proxy<'v, R> {
         let x1 = responder.machine.x()[1];
         // One comparison says that a request is served, that this is its kind, that both ids are right, and that the
         // sender is below.
-        if responder.answer() != Answer::of(x1, caller.id())
+        if responder.answer() != Answer::of(x1, caller.awaited)
             || !matches!(caller.waits, Waits::Callee { wide: true, .. })
         {
             return None;
         }
-        responder.transition(Event::Wait);
+        responder.transition_from(State::Running, Event::Wait);
         responder.set_request(None);
         responder.waits = Waits::Message { wide: true };
-        caller.transition(Event::Unblock);
+        caller.transition_from(State::Blocked, Event::Unblock);
         caller.waits = Waits::Cycles;
         let ids = Endpoints::from_register(x1);
         let fid = const { Kind::Direct2.response_fid() };

@@ -3,7 +3,7 @@
 use crate::{
     kind::{Kind, ids},
     proxy::{Machine, Next, Pe, Proxy},
-    route::Route,
+    route::{Answer, Route},
     vcpu::{Event, Kept, Model, Registers, Request, State, VcpuId, Waits},
 };
 use ffa_abi::{
@@ -150,10 +150,17 @@ impl<'v, R: Registers> Proxy<'v, R> {
         let fixed = receiver.version.is_locked_at(Version::V1_2)
             && receiver.info.mode == Mode::Permissive
             && same;
+        let request = Some(Request {
+            sender: ids.sender,
+            origin: Some(from),
+            kind: Kind::Direct2,
+        });
         fixed.then_some(Route {
             ids: ids.register() as u32,
             service: service.registers(),
             to,
+            request,
+            answer: Answer::to(request, ids.receiver),
         })
     }
 

@@ -138,11 +138,11 @@ impl<'v, R> Pe<'v, R> {
         chain.find(|vcpu| vcpu.id() == id).map(|vcpu| &mut **vcpu)
     }
 
-    /// The first vCPU of this core's chain for which this holds.
+    /// The vCPU that runs here, and those of this core's chain below it.
     #[inline(always)]
-    pub fn find(&mut self, wanted: impl Fn(&Vcpu<R>) -> bool) -> Option<&mut Vcpu<R>> {
-        let mut chain = self.chain.iter_mut();
-        chain.find(|vcpu| wanted(vcpu)).map(|vcpu| &mut **vcpu)
+    pub fn split(&mut self) -> Option<(&mut Vcpu<R>, &mut [&'v mut Vcpu<R>])> {
+        let (running, below) = self.chain.split_last_mut()?;
+        Some((running, below))
     }
 
     /// The vCPUs of this core's chain, the one whose time it is first.

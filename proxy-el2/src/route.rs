@@ -15,6 +15,10 @@ pub(crate) struct Route {
     pub service: (u64, u64),
     /// Who gets it.
     pub to: VcpuId,
+    /// What that one serves then.
+    pub request: Option<Request>,
+    /// And how it answers that.
+    pub answer: Answer,
 }
 
 impl Route {
@@ -26,6 +30,8 @@ impl Route {
             vm: VmIndex(0),
             vcpu: 0,
         },
+        request: None,
+        answer: Answer::NONE,
     };
 }
 
@@ -46,14 +52,22 @@ impl Answer {
                 sender,
                 origin: Some(origin),
                 kind: Kind::Direct2,
-            }) => Self::of((own.0 as u64) << 16 | sender.0 as u64, origin),
+            }) => Self::of(
+                (own.0 as u64) << 16 | sender.0 as u64,
+                Self::waited_for(origin),
+            ),
             _ => Self::NONE,
         }
     }
 
-    /// Of a `DIRECT_RESP2` with this x1, if the vCPU waits for it.
+    /// The part of one that this vCPU waits for.
+    pub const fn waited_for(by: VcpuId) -> Self {
+        Self(Self::VALID | (by.word() as u64) << 32)
+    }
+
+    /// Of a `DIRECT_RESP2` with this x1, if somebody waits for it.
     #[inline(always)]
-    pub const fn of(x1: u64, waits: VcpuId) -> Self {
-        Self(Self::VALID | (waits.word() as u64) << 32 | x1 as u32 as u64)
+    pub const fn of(x1: u64, waits: Self) -> Self {
+        Self(waits.0 | x1 as u32 as u64)
     }
 }

@@ -122,7 +122,9 @@ pub enum Model {
 }
 
 /// A request that a vCPU serves.
+// One word, so that it is copied as one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(align(8))]
 pub struct Request {
     /// Who sent it, to whom the answer must be addressed.
     pub sender: EndpointId,
@@ -223,6 +225,8 @@ pub struct Vcpu<R> {
     pub(crate) route: Route,
     /// The answer to the request that it serves.
     answer: Answer,
+    /// What it waits for, if it waits for an answer.
+    pub(crate) awaited: Answer,
 }
 
 impl<R> Vcpu<R> {
@@ -240,6 +244,7 @@ impl<R> Vcpu<R> {
             sends: 0,
             route: Route::UNKNOWN,
             answer: Answer::NONE,
+            awaited: Answer::waited_for(id),
         }
     }
 
@@ -265,6 +270,13 @@ impl<R> Vcpu<R> {
     pub(crate) fn set_request(&mut self, request: Option<Request>) {
         self.request = request;
         self.answer = Answer::to(request, self.endpoint);
+    }
+
+    /// It serves what the route says.
+    #[inline(always)]
+    pub(crate) const fn serve(&mut self, route: &Route) {
+        self.request = route.request;
+        self.answer = route.answer;
     }
 
     /// The answer that the short way may deliver.
@@ -300,6 +312,15 @@ impl<R> Vcpu<R> {
                 debug_assert!(false, "{event:?} in {:?}", self.state);
                 false
             }
+        }
+    }
+
+    /// The same where the state is known.
+    #[inline(always)]
+    pub(crate) fn transition_from(&mut self, state: State, event: Event) {
+        debug_assert_eq!(self.state, state);
+        if let Some(state) = next(state, event) {
+            self.state = state;
         }
     }
 

@@ -129,16 +129,24 @@ impl Interrupts {
     }
 
     /// A vCPU that is not live stays on this core; its timer fires at this time.
-    #[cold]
-    #[inline(never)]
     pub fn watch(&mut self, id: VcpuId, deadline: u64) {
         self.deadlines[id.vm.index()] = deadline;
         self.vcpus[id.vm.index()] = id.vcpu;
         self.need(deadline);
     }
 
+    /// When the timer of a vCPU fires that this core watches.
+    pub fn watched(&self, id: VcpuId) -> Option<u64> {
+        let deadline = self.deadlines[id.vm.index()];
+        (deadline != NEVER).then_some(deadline)
+    }
+
+    /// Whether there is a vCPU whose timer is this core's business.
+    pub fn watches(&self) -> bool {
+        self.deadlines.iter().any(|at| *at != NEVER)
+    }
+
     /// A vCPU leaves this core, or its timer does not fire.
-    #[inline(always)]
     pub fn forget(&mut self, id: VcpuId) {
         self.deadlines[id.vm.index()] = NEVER;
     }

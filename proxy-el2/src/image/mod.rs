@@ -8,6 +8,7 @@ mod load;
 mod memory;
 mod port;
 mod side;
+mod switch;
 mod trap;
 mod vcpu;
 mod vms;

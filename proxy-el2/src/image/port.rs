@@ -110,7 +110,7 @@ impl Machine<Guest> for Cpu {
     fn timer_ns(&mut self, vcpu: VcpuId) -> Option<u64> {
         let deadline = match self.live() {
             Some(Live { id, .. }) if id == vcpu => vm_state::live_deadline(),
-            _ => vms::of(vcpu)?.side(vcpu.vcpu).deadline(),
+            _ => self.interrupts.watched(vcpu),
         };
         deadline.map(timer::ns_until)
     }

@@ -1,8 +1,8 @@
 //! What others may know of a vCPU: where it is, whether it has something to look at, and, while it is not live, its
-//! virtual CPU interface and timer.
+//! virtual CPU interface.
 
 use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use platform::{gic::virt::Interface, vm_state::Timer};
+use platform::gic::virt::Interface;
 use proxy_el2::vcpu::VcpuId;
 
 /// No core, and no VM.
@@ -22,8 +22,6 @@ pub struct Side {
     settings: AtomicU64,
     /// ICH_AP0Rn_EL2 and ICH_AP1Rn_EL2, while it is not live.
     active: [[AtomicU64; 4]; 2],
-    /// CNTV_CTL_EL0 and CNTV_CVAL_EL0, while it is not live.
-    timer: [AtomicU64; 2],
 }
 
 impl Side {
@@ -36,7 +34,6 @@ impl Side {
             held: AtomicBool::new(false),
             settings: AtomicU64::new(0),
             active: [const { [const { AtomicU64::new(0) }; 4] }; 2],
-            timer: [const { AtomicU64::new(0) }; 2],
         }
     }
 
@@ -113,33 +110,14 @@ impl Side {
         self.settings.store(vmcr, Ordering::Relaxed);
     }
 
-    /// Its timer.
-    #[inline(always)]
-    pub fn timer(&self) -> Timer {
-        let [ctl, cval] = &self.timer;
-        Timer {
-            ctl: ctl.load(Ordering::Relaxed),
-            cval: cval.load(Ordering::Relaxed),
-        }
-    }
-
-    /// Saves its timer.
-    #[inline(always)]
-    pub fn set_timer(&self, timer: Timer) {
-        let [ctl, cval] = &self.timer;
-        ctl.store(timer.ctl, Ordering::Relaxed);
-        cval.store(timer.cval, Ordering::Relaxed);
-    }
-
     /// Whether the physical interrupt of its timer is held for it.
     pub fn hold_timer(&self, held: bool) {
         self.held.store(held, Ordering::Relaxed);
     }
 
-    /// When its timer fires, while it is not live; `None` if it does not, or its interrupt is held for it.
-    pub fn deadline(&self) -> Option<u64> {
-        let deadline = self.timer().deadline();
-        deadline.filter(|_| !self.held.load(Ordering::Relaxed))
+    /// Whether it is.
+    pub fn is_timer_held(&self) -> bool {
+        self.held.load(Ordering::Relaxed)
     }
 
     /// It handles no interrupt, and none is in its way: so it stays when it is put away, as long as nothing else is

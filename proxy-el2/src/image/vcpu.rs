@@ -1,7 +1,13 @@
 //! The machine's part of a vCPU: everything of it that is in registers.
 
 use super::{side::Side, vms::Vm};
-use platform::{confine, el1::El1State, fp::VmVectors, guest::GuestRegs, vm_state::Seldom};
+use platform::{
+    confine,
+    el1::VmEl1,
+    fp::VmVectors,
+    guest::GuestRegs,
+    vm_state::{Seldom, Timer},
+};
 use proxy_el2::vcpu::Registers;
 
 /// Registers of one vCPU. The general registers come first, within reach of the instructions that move two at a
@@ -11,16 +17,18 @@ pub struct Guest {
     /// General registers, entry point and PSTATE.
     pub regs: GuestRegs,
     /// The EL1 registers.
-    pub el1: El1State,
+    pub el1: VmEl1,
     /// VTTBR_EL2.
     pub vttbr: u64,
     /// VMPIDR_EL2.
     pub vmpidr: u64,
-    /// What HCR_EL2 has for it beside what it has for all.
+    /// HCR_EL2, once it was live.
     pub hcr: u64,
     /// VDISR_EL2.
     pub vdisr: u64,
-    /// What of it others may know; timer and virtual CPU interface are there.
+    /// The virtual timer.
+    pub timer: Timer,
+    /// What of it others may know; the virtual CPU interface is there.
     pub side: &'static Side,
     /// It has used what traps at the first access.
     pub uses_seldom: bool,
@@ -43,13 +51,13 @@ impl Guest {
     pub fn new(vm: &'static Vm, index: u8, entry: u64) -> Self {
         Self {
             regs: GuestRegs::at(entry),
-            el1: El1State::START,
+            el1: VmEl1::START,
             vttbr: vm.vttbr,
             // Bit 31 is set in every value, and Aff0 is the index.
             vmpidr: 1 << 31 | u64::from(index),
-            // The primary's waiting is the core's.
-            hcr: if vm.primary { 0 } else { confine::trap_wait() },
+            hcr: 0,
             vdisr: 0,
+            timer: Timer::RESET,
             side: vm.side(index),
             uses_seldom: false,
             was_calm: false,
@@ -61,10 +69,20 @@ impl Guest {
         }
     }
 
-    /// It uses what traps at the first access.
-    pub const fn use_seldom(&mut self) {
-        self.uses_seldom = true;
-        self.hcr |= confine::open_keys();
+    /// What HCR_EL2 has for it beside what it has for all.
+    pub const fn traps(&self) -> u64 {
+        // The primary's waiting is the core's.
+        let wait = if self.vm.primary {
+            0
+        } else {
+            confine::trap_wait()
+        };
+        let keys = if self.uses_seldom {
+            confine::open_keys()
+        } else {
+            0
+        };
+        wait | keys
     }
 }
 
@@ -77,9 +95,9 @@ impl Registers for Guest {
     fn start(&mut self, entry: u64, context: u64) {
         self.regs = GuestRegs::at(entry);
         self.regs.x[0] = context;
-        self.el1 = El1State::START;
-        self.hcr &= !confine::open_keys();
+        self.el1 = VmEl1::START;
         self.vdisr = 0;
+        self.timer = Timer::RESET;
         self.uses_seldom = false;
         self.was_calm = false;
         self.seldom = Seldom::RESET;

@@ -11,7 +11,6 @@ use platform::{
     gic::virt::{Interface, Shape},
     once::{Arena, Cells, Shared},
     stage2::Stage2,
-    vm_state::Timer,
 };
 use proxy_el2::{
     MAX_VCPUS, MAX_VMS,
@@ -113,7 +112,6 @@ impl Vm {
         drop(vgic);
         let side = self.side(vcpu);
         side.set_interface(&Interface::RESET);
-        side.set_timer(Timer::default());
         side.hold_timer(false);
     }
 

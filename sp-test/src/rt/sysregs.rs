@@ -107,6 +107,41 @@ registers! {
     "S3_0_C5_C3_1" 0xff,
 }
 
+/// Sets the key APIB.
+pub fn set_key([low, high]: [u64; 2]) {
+    // SAFETY: this image signs nothing.
+    unsafe {
+        asm!("msr S3_0_C2_C1_2, {}", "msr S3_0_C2_C1_3, {}", "isb", in(reg) low, in(reg) high, options(nostack, preserves_flags));
+    }
+}
+
+/// Signs a pointer with the key APIB, whatever that is.
+pub fn sign(pointer: u64, context: u64) -> u64 {
+    /// SCTLR_EL1.EnIB.
+    const ENABLE: u64 = 1 << 30;
+    let mut signed = pointer;
+    // SAFETY: signing is on for this instruction alone.
+    unsafe {
+        asm!(
+            ".arch_extension pauth",
+            "mrs {before}, sctlr_el1",
+            "orr {with}, {before}, {enable}",
+            "msr sctlr_el1, {with}",
+            "isb",
+            "pacib {signed}, {context}",
+            "msr sctlr_el1, {before}",
+            "isb",
+            before = out(reg) _,
+            with = out(reg) _,
+            enable = in(reg) ENABLE,
+            signed = inout(reg) signed,
+            context = in(reg) context,
+            options(nostack, preserves_flags)
+        );
+    }
+    signed
+}
+
 /// What was left in them.
 #[derive(Clone, Copy, Debug)]
 pub struct Left([u64; COUNT]);

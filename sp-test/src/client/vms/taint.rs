@@ -19,7 +19,30 @@ const CASES: &[Case] = &[
     case("preempted_in_between", preempted_in_between),
     case("system_registers", system_registers),
     case("registers_are_as_identified", identified),
+    case("keys_of_others_sign_nothing", keys),
 ];
+
+/// VM 4 has never set a key, and signs just after this VM has: with its own, which is zero, and not this one's.
+fn keys(env: &mut Env) -> Verdict {
+    const POINTER: u64 = 0x12_3456_7890;
+    const CONTEXT: u64 = 0x5ca1_ab1e;
+    let Some(four) = super::peer(4, abi::V1_2, false) else {
+        return equal("VM 4", 0, 1).and_then(|()| good());
+    };
+    sysregs::set_key([0; 2]);
+    let zero = sysregs::sign(POINTER, CONTEXT);
+    sysregs::set_key([0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210]);
+    let own = sysregs::sign(POINTER, CONTEXT);
+    let [other, ..] = env.suite.ask(four, ask::SIGN, [POINTER, CONTEXT, 0, 0])?;
+    equal("signed with another key", (own != zero).into(), 1)?;
+    equal("the other's", other, zero)?;
+    equal(
+        "this one's afterwards",
+        sysregs::sign(POINTER, CONTEXT),
+        own,
+    )?;
+    good()
+}
 
 /// The sum over every call that anybody made.
 pub fn everything(env: &mut Env) {
