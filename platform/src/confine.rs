@@ -34,9 +34,9 @@ const ICC_TRAPS: u64 = 1 << 10 | 1 << 11 | 1 << 12 | 1 << 14;
 
 /// HCR_EL2.TWI: WFI traps.
 const TWI: u64 = 1 << 13;
-/// HCR_EL2.APK and API: the registers of pointer authentication keys do not trap, and nor do the instructions that
-/// use them. One without the other would let a guest sign with another one's keys.
-const KEYS: u64 = 1 << 40 | 1 << 41;
+/// HCR_EL2.APK: the registers of pointer authentication keys do not trap. What signs with them never does: where they
+/// trap they are zero.
+const APK: u64 = 1 << 40;
 /// MPAM2_EL2: TRAPMPAM1EL1 and TRAPMPAM0EL1.
 const MPAM_TRAPS: u64 = 1 << 48 | 1 << 49;
 /// HCRX_EL2.MSCEn: the memory copy instructions are there (FEAT_MOPS).
@@ -166,7 +166,7 @@ pub unsafe fn confine(features: &Features, guests: Guests) {
 /// What HCR_EL2 is for all VMs of this core, after [`confine`]: without what [`trap_wait`] and [`open_keys`] are.
 #[must_use]
 pub fn common_hcr() -> u64 {
-    read_sysreg!("hcr_el2") & !(TWI | KEYS)
+    read_sysreg!("hcr_el2") & !(TWI | APK)
 }
 
 /// The bit of HCR_EL2 with which WFI traps.
@@ -175,10 +175,10 @@ pub const fn trap_wait() -> u64 {
     TWI
 }
 
-/// The bits of HCR_EL2 without which the registers of keys trap, and what signs and authenticates with them.
+/// The bit of HCR_EL2 without which the registers of keys trap.
 #[must_use]
 pub const fn open_keys() -> u64 {
-    KEYS
+    APK
 }
 
 /// Sets HCR_EL2 for the guest that runs next.

@@ -25,8 +25,6 @@ const ICC_SGI1R: u32 = sysreg_name(3, 0, 12, 11, 5);
 const ICC_ASGI1R: u32 = sysreg_name(3, 0, 12, 11, 6);
 const ICC_SGI0R: u32 = sysreg_name(3, 0, 12, 11, 7);
 /// The classes of exceptions of MCR and MRC, and of MCRR and MRRC.
-/// The class of instructions that sign or authenticate pointers.
-const CLASS_SIGNING: u8 = 0x09;
 const CLASS_CP15_32: u8 = 0x03;
 const CLASS_CP15_64: u8 = 0x04;
 /// The class of exceptions of SVE, and not SME.
@@ -157,7 +155,7 @@ impl Cpu {
 const fn may_be_seldom(fault: &Fault) -> bool {
     match fault.trap() {
         Trap::SystemRegister(access) => confine::is_seldom(access),
-        Trap::Other { class } => matches!(class, CLASS_SIGNING | CLASS_CP15_32 | CLASS_CP15_64),
+        Trap::Other { class } => class == CLASS_CP15_32 || class == CLASS_CP15_64,
         _ => false,
     }
 }
