@@ -3,7 +3,7 @@
 
 use crate::{
     availability::{self, Event as Told},
-    owed::Progress,
+    owed::{Debt, Progress},
     proxy::{Machine, Next, Pe, Proxy},
     vcpu::{Registers, Vcpu, VmIndex, Waits},
 };
@@ -86,7 +86,14 @@ impl<'v, R: Registers> Proxy<'v, R> {
     pub(crate) fn bury(&self, vcpu: &mut Vcpu<R>) {
         if let Waits::Partition { preempted, .. } = vcpu.waits {
             let vm = vcpu.id().vm;
-            self.owed.lock().note(preempted, vm, Progress::Told);
+            let mut owed = self.owed.lock();
+            // One that it merely ran may work for another by now.
+            if matches!(
+                owed.debt(preempted, vm),
+                Debt::None | Debt::Own | Debt::InFlight
+            ) {
+                owed.note(preempted, vm, Progress::Told);
+            }
         }
         vcpu.die();
     }
