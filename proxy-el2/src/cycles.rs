@@ -57,7 +57,7 @@ impl<'v, R: Registers> Proxy<'v, R> {
         let look = self.parked_note(id).ok_or(FfaError::Busy)?;
         let orphan = self.is_orphan(look.request);
         let run = self.how_to_run(runner, look, orphan)?;
-        let claimed = self.claim_chain(id, &look)?;
+        let claimed = self.claim_chain(id, &look, pe.index)?;
 
         // Commit.
         let mut first = true;
@@ -162,10 +162,22 @@ impl<'v, R: Registers> Proxy<'v, R> {
     }
 
     /// Takes a parked vCPU, and those that it waits for, to this core: all of them, or none.
-    fn claim_chain(&self, first: VcpuId, look: &Look) -> Result<Claimed<'v, R>, FfaError> {
+    /// DENIED if one of them is pinned to another core.
+    fn claim_chain(
+        &self,
+        first: VcpuId,
+        look: &Look,
+        core: u16,
+    ) -> Result<Claimed<'v, R>, FfaError> {
         let mut claimed: Claimed<'v, R> = Vec::new();
+        let mut error = FfaError::Busy;
         let mut wanted = Some(first);
         while let Some(id) = wanted.take() {
+            let info = self.info(id.vm);
+            if !info.is_some_and(|info| info.may_run(id.vcpu, core)) {
+                error = FfaError::Denied;
+                break;
+            }
             let Some(vcpu) = self.place(id).and_then(|place| place.lock().take()) else {
                 break;
             };
@@ -201,7 +213,7 @@ impl<'v, R: Registers> Proxy<'v, R> {
         for vcpu in claimed {
             self.park(vcpu);
         }
-        Err(FfaError::Busy)
+        Err(error)
     }
 
     /// `FFA_MSG_WAIT`. An error changes nothing.

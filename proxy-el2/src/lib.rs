@@ -21,6 +21,7 @@ mod psci;
 mod secure;
 #[cfg(any(test, feature = "snapshot"))]
 pub mod snapshot;
+pub mod state;
 mod sync;
 pub mod vcpu;
 pub mod vm;

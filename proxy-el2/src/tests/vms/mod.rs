@@ -8,5 +8,6 @@ mod fixture;
 mod interrupts;
 mod messages;
 mod partitions;
+mod pinned;
 mod power;
 mod strict;
