@@ -172,11 +172,11 @@ pub fn runs_within(cycles: &[Cycles], edges: &[Edge]) -> Result<u32, u32> {
 /// How many states show what the search is for, so that a search that never gets there is seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Marks {
-    /// A context is interrupted.
+    /// A context or a vCPU is interrupted.
     pub preempted: usize,
-    /// A partition waits for another.
+    /// A partition or a vCPU waits for another.
     pub chained: usize,
-    /// A response is kept for a partition or for the VM.
+    /// A response is kept for a partition or for a VM.
     pub kept: usize,
     /// A request's sender is gone.
     pub orphaned: usize,
@@ -196,13 +196,23 @@ impl Marks {
             ctx.serves
                 .is_some_and(|serves| serves.origin.is_none() || serves.old)
         };
-        self.preempted += usize::from(contexts.iter().any(|ctx| ctx.state == State::Preempted));
-        self.chained += usize::from(contexts.iter().any(|ctx| ctx.calls()));
+        let vcpus = &s.vcpus[..world.vcpus.len()];
+        let taken = |vcpu: &crate::state::Vcpu| vcpu.state == vcpu::State::Preempted;
+        self.preempted += usize::from(
+            contexts.iter().any(|ctx| ctx.state == State::Preempted) || vcpus.iter().any(taken),
+        );
+        self.chained += usize::from(
+            contexts.iter().any(|ctx| ctx.calls())
+                || vcpus.iter().any(|vcpu| vcpu.state == vcpu::State::Blocked),
+        );
         self.kept += usize::from(
             contexts.iter().any(|ctx| ctx.kept.is_some())
                 || s.vcpus.iter().any(|vcpu| vcpu.kept.is_some()),
         );
-        self.orphaned += usize::from(poisoned.ctx.iter().any(orphaned));
+        let orphans =
+            |vcpu: &crate::state::Vcpu| vcpu.serves.is_some_and(|asked| asked.origin.is_none());
+        self.orphaned +=
+            usize::from(poisoned.ctx.iter().any(orphaned) || vcpus.iter().any(orphans));
         self.unsaved += usize::from(s.core.iter().any(|core| core.unsaved.is_some()));
         self.quiet += usize::from(is_quiet(world, s));
     }

@@ -169,6 +169,21 @@ impl World {
                 )
                 .behind(&[done(Permissive, 3, 2), done(Permissive, 3, 2)])
             },
+            Self {
+                forms: &[Form::Narrow],
+                wide_cycles: false,
+                ..Self::new(
+                    "5-three",
+                    "proxy, three VMs on two cores, one of them on both, no partition, 32-bit only",
+                    2,
+                    &[],
+                )
+                .behind(&[
+                    done(Permissive, 3, 2),
+                    done(Permissive, 3, 2),
+                    done(Permissive, 3, 1),
+                ])
+            },
         ]
     }
 }

@@ -99,7 +99,10 @@ impl Of<'_> {
                 {
                     Ok(())
                 }
-                Some(below) if !self.told(below, FfaError::Aborted) => {
+                Some(below)
+                    if !self.told(below, FfaError::Aborted)
+                        && after.s.vcpus[below].state != State::Dead =>
+                {
                     wrong("ended with the VM, and its sender does not know")
                 }
                 _ => Ok(()),
