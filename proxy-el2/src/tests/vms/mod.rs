@@ -9,6 +9,7 @@ mod fixture;
 mod interrupts;
 mod messages;
 mod partitions;
+mod pinned;
 mod power;
 mod strict;
 mod told;

@@ -85,9 +85,24 @@ impl Of<'_> {
         let below = level.and_then(|level| levels.get(level.wrapping_sub(1)).copied());
         // Who is dead is dead where it is: only who waits for it below must be told.
         let vm = self.world.vcpus[number].0;
-        if after.s.vms[usize::from(vm)].dead {
+        // It may still answer before it learns of its end on another core.
+        let answers = matches!(self.call(), Some(Kind::Response { .. }))
+            && self.caller() == Some(number)
+            && before.s.vms[usize::from(vm)].dead;
+        if after.s.vms[usize::from(vm)].dead && !answers {
             return match below {
-                Some(below) if !self.told(below, FfaError::Aborted) => {
+                // One that has not learned of its end may yield or be interrupted before.
+                Some(below)
+                    if before.s.vms[usize::from(vm)].dead
+                        && matches!(after.vcpus[below][0], fid::YIELD | fid::INTERRUPT)
+                        && after.s.vcpus[below].state == State::Running =>
+                {
+                    Ok(())
+                }
+                Some(below)
+                    if !self.told(below, FfaError::Aborted)
+                        && after.s.vcpus[below].state != State::Dead =>
+                {
                     wrong("ended with the VM, and its sender does not know")
                 }
                 _ => Ok(()),
@@ -114,7 +129,7 @@ impl Of<'_> {
                 }
             }
             Some(Kind::Response { form: answered, .. }) => {
-                if after.s.vcpus[number].state != State::Waiting {
+                if after.s.vcpus[number].state != State::Waiting && !answers {
                     return wrong("was answered by one that does not wait now");
                 }
                 if (answered == Form::Two) != (form == Form::Two) {
