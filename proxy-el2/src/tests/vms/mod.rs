@@ -12,4 +12,5 @@ mod partitions;
 mod pinned;
 mod power;
 mod strict;
+mod telling;
 mod told;
