@@ -11,6 +11,7 @@ mod messages;
 mod partitions;
 mod pinned;
 mod power;
+mod random;
 mod strict;
 mod telling;
 mod told;
