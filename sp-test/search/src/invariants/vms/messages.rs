@@ -121,9 +121,13 @@ impl Of<'_> {
             return wrong("was not answered to who waits for it");
         }
         match self.call() {
-            // CPU_OFF.
+            // CPU_OFF. Who merely ran it is told that it waits for nothing any more.
             Some(Kind::Psci) if after.s.vcpus[number].state == State::Off => {
-                match self.told(below, FfaError::Aborted) {
+                let told = match origin == Some(below) {
+                    true => self.told(below, FfaError::Aborted),
+                    false => after.vcpus[below][0] == fid::MSG_WAIT,
+                };
+                match told {
                     true => Ok(()),
                     false => wrong("ended, and who is below does not know"),
                 }
