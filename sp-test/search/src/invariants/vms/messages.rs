@@ -13,7 +13,7 @@ use proxy_el2::vcpu::State;
 
 impl Of<'_> {
     /// Whether a vCPU that runs after the event was given this error.
-    fn told(&self, number: usize, error: FfaError) -> bool {
+    pub(super) fn told(&self, number: usize, error: FfaError) -> bool {
         let x = &self.after.vcpus[number];
         x[0] == fid::ERROR && x[2] == u64::from(error as i32 as u32)
     }
