@@ -86,9 +86,9 @@ pub fn exchange<T>(
 }
 
 fn take_back(vgic: &mut VGic, vcpu: u8, lists: &mut Lists, shape: Shape) -> u8 {
-    vgic.ended(vcpu, virt::ended_unlisted());
+    let kick = vgic.ended(vcpu, virt::ended_unlisted());
     let lists = lists.get_mut(..shape.list_registers).unwrap_or_default();
-    vgic.sync(vcpu, lists)
+    kick | vgic.sync(vcpu, lists)
 }
 
 fn fill(vgic: &mut VGic, vcpu: u8, lists: &mut Lists, shape: Shape) -> proxy_el2::vgic::Flush {

@@ -85,7 +85,10 @@ impl Cpu {
             (ICC_ASGI1R | ICC_SGI0R, false) => None,
             (ICC_DIR, false) => {
                 let intid = written as u32 & 0xff_ffff;
-                let _ = self.with_vgic(|vgic, vcpu| vgic.deactivate(vcpu, intid));
+                let kick = self.with_vgic(|vgic, vcpu| vgic.deactivate(vcpu, intid));
+                if let (Some(kick), Some(Live { id, vm })) = (kick, self.live()) {
+                    vm.kick(kick, Some(id.vcpu));
+                }
                 None
             }
             _ if !self.many => return false,

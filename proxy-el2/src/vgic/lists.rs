@@ -142,7 +142,11 @@ impl VGic {
     ///
     /// It tells only how many, not which: right for a guest whose end of interrupt deactivates, too (ICC_CTLR_EL1.EOImode
     /// 0). ICC_DIR_EL1 of others can be trapped while interrupts are unlisted, and goes to [`VGic::deactivate`].
-    pub fn ended(&mut self, vcpu: u8, count: u8) {
+    ///
+    /// Gives back who else must look: an SPI that is pending again may be routed to another vCPU.
+    #[must_use]
+    pub fn ended(&mut self, vcpu: u8, count: u8) -> u8 {
+        let mut kick = 0;
         for _ in 0..count {
             let unlisted = self
                 .words(vcpu)
@@ -150,18 +154,23 @@ impl VGic {
                 .filter(|irq| self.home(*irq) == Some(vcpu))
                 .min_by_key(|irq| self.priority(*irq));
             let Some(irq) = unlisted else {
-                return;
+                break;
             };
             self.make_inactive(vcpu, irq);
+            kick |= self.look(irq);
         }
+        kick & !bit(vcpu)
     }
 
-    /// Deactivates an interrupt, as ICC_DIR_EL1 does. Its physical one is [`VGic::released`].
-    pub fn deactivate(&mut self, vcpu: u8, intid: u32) {
-        if let Some(irq) = self.irq(vcpu, intid) {
-            self.make_inactive(vcpu, irq);
-            self.look(irq);
-        }
+    /// Deactivates an interrupt, as ICC_DIR_EL1 does. Its physical one is [`VGic::released`]. Gives back who else must
+    /// look.
+    #[must_use]
+    pub fn deactivate(&mut self, vcpu: u8, intid: u32) -> u8 {
+        let Some(irq) = self.irq(vcpu, intid) else {
+            return 0;
+        };
+        self.make_inactive(vcpu, irq);
+        self.look(irq) & !bit(vcpu)
     }
 
     /// Makes an interrupt inactive. `vcpu` does so. Gives back who must look, as far as it is for a physical interrupt.

@@ -108,10 +108,10 @@ impl Run {
             vms.goes_on(0, &[wait.into()]);
         }
         let mut next = [Next::Vcpu; CORES];
-        for core in 1..CORES {
+        for (core, next) in next.iter_mut().enumerate().skip(1) {
             vms.goes_on(0, &[psci::CPU_ON_64.into(), core as u64, 0x1000]);
-            next[core] = vms.proxy.begin(&mut vms.cores[core]);
-            assert_eq!(next[core], Next::Vcpu);
+            *next = vms.proxy.begin(&mut vms.cores[core]);
+            assert_eq!(*next, Next::Vcpu);
         }
         Self { vms, next }
     }

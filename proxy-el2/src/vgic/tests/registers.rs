@@ -291,8 +291,8 @@ fn a_vcpu_that_does_not_exist_does_nothing() {
         assert_eq!(gic.flush(vcpu, &mut [0; 4]).used, 0);
         assert!(!gic.deliverable(vcpu, 0xff, true));
         assert!(!gic.dirty(vcpu));
-        gic.ended(vcpu, 3);
-        gic.deactivate(vcpu, TIMER);
+        let _ = gic.ended(vcpu, 3);
+        let _ = gic.deactivate(vcpu, TIMER);
         gic.reset_vcpu(vcpu);
     }
     assert_eq!(gic, before);

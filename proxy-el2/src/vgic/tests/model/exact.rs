@@ -235,7 +235,8 @@ impl World {
         if by == vcpu && id % 2 == 0 {
             // ICC_DIR_EL1, trapped: its list registers were taken back.
             self.rig.park(vcpu);
-            self.rig.gic.deactivate(vcpu, intid(id));
+            let kick = self.rig.gic.deactivate(vcpu, intid(id));
+            self.rig.kick(kick);
             self.rig.resume(vcpu, self.lists);
         } else {
             self.rig.store_bit(by, 0x380, id);
@@ -387,4 +388,21 @@ proptest! {
 #[test]
 fn physical_numbers_tell_interrupts_apart() {
     assert_eq!((physical(id(1, 27)), physical(id(0, 40))), (27, 340));
+}
+
+#[test]
+fn a_pending_one_that_is_made_active_by_a_store_leaves_room_for_others() {
+    let mut world = World::new(1);
+    for step in [
+        Step::SetPending(0, 258),
+        Step::Park(2),
+        Step::Resume(2, 2),
+        Step::Activate(0, 258),
+        Step::SetPending(0, 64),
+        Step::Acknowledge(2),
+    ] {
+        world.step(step);
+    }
+    world.check();
+    world.finish();
 }

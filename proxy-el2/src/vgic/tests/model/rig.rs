@@ -135,7 +135,9 @@ impl Rig {
         let core = self.core(vcpu);
         let count = core::mem::take(&mut core.count);
         let lrs = core::mem::take(&mut core.lrs);
-        self.gic.ended(vcpu, count);
+        let kick = self.gic.ended(vcpu, count);
+        // Of others alone: this one is looking.
+        self.kick(kick);
         lrs
     }
 
