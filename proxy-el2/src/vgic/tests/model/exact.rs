@@ -243,6 +243,14 @@ impl World {
         }
     }
 
+    fn look_at_all(&mut self) {
+        for each in 0..VCPUS {
+            if self.rig.gic.dirty(each) {
+                self.rig.look(each);
+            }
+        }
+    }
+
     fn acknowledge(&mut self, vcpu: u8) {
         let best = self.model.best(vcpu);
         let waiting = |world: &Self| {
@@ -251,6 +259,11 @@ impl World {
         if !self.running(vcpu) {
             let pmr = 0x80;
             let wakes = best.is_some_and(|best| best < pmr);
+            // What is pending behind an active physical one, and is routed here since, comes here when the one that
+            // ended it looks next.
+            if self.rig.gic.deliverable(vcpu, pmr, true) != wakes {
+                self.look_at_all();
+            }
             assert_eq!(self.rig.gic.deliverable(vcpu, pmr, true), wakes);
             assert!(best.is_none() || self.rig.gic.dirty(vcpu), "enters without");
             return;
@@ -258,11 +271,7 @@ impl World {
         let wanted = waiting(self);
         // What waits behind an active physical one, or for a list register, needs an entry.
         if self.rig.next(vcpu) != wanted {
-            for each in 0..VCPUS {
-                if self.rig.gic.dirty(each) {
-                    self.rig.look(each);
-                }
-            }
+            self.look_at_all();
         }
         let taken = self.rig.acknowledge(vcpu);
         match taken {
