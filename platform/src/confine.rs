@@ -34,8 +34,11 @@ const ICC_TRAPS: u64 = 1 << 10 | 1 << 11 | 1 << 12 | 1 << 14;
 
 /// HCR_EL2.TWI: WFI traps.
 const TWI: u64 = 1 << 13;
-/// HCR_EL2.APK: the registers of pointer authentication keys do not trap.
+/// HCR_EL2.APK: the registers of pointer authentication keys do not trap. What signs with them never does: where they
+/// trap they are zero.
 const APK: u64 = 1 << 40;
+/// MPAM2_EL2: TRAPMPAM1EL1 and TRAPMPAM0EL1.
+const MPAM_TRAPS: u64 = 1 << 48 | 1 << 49;
 /// HCRX_EL2.MSCEn: the memory copy instructions are there (FEAT_MOPS).
 const HCRX_MSCEN: u64 = 1 << 11;
 
@@ -130,9 +133,19 @@ pub unsafe fn confine(features: &Features, guests: Guests) {
         write_sysreg!("cnthctl_el2", cnthctl);
         write_sysreg!("cntvoff_el2", 0);
         write_sysreg!("hstr_el2", 0);
+        if guests != Guests::Partitions {
+            // The EL1 timers, by their _EL02 names: what they are after a reset nobody says, and their line stays high
+            // until somebody switches them off.
+            write_sysreg!("S3_5_C14_C3_1", 0);
+            write_sysreg!("S3_5_C14_C2_1", 0);
+        }
         if guests == Guests::ManyVms {
             // Its accesses trap: no breakpoint, no single step, for nobody.
             write_sysreg!("mdscr_el1", 0);
+            if features.mpam {
+                // MPAM2_EL2. All VMs are in partition 0 of the caches.
+                write_sysreg!("S3_4_C10_C5_0", MPAM_TRAPS);
+            }
         }
         if features.hcx {
             // TCR2_EL1, SCTLR2_EL1 and the like trap.

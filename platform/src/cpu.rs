@@ -49,6 +49,8 @@ pub struct Features {
     pub ras: bool,
     /// Memory copy instructions.
     pub mops: bool,
+    /// Memory partitioning (MPAM).
+    pub mpam: bool,
     /// Bits of physical address, as ID_AA64MMFR0_EL1.PARange encodes them.
     pub pa_range: u8,
 }
@@ -75,6 +77,8 @@ impl Features {
             evt: field(mmfr2, 56) != 0,
             ras: field(pfr0, 28) != 0,
             mops: field(isar2, 16) != 0,
+            // Version 0.1 stands in the fraction alone.
+            mpam: field(pfr0, 40) != 0 || field(pfr1, 16) != 0,
             pa_range: field(mmfr0, 0) as u8,
         }
     }

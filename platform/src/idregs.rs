@@ -24,6 +24,16 @@ const fn only(value: u64, shifts: &[u32]) -> u64 {
     value & !without(u64::MAX, shifts)
 }
 
+/// ID_AA64PFR0_EL1 whose CSV2 says no more than that speculation keeps to its context: from 2 on it promises SCXTNUM.
+const fn plain_csv2(pfr0: u64) -> u64 {
+    const CSV2: u32 = 56;
+    if pfr0 >> CSV2 & 0xf > 1 {
+        without(pfr0, &[CSV2]) | 1 << CSV2
+    } else {
+        pfr0
+    }
+}
+
 /// Who reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shown {
@@ -35,8 +45,10 @@ pub enum Shown {
 
 /// The value for a read of an identification register, or `None` if `access` is no such read.
 ///
-/// SVE for a partition, SME, MTE, MPAM, AMU, the PMU, SPE and trace are taken out: they are trapped. Registers of
-/// the group that are not named here are reserved or AArch32's, and read zero.
+/// SVE for a partition, SME, MTE, MPAM, AMU, the PMU, SPE and trace are taken out: they are trapped. So are SCXTNUM
+/// (of CSV2), and what is not switched on for a guest: memory copies for a partition, stores of 64 bytes. A wait that
+/// ends by itself (WFIT) would be one for an interrupt to a VM. Registers of the group that are not named here are reserved or
+/// AArch32's, and read zero.
 pub fn read(access: SystemAccess, to: Shown) -> Option<u64> {
     let vm = to == Shown::Vm;
     // op0 = 3, op1 = 0, CRn = 0, CRm = 1 to 7.
@@ -47,25 +59,27 @@ pub fn read(access: SystemAccess, to: Shown) -> Option<u64> {
     }
     Some(match (crm, op2) {
         // ID_AA64PFR0_EL1: MPAM, AMU.
-        (4, 0) if vm => without(read_sysreg!("id_aa64pfr0_el1"), &[40, 44]),
-        // ID_AA64PFR1_EL1: BT, SSBS, RAS_frac, CSV2_frac. No NMI: the virtual GIC has none.
-        (4, 1) if vm => only(read_sysreg!("id_aa64pfr1_el1"), &[0, 4, 12, 32]),
+        (4, 0) if vm => plain_csv2(without(read_sysreg!("id_aa64pfr0_el1"), &[40, 44])),
+        // ID_AA64PFR1_EL1: BT, SSBS, RAS_frac. No NMI: the virtual GIC has none.
+        (4, 1) if vm => only(read_sysreg!("id_aa64pfr1_el1"), &[0, 4, 12]),
         // ID_AA64ZFR0_EL1.
         (4, 4) if vm => read_sysreg!("S3_0_C0_C4_4"),
         // ID_AA64ISAR1_EL1: LS64.
-        (6, 1) if vm => without(read_sysreg!("id_aa64isar1_el1"), &[60]),
+        (6, 1) => without(read_sysreg!("id_aa64isar1_el1"), &[60]),
+        // ID_AA64ISAR2_EL1: WFxT.
+        (6, 2) if vm => without(read_sysreg!("S3_0_C0_C6_2"), &[0]),
+        // The same: MOPS.
+        (6, 2) => without(read_sysreg!("S3_0_C0_C6_2"), &[16]),
         // ID_AA64MMFR1_EL1: LO.
         (7, 1) if vm => without(read_sysreg!("id_aa64mmfr1_el1"), &[16]),
         // ID_AA64PFR0_EL1: SVE, MPAM, AMU.
-        (4, 0) => without(read_sysreg!("id_aa64pfr0_el1"), &[32, 40, 44]),
-        // ID_AA64PFR1_EL1: MTE, MPAM_frac, SME.
-        (4, 1) => without(read_sysreg!("id_aa64pfr1_el1"), &[8, 16, 24, 40]),
+        (4, 0) => plain_csv2(without(read_sysreg!("id_aa64pfr0_el1"), &[32, 40, 44])),
+        // ID_AA64PFR1_EL1: MTE, MPAM_frac, SME, CSV2_frac.
+        (4, 1) => without(read_sysreg!("id_aa64pfr1_el1"), &[8, 16, 24, 32, 40]),
         // ID_AA64DFR0_EL1: the debug architecture's version only; no breakpoints beyond the
         // minimum that the field can say.
         (5, 0) => read_sysreg!("id_aa64dfr0_el1") & 0xf | 1 << 12 | 1 << 20,
         (6, 0) => read_sysreg!("id_aa64isar0_el1"),
-        (6, 1) => read_sysreg!("id_aa64isar1_el1"),
-        (6, 2) => read_sysreg!("S3_0_C0_C6_2"),
         (7, 0) => read_sysreg!("id_aa64mmfr0_el1"),
         (7, 1) => read_sysreg!("id_aa64mmfr1_el1"),
         (7, 2) => read_sysreg!("S3_0_C0_C7_2"),
@@ -88,11 +102,17 @@ const CSSELR: u32 = sysreg_name(3, 2, 0, 0, 0);
 const CTR: u32 = sysreg_name(3, 3, 0, 0, 1);
 const AFSR0: u32 = sysreg_name(3, 0, 5, 1, 0);
 const AFSR1: u32 = sysreg_name(3, 0, 5, 1, 1);
+/// Whether it is op0 3, op1 0, CRn 5, CRm 3 to 5.
+const fn is_error_record(name: u32) -> bool {
+    let crm = name >> 8 & 0xf;
+    name & !0xfff == sysreg_name(3, 0, 5, 0, 0) && 3 <= crm && crm <= 5
+}
 /// CSSELR_EL1: TnD, Level, InD.
 const SELECTION: u64 = 0x1f;
 
-/// An access to the registers that describe caches (trapped by HCR_EL2.TID4 or TID2), or to AFSR0_EL1
-/// and AFSR1_EL1 (trapped where fine-grained traps are there). CSSELR_EL1 selects which cache is
+/// An access to the registers that describe caches (trapped by HCR_EL2.TID4 or TID2), to AFSR0_EL1 and
+/// AFSR1_EL1 (trapped where fine-grained traps are there), or to error records (trapped by HCR_EL2.TERR), of
+/// which a guest has none. CSSELR_EL1 selects which cache is
 /// described, and it is one register for all who share the core: each guest has its own, `selected`, in
 /// memory instead.
 ///
@@ -114,6 +134,8 @@ pub fn cache(access: SystemAccess, written: u64, selected: &mut u64) -> Option<u
         }
         // Implementation defined, and nothing that a guest can rely on.
         (AFSR0 | AFSR1, _) => 0,
+        // ERRIDR_EL1, ERRSELR_EL1, ERX*_EL1: as many records as ERRIDR_EL1 says, which is none.
+        (name, _) if is_error_record(name) && read_sysreg!("id_aa64pfr0_el1") >> 28 & 0xf != 0 => 0,
         _ => return None,
     })
 }

@@ -57,7 +57,7 @@ pub fn reflect(regs: &mut GuestRegs, fault: &Fault) {
             return;
         }
         Trap::Wait => {
-            regs.pc = regs.pc.wrapping_add(4);
+            regs.pc = regs.pc.wrapping_add(fault.instruction_bytes());
             return;
         }
     };

@@ -24,6 +24,11 @@ impl Fault {
         self.hpfar >> 63 != 0
     }
 
+    /// Bytes of the instruction that trapped (ESR_EL2.IL): 2 is possible in AArch32 only, at a guest's EL0.
+    pub const fn instruction_bytes(&self) -> u64 {
+        if self.esr & 1 << 25 != 0 { 4 } else { 2 }
+    }
+
     /// The trap.
     pub const fn trap(&self) -> Trap {
         let iss = self.esr & 0x01ff_ffff;
@@ -168,6 +173,17 @@ mod tests {
         assert_eq!(fault(0x24, 7).ipa(), 0x6000_1234);
         assert!(fault(0x24, 7).is_stage2_fault());
         assert!(!fault(0x24, 0x10).is_stage2_fault());
+    }
+
+    #[test]
+    fn behind_the_instruction() {
+        assert_eq!(fault(0x01, 0).instruction_bytes(), 4);
+        let short = Fault {
+            esr: 0x01 << 26,
+            ..fault(0x01, 0)
+        };
+        assert_eq!(short.trap(), Trap::Wait);
+        assert_eq!(short.instruction_bytes(), 2);
     }
 
     #[test]

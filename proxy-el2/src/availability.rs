@@ -35,8 +35,9 @@ pub trait Caller {
     fn read_rx(&mut self, offset: usize, to: &mut [u8]) -> Result<(), Unreachable>;
 
     /// An interrupt took a partition away from the core while it was told. Takes all that are pending:
-    /// one that stays would take it away again at once.
-    fn interrupted(&mut self);
+    /// one that stays would take it away again at once. `false` if the core is wanted back, and the
+    /// partition is not to go on.
+    fn interrupted(&mut self) -> bool;
 }
 
 /// A VM that came or went.
@@ -68,8 +69,9 @@ pub enum Outcome {
     Error(FfaError),
     /// It has failed, before or of it.
     Aborted,
-    /// It was interrupted or has yielded [`MOST_RUNS`] times: this context of its still owes the
-    /// answer, and is busy until it has been run to it.
+    /// It was interrupted or has yielded [`MOST_RUNS`] times, or the core was wanted back, or another
+    /// core runs it: this context of its may still owe the answer, and is busy until it has been run to
+    /// it.
     Unfinished(TargetInfo),
     /// What came back completes no such message.
     Unexpected,
@@ -87,7 +89,7 @@ impl fmt::Display for Outcome {
             Self::Aborted => f.write_str("has failed"),
             Self::Unfinished(target) => write!(
                 f,
-                "told, but context {} came to no answer in {MOST_RUNS} runs",
+                "told, but context {} has come to no answer yet",
                 target.context
             ),
             Self::Unexpected => f.write_str("told, and something else came back than its answer"),
@@ -183,8 +185,8 @@ fn read(
     Ok(())
 }
 
-/// Tells one partition, and runs it again for as long as it is interrupted or yields, at most
-/// [`MOST_RUNS`] times.
+/// Tells one partition, and runs it again for as long as it is interrupted or yields and the core is
+/// not wanted back, at most [`MOST_RUNS`] times.
 pub fn tell(news: News, partition: EndpointId, caller: &mut impl Caller) -> Outcome {
     let ids = Endpoints {
         sender: EndpointId::HYPERVISOR,
@@ -198,19 +200,22 @@ pub fn tell(news: News, partition: EndpointId, caller: &mut impl Caller) -> Outc
     .fid();
     let mut regs = news.message().encode(ids);
     let mut runs = 0;
+    let mut interrupted = None;
     loop {
         caller.smc(&mut regs);
-        let again = match next(call, &regs, news.event, ids) {
-            Step::Done(outcome) => return outcome,
-            Step::Interrupted(target) => {
-                caller.interrupted();
-                target
+        let (again, goes_on) = match (next(call, &regs, news.event, ids), interrupted) {
+            // It knows already: another core runs it to its answer.
+            (Step::Done(Outcome::Error(FfaError::Busy)), Some(target)) => {
+                return Outcome::Unfinished(target);
             }
-            Step::Yielded(target) => target,
+            (Step::Done(outcome), _) => return outcome,
+            (Step::Interrupted(target), _) => (target, caller.interrupted()),
+            (Step::Yielded(target), _) => (target, true),
         };
-        if runs == MOST_RUNS {
+        if runs == MOST_RUNS || !goes_on {
             return Outcome::Unfinished(again);
         }
+        interrupted = Some(again);
         runs += 1;
         let run = Call::Run {
             wide: false,

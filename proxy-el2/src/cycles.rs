@@ -164,8 +164,8 @@ impl<'v, R: Registers> Proxy<'v, R> {
         }
     }
 
-    /// Takes a parked vCPU, and those that it waits for, to this core: all of them, or none. One that
-    /// is pinned elsewhere keeps all of them away.
+    /// Takes a parked vCPU, and those that it waits for, to this core: all of them, or none.
+    /// DENIED if one of them is pinned to another core.
     fn claim_chain(
         &self,
         first: VcpuId,
@@ -173,8 +173,14 @@ impl<'v, R: Registers> Proxy<'v, R> {
         core: u16,
     ) -> Result<Claimed<'v, R>, FfaError> {
         let mut claimed: Claimed<'v, R> = Vec::new();
+        let mut error = FfaError::Busy;
         let mut wanted = Some(first);
         while let Some(id) = wanted.take() {
+            let may_run = |info: &VmInfo| info.may_run(id.vcpu, core);
+            if !self.info(id.vm).is_some_and(may_run) {
+                error = FfaError::Denied;
+                break;
+            }
             let Some(vcpu) = self.place(id).and_then(|place| place.lock().take()) else {
                 break;
             };
@@ -199,11 +205,6 @@ impl<'v, R: Registers> Proxy<'v, R> {
             {
                 wanted = Some(callee);
             }
-            let may_run = |info: &VmInfo| info.may_run(id.vcpu, core);
-            if !self.info(id.vm).is_some_and(may_run) {
-                self.park(vcpu);
-                break;
-            }
             if let Err(vcpu) = claimed.push(vcpu) {
                 self.park(vcpu);
                 break;
@@ -215,7 +216,7 @@ impl<'v, R: Registers> Proxy<'v, R> {
         for vcpu in claimed {
             self.park(vcpu);
         }
-        Err(FfaError::Busy)
+        Err(error)
     }
 
     /// `FFA_MSG_WAIT`. An error changes nothing.
@@ -301,7 +302,7 @@ impl<'v, R: Registers> Proxy<'v, R> {
     /// A physical interrupt took a vCPU off the core, or woke a core that has nothing to do.
     pub fn interrupt(&self, pe: &mut Pe<'v, R>, machine: &mut impl Machine<R>) -> Next {
         let mut turn = machine.interrupts(&pe.chain());
-        if let Some(level) = self.tell_again(pe, machine) {
+        if let Some(level) = self.tell_again(pe, turn, machine) {
             turn = match turn {
                 Turn::Level(lower) => Turn::Level(lower.min(level)),
                 Turn::Nobody | Turn::None => Turn::Level(level),

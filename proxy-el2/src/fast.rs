@@ -89,7 +89,7 @@ impl<'v, R: Registers> Proxy<'v, R> {
         let sender: &mut Vcpu<R> = chain.last_mut()?;
         let route = sender.route;
         let x = sender.machine.x();
-        if x[1] as u32 != route.ids || (x[2], x[3]) != route.service {
+        if u64::from(x[1] as u32) != route.ids || (x[2], x[3]) != route.service {
             return None;
         }
         let vm = self.vm(route.to.vm)?;
@@ -112,7 +112,7 @@ impl<'v, R: Registers> Proxy<'v, R> {
         receiver.model = Model::DirectRequest;
         receiver.waits = Waits::Cycles;
         receiver.serve(&route);
-        let ids = Endpoints::from_register(route.ids.into());
+        let ids = Endpoints::from_register(route.ids);
         let service = route.service;
         let fid = const { Kind::Direct2.request_fid() };
         let from = sender.machine.x();

@@ -26,6 +26,7 @@ mod route;
 mod secure;
 #[cfg(any(test, feature = "snapshot"))]
 pub mod snapshot;
+pub mod state;
 mod sync;
 mod untold;
 pub mod vcpu;

@@ -2,7 +2,7 @@
 //! ABORTED, its buffers are closed, what it had asked of partitions is answered into the void.
 
 use crate::{
-    owed::Progress,
+    owed::{Debt, Progress},
     proxy::{Machine, Next, Pe, Proxy},
     vcpu::{Registers, Vcpu, VmIndex, Waits},
 };
@@ -90,7 +90,14 @@ impl<'v, R: Registers> Proxy<'v, R> {
     pub(crate) fn bury(&self, vcpu: &mut Vcpu<R>) {
         if let Waits::Partition { preempted, .. } = vcpu.waits {
             let vm = vcpu.id().vm;
-            self.owed.lock().note(preempted, vm, Progress::Told);
+            let mut owed = self.owed.lock();
+            // One that it merely ran may work for another by now.
+            if matches!(
+                owed.debt(preempted, vm),
+                Debt::None | Debt::Own | Debt::InFlight
+            ) {
+                owed.note(preempted, vm, Progress::Told);
+            }
         }
         vcpu.die();
     }

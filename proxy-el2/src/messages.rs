@@ -156,7 +156,7 @@ impl<'v, R: Registers> Proxy<'v, R> {
             kind: Kind::Direct2,
         });
         fixed.then_some(Route {
-            ids: ids.register() as u32,
+            ids: ids.register(),
             service: service.registers(),
             to,
             request,

@@ -55,7 +55,12 @@ pub(crate) enum Debt {
     /// Its answer to this VM is here.
     Answered,
     /// It owes an answer to another VM.
-    Other(VmIndex),
+    Other {
+        /// Which.
+        to: VmIndex,
+        /// Whether the proxy is at it.
+        in_flight: bool,
+    },
     /// It is merely run, by this VM, and the proxy is at it.
     Lent(VmIndex),
 }
@@ -106,7 +111,10 @@ impl Owed {
         }
         match entries.find(|entry| !entry.is_answered()) {
             None => Debt::None,
-            Some(entry) if entry.to != asker => Debt::Other(entry.to),
+            Some(entry) if entry.to != asker => Debt::Other {
+                to: entry.to,
+                in_flight: entry.progress == Progress::InFlight,
+            },
             Some(entry) if entry.progress == Progress::InFlight => Debt::InFlight,
             Some(_) => Debt::Own,
         }
@@ -184,7 +192,7 @@ impl Owed {
             let mut entries = self.0.iter().filter(|entry| entry.target == *target);
             let lent = |entry: &Entry| entry.progress == Progress::Lent;
             !entries.clone().any(lent)
-                && entries.any(|entry| !entry.is_answered() && is_gone(entry.to))
+                && entries.any(|entry| entry.progress == Progress::Told && is_gone(entry.to))
         })
     }
 }

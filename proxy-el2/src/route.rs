@@ -9,8 +9,8 @@ use ffa_abi::EndpointId;
 /// Where a vCPU's last `DIRECT_REQ2` to a VM went. Nothing that it depends on changes any more.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Route {
-    /// Sender and receiver, as in w1; 0 for none.
-    pub ids: u32,
+    /// Sender and receiver, as in w1. What w1 can't be for none: a VM may send any value there.
+    pub ids: u64,
     /// The service, as in x2 and x3.
     pub service: (u64, u64),
     /// Who gets it.
@@ -24,7 +24,7 @@ pub(crate) struct Route {
 impl Route {
     /// None is known.
     pub const UNKNOWN: Self = Self {
-        ids: 0,
+        ids: u64::MAX,
         service: (0, 0),
         to: VcpuId {
             vm: VmIndex(0),

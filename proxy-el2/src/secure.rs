@@ -127,12 +127,9 @@ impl<'v, R: Registers> Proxy<'v, R> {
         if fetch_kept(vcpu, target.endpoint, wide)? {
             return Ok(Next::Vcpu);
         }
-        match self.may_run(target, id.vm)? {
-            Some(answer) => {
-                self.deliver(pe, &answer, wide);
-                return Ok(Next::Vcpu);
-            }
-            None => {}
+        if let Some(answer) = self.may_run(target, id.vm)? {
+            self.deliver(pe, &answer, wide);
+            return Ok(Next::Vcpu);
         }
         pe.el3 = run(target);
         pe.pending = Some(Secure::Run { wide, target });
@@ -146,12 +143,14 @@ impl<'v, R: Registers> Proxy<'v, R> {
             Debt::None | Debt::Own => Ok(None),
             Debt::Answered => Ok(owed.take(target, vm)),
             // As long as another vCPU's call has not come back, the partition is at work.
-            Debt::InFlight => Err(FfaError::Busy),
-            Debt::Lent(to) if !self.is_dead(to) => Err(FfaError::Busy),
-            Debt::Lent(_) => Ok(None),
-            Debt::Other(to) if self.is_dead(to) => Ok(None),
+            Debt::InFlight | Debt::Lent(_) => Err(FfaError::Busy),
+            Debt::Other { to, in_flight } if self.is_dead(to) => match in_flight {
+                // The core that has the dead vCPU has not looked yet.
+                true => Err(FfaError::Busy),
+                false => Ok(None),
+            },
             // It works for another VM, whose affair it is.
-            Debt::Other(_) => Err(FfaError::Denied),
+            Debt::Other { .. } => Err(FfaError::Denied),
         }
     }
 

@@ -23,11 +23,17 @@ use heapless::Vec;
 /// How many news wait at most: more than that are given up, and said to be.
 const MAX_UNTOLD: usize = 64;
 
+/// How often a partition that is busy is run towards the end of what a VM that is gone had asked: each
+/// of them takes a time slice at most.
+const MOST_TRIES: u8 = 8;
+
 /// News for a partition that was busy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Untold {
-    news: News,
-    partition: EndpointId,
+pub(crate) struct Untold {
+    pub news: News,
+    pub partition: EndpointId,
+    /// How often it did not come to the end of earlier work.
+    pub tries: u8,
 }
 
 /// All of them.
@@ -54,7 +60,7 @@ impl UntoldList {
     }
 
     /// Keeps one for later; `false` if there is no room.
-    fn keep(&self, untold: Untold) -> bool {
+    pub fn keep(&self, untold: Untold) -> bool {
         let mut list = self.list.lock();
         self.any.store(true, Relaxed);
         list.push(untold).is_ok()
@@ -78,10 +84,11 @@ impl<M: Machine<R>, R> Caller for Telling<'_, M, R> {
         self.machine.read_rx(offset, to)
     }
 
-    fn interrupted(&mut self) {
+    fn interrupted(&mut self) -> bool {
         if let Turn::Level(level) = self.machine.interrupts(self.chain) {
             self.turn = Some(self.turn.map_or(level, |lower| lower.min(level)));
         }
+        self.turn.is_none()
     }
 }
 
@@ -115,7 +122,12 @@ impl<'v, R: Registers> Proxy<'v, R> {
         match subscribers {
             Ok(subscribers) => {
                 for partition in subscribers {
-                    self.tell_one(news, partition, pe.index, &mut telling);
+                    let untold = Untold {
+                        news,
+                        partition,
+                        tries: 0,
+                    };
+                    self.tell_one(untold, pe.index, &mut telling);
                 }
             }
             Err(error) => {
@@ -127,43 +139,69 @@ impl<'v, R: Registers> Proxy<'v, R> {
         telling.turn
     }
 
-    /// Tells those that were busy.
+    /// Tells those that were busy, unless somebody waits for this core. Partitions have it for a time
+    /// slice at most, and until an interrupt comes for a member of the chain.
     pub(crate) fn tell_again(
         &self,
         pe: &Pe<'v, R>,
+        turn: Turn,
         machine: &mut impl Machine<R>,
     ) -> Option<usize> {
         if !self.untold.any.load(Relaxed) {
             return None;
         }
         let chain = pe.chain();
+        if matches!(turn, Turn::Level(level) if level.saturating_add(1) < chain.len()) {
+            return None;
+        }
+        // Of a longer chain the first one's time slice runs.
+        let own_slice = chain.len() <= 1;
+        if own_slice {
+            machine.slice(true);
+        }
         let mut telling = Telling {
             machine,
             chain: &chain,
             turn: None,
             registers: PhantomData,
         };
-        for Untold { news, partition } in self.untold.take() {
-            self.tell_one(news, partition, pe.index, &mut telling);
+        for untold in self.untold.take() {
+            self.tell_one(untold, pe.index, &mut telling);
         }
-        telling.turn
+        let turn = telling.turn;
+        if own_slice {
+            machine.slice(false);
+        }
+        turn
     }
 
     fn tell_one<M: Machine<R>>(
         &self,
-        news: News,
-        partition: EndpointId,
+        mut untold: Untold,
         core: u16,
         telling: &mut Telling<'_, M, R>,
     ) {
+        let Untold {
+            news, partition, ..
+        } = untold;
+        // The core is wanted back.
+        if telling.turn.is_some() && self.untold.keep(untold) {
+            return;
+        }
         let mut outcome = availability::tell(news, partition, telling);
-        if outcome == Outcome::Error(FfaError::Busy)
-            && self.finish(news.vm, partition, core, telling)
-        {
-            outcome = availability::tell(news, partition, telling);
+        if outcome == Outcome::Error(FfaError::Busy) {
+            match self.finish(news.vm, partition, core, telling) {
+                Some(End::Reached(_)) if telling.turn.is_none() => {
+                    outcome = availability::tell(news, partition, telling);
+                }
+                Some(End::Ahead) => untold.tries = untold.tries.saturating_add(1),
+                Some(End::Reached(_) | End::Elsewhere) | None => {}
+            }
         }
         match outcome {
-            Outcome::Error(FfaError::Busy) if self.untold.keep(Untold { news, partition }) => {
+            Outcome::Error(FfaError::Busy)
+                if untold.tries < MOST_TRIES && self.untold.keep(untold) =>
+            {
                 return;
             }
             // Whoever needs it next runs it to its end: what it owes, it owes to one that is gone. Told
@@ -178,35 +216,42 @@ impl<'v, R: Registers> Proxy<'v, R> {
         telling.machine.told(news, partition, outcome);
     }
 
-    /// Runs a partition's context that still works for a VM that is gone to the end of that work, in the
-    /// name of `vm`. `false` if there is none.
+    /// Runs a partition's context that still works for a VM that is gone towards the end of that work, in
+    /// the name of `vm`. `None` if there is none.
     fn finish<M: Machine<R>>(
         &self,
         vm: EndpointId,
         partition: EndpointId,
         core: u16,
         telling: &mut Telling<'_, M, R>,
-    ) -> bool {
-        let Some(by) = self.find(vm) else {
-            return false;
-        };
+    ) -> Option<End> {
+        let by = self.find(vm)?;
         let mut owed = self.owed.lock();
-        let Some(target) = owed.orphan(partition, core, |vm| self.is_dead(vm)) else {
-            return false;
-        };
+        let target = owed.orphan(partition, core, |vm| self.is_dead(vm))?;
         owed.lend(target, by);
         drop(owed);
-        match run_to_its_end(target, telling) {
-            Some(regs) => self.drained(target, &regs),
-            None => self.owed.lock().came_back(target, by),
+        let end = run_to_its_end(target, telling);
+        match &end {
+            End::Reached(regs) => self.drained(target, regs),
+            End::Elsewhere | End::Ahead => self.owed.lock().came_back(target, by),
         }
-        true
+        Some(end)
     }
 }
 
+/// Whether a context came to the end of its work.
+enum End {
+    /// It did, with these registers.
+    Reached(Regs),
+    /// It did not: it can't be run here, or another core runs it.
+    Elsewhere,
+    /// Not yet.
+    Ahead,
+}
+
 /// Runs a context until it is neither interrupted nor yields, at most
-/// [`MOST_RUNS`](availability::MOST_RUNS) times. Gives what came back in the end, `None` if it goes on owing.
-fn run_to_its_end(target: TargetInfo, caller: &mut impl Caller) -> Option<Regs> {
+/// [`MOST_RUNS`](availability::MOST_RUNS) times and until the core is wanted back.
+fn run_to_its_end(target: TargetInfo, caller: &mut impl Caller) -> End {
     let call = Call::Run {
         wide: false,
         target,
@@ -215,12 +260,15 @@ fn run_to_its_end(target: TargetInfo, caller: &mut impl Caller) -> Option<Regs> 
         let mut regs = call.encode();
         caller.smc(&mut regs);
         match regs.w::<0>() {
-            raw::INTERRUPT => caller.interrupted(),
+            raw::INTERRUPT => {
+                if !caller.interrupted() {
+                    return End::Ahead;
+                }
+            }
             raw::YIELD => {}
-            // Another core runs it, or it is one of another core's.
-            _ if goes_on_owing(&regs) => return None,
-            _ => return Some(regs),
+            _ if goes_on_owing(&regs) => return End::Elsewhere,
+            _ => return End::Reached(regs),
         }
     }
-    None
+    End::Ahead
 }

@@ -1,8 +1,9 @@
-//! Virtual CPUs: their states as one table, and what each remembers.
+//! Virtual CPUs: what each remembers.
 
 pub use crate::kind::Kind;
 #[cfg(any(test, feature = "snapshot"))]
 pub use crate::note::VcpuNote;
+pub use crate::state::{Event, State, next};
 
 use crate::route::{Answer, Route};
 use ffa_abi::{EndpointId, Regs, TargetInfo};
@@ -46,70 +47,6 @@ impl VcpuId {
     pub(crate) const fn word(self) -> u16 {
         u16::from_le_bytes([self.vm.0, self.vcpu])
     }
-}
-
-/// The state of a vCPU.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum State {
-    /// Switched off.
-    Off,
-    /// Switched on, and never run since.
-    Ready,
-    /// In `FFA_MSG_WAIT`: it can be called.
-    Waiting,
-    /// It has a core, or a partition has it on its behalf.
-    Running,
-    /// It called or runs another vCPU, which has the core.
-    Blocked,
-    /// An interrupt that is not its own took the core away.
-    Preempted,
-    /// It gave the core back, by `FFA_YIELD` or by waiting for an interrupt.
-    Yielded,
-    /// Its VM has ended.
-    Dead,
-}
-
-/// What happens to a vCPU.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Event {
-    /// `CPU_ON` for it.
-    SwitchOn,
-    /// It is given the core by `FFA_RUN` or a direct request, or because the core is its own.
-    Enter,
-    /// It calls `FFA_MSG_WAIT`, or answers a request.
-    Wait,
-    /// It calls or runs another vCPU.
-    Block,
-    /// That vCPU gave the core back.
-    Unblock,
-    /// The core is taken from it, or from whom it called.
-    Preempt,
-    /// It is run again after it was preempted, or had yielded.
-    Resume,
-    /// It gives the core back.
-    Yield,
-    /// `CPU_OFF`.
-    SwitchOff,
-    /// Its VM ends.
-    Die,
-}
-
-/// The one table of state transitions; `None` where an event is impossible in a state.
-pub const fn next(state: State, event: Event) -> Option<State> {
-    Some(match (state, event) {
-        (State::Off, Event::SwitchOn) => State::Ready,
-        (State::Ready | State::Waiting, Event::Enter) => State::Running,
-        (State::Running, Event::Wait) => State::Waiting,
-        (State::Running, Event::Block) => State::Blocked,
-        (State::Blocked, Event::Unblock) => State::Running,
-        (State::Running | State::Blocked, Event::Preempt) => State::Preempted,
-        (State::Preempted | State::Yielded, Event::Resume) => State::Running,
-        (State::Running, Event::Yield) => State::Yielded,
-        (State::Running, Event::SwitchOff) => State::Off,
-        (State::Dead, _) => return None,
-        (_, Event::Die) => State::Dead,
-        _ => return None,
-    })
 }
 
 /// What gave a vCPU its cycles.

@@ -14,12 +14,14 @@ use crate::{cpu::Features, read_sysreg, sysreg::isb, write_sysreg};
 
 /// CPTR_EL2 (E2H layout): trace trapped.
 const TTA: u64 = 1 << 28;
+/// CPTR_EL2: the activity monitors trap, AMUSERENR_EL0 with them.
+const TAM: u64 = 1 << 30;
 /// CPTR_EL2: nothing of FP, SVE and SME trapped.
 const OPEN_ALL: u64 = TTA | 3 << 20 | 3 << 16 | 3 << 24;
 /// CPTR_EL2: FP and AdvSIMD open, SVE and SME trapped.
-const OPEN_FP: u64 = TTA | 3 << 20;
+const OPEN_FP: u64 = TTA | TAM | 3 << 20;
 /// CPTR_EL2: everything trapped.
-const CLOSED: u64 = TTA;
+const CLOSED: u64 = TTA | TAM;
 /// The largest vector length, in bytes.
 const MAX_VL: usize = 256;
 const SVCR_SM: u64 = 1;

@@ -5,12 +5,10 @@
 //! whose they are uses them without a trap.
 
 use super::{
-    __fp_load, __fp_save, __sve_load, __sve_save, CLOSED, TTA, VectorState, open_all, set_fpcr,
+    __fp_load, __fp_save, __sve_load, __sve_save, CLOSED, TAM, TTA, VectorState, open_all, set_fpcr,
 };
 use crate::{cpu::Features, read_sysreg, sysreg::isb, write_sysreg};
 
-/// CPTR_EL2 (E2H layout): the activity monitors trap.
-const TAM: u64 = 1 << 30;
 /// CPTR_EL2: FP, AdvSIMD and SVE open.
 const OPEN_VM: u64 = TTA | TAM | 3 << 20 | 3 << 16;
 
@@ -41,7 +39,7 @@ pub fn open_vm() {
 /// Makes every use of vector registers by a VM trap.
 pub fn close_vm() {
     // SAFETY: Only what traps changes.
-    unsafe { write_sysreg!("cptr_el2", CLOSED | TAM) }
+    unsafe { write_sysreg!("cptr_el2", CLOSED) }
 }
 
 /// The vector registers of a vCPU.

@@ -5,7 +5,9 @@ use crate::{read_sysreg, sysreg::isb, write_sysreg};
 
 /// The most list registers that there can be.
 pub const MAX_LIST_REGISTERS: usize = 16;
-/// ICH_LRn_EL2.State, bits 63:62: pending is the lower of the two.
+/// ICH_LRn_EL2.State, bits 63:62.
+const STATE: u64 = 3 << 62;
+/// State: pending, and not active.
 const PENDING: u64 = 1 << 62;
 /// ICH_HCR_EL2: En.
 const ENABLE: u64 = 1 << 0;
@@ -98,10 +100,10 @@ pub unsafe fn set_list_register(n: usize, value: u64) {
     with_list_register!(n, write)
 }
 
-/// Whether a list register's value is an interrupt that can be signalled: pending, or pending and active.
+/// Whether a list register's value is an interrupt that can be signalled: pending, and not active as well.
 #[must_use]
 pub const fn is_pending(list_register: u64) -> bool {
-    list_register & PENDING != 0
+    list_register & STATE == PENDING
 }
 
 /// The priority in a list register's value.

@@ -107,8 +107,9 @@ fn fill(vgic: &mut VGic, vcpu: u8, lists: &mut Lists, shape: Shape) -> proxy_el2
 }
 
 /// Puts the interrupts of a vCPU that comes to this core into the list registers. Its interface and its timers are
-/// loaded.
-pub fn arrive(shape: Shape, vm: &'static Vm, vcpu: u8) -> Listed {
+/// loaded. Gives, with what stands in them, an interrupt that was acknowledged on the way and is still to be dealt with.
+pub fn arrive(shape: Shape, vm: &'static Vm, vcpu: u8) -> (Listed, Option<u32>) {
+    let mut other = None;
     vm.side(vcpu).looked();
     let timer = BOARD.virtual_timer;
     let mut vgic = vm.gic.lock();
@@ -120,11 +121,14 @@ pub fn arrive(shape: Shape, vm: &'static Vm, vcpu: u8) -> Listed {
         let _ = unsafe { gic::hold_private(&BOARD.gic, timer) };
     } else if vm_state::live_deadline().is_some_and(|at| at <= platform::timer::ticks())
         && gic::pending() == Some(timer)
-        && gic::acknowledge() == Some(timer)
     {
-        // It would make the vCPU leave as soon as it is entered.
-        gic::end(timer);
-        kick |= vgic.pend_hw(vcpu, timer, timer);
+        // It would make the vCPU leave as soon as it is entered. Another may have come before it meanwhile.
+        other = gic::acknowledge();
+        if other == Some(timer) {
+            other = None;
+            gic::end(timer);
+            kick |= vgic.pend_hw(vcpu, timer, timer);
+        }
     }
     let mut lists = [0; MAX_LIST_REGISTERS];
     let filled = fill(&mut vgic, vcpu, &mut lists, shape);
@@ -135,7 +139,7 @@ pub fn arrive(shape: Shape, vm: &'static Vm, vcpu: u8) -> Listed {
     let listed = Listed::new(shape, vm, &vgic, vcpu, filled.used);
     drop(vgic);
     vm.kick(kick, Some(vcpu));
-    listed
+    (listed, other)
 }
 
 /// Takes the interrupts of a vCPU out of the list registers that is not live any more. Its interface and its timer

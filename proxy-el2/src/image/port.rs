@@ -179,23 +179,28 @@ impl Cpu {
         let mut any = false;
         while let Some(intid) = gic::acknowledge() {
             any = true;
-            if self.is_given(intid) {
-                // Only the priority is dropped: the VM deactivates it.
-                gic::end(intid);
-                continue;
-            }
-            if intid == BOARD.normal_el2_timer {
-                self.interrupts.fired();
-            } else if intid == BOARD.gic_maintenance {
-                // It goes as the list registers are filled.
-                let _ = self.refresh();
-            } else if intid != KICK {
-                warn!("interrupt {=u32} belongs to nobody: dropped", intid);
-            }
-            gic::end(intid);
-            gic::deactivate(intid);
+            self.take_one(intid);
         }
         any
+    }
+
+    /// Deals with an interrupt that was acknowledged, and ends it.
+    pub(super) fn take_one(&mut self, intid: u32) {
+        if self.is_given(intid) {
+            // Only the priority is dropped: the VM deactivates it.
+            gic::end(intid);
+            return;
+        }
+        if intid == BOARD.normal_el2_timer {
+            self.interrupts.fired();
+        } else if intid == BOARD.gic_maintenance {
+            // It goes as the list registers are filled.
+            let _ = self.refresh();
+        } else if intid != KICK {
+            warn!("interrupt {=u32} belongs to nobody: dropped", intid);
+        }
+        gic::end(intid);
+        gic::deactivate(intid);
     }
 
     /// Makes an interrupt pending for a VM. `false` if it is none's.

@@ -171,7 +171,13 @@ impl Cpu {
         // SAFETY: The earlier one's were saved.
         unsafe { guest.side.interface().load(self.shape) }
         isb();
-        self.listed = lists::arrive(self.shape, guest.vm, guest.index);
+        let (listed, other) = lists::arrive(self.shape, guest.vm, guest.index);
+        self.listed = listed;
+        if let Some(other) = other {
+            self.take_one(other);
+            // Whose turn it is now is looked at as soon as the vCPU is entered.
+            vms::kick(self.index);
+        }
     }
 
     /// Opens the vector registers to a vCPU whose they are, and lets others trap.

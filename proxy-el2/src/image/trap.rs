@@ -37,7 +37,8 @@ impl Cpu {
         match fault.trap() {
             Trap::Wait => {
                 let vcpu = pe.running()?;
-                vcpu.machine.regs.pc = vcpu.machine.regs.pc.wrapping_add(4);
+                let regs = &mut vcpu.machine.regs;
+                regs.pc = regs.pc.wrapping_add(fault.instruction_bytes());
                 return Some(core.wait(pe, self));
             }
             Trap::Fp | Trap::Vector
@@ -145,7 +146,7 @@ impl Cpu {
         if !access.write {
             access.complete(&mut regs.x, done.value);
         }
-        regs.pc = regs.pc.wrapping_add(4);
+        regs.pc = regs.pc.wrapping_add(fault.instruction_bytes());
         true
     }
 }

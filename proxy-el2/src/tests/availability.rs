@@ -36,6 +36,8 @@ struct El3 {
     /// Requests and runs.
     asked: Vec<[u64; 8]>,
     interrupts: u32,
+    /// The core is wanted back at this one.
+    most_interrupts: u32,
 }
 
 impl El3 {
@@ -49,6 +51,7 @@ impl El3 {
             script: vec![],
             asked: vec![],
             interrupts: 0,
+            most_interrupts: u32::MAX,
         }
     }
 
@@ -73,6 +76,10 @@ fn answers(number: u64, status: u64) -> [u64; 4] {
 }
 
 const INTERRUPTED: [u64; 4] = [INTERRUPT as u64, 0x8001_0002, 0, 0];
+const CONTEXT: TargetInfo = TargetInfo {
+    endpoint: SP,
+    context: 2,
+};
 const YIELDED: [u64; 4] = [YIELD as u64, 0x8001_0002, 77, 0];
 
 impl Caller for El3 {
@@ -128,8 +135,9 @@ impl Caller for El3 {
         Ok(())
     }
 
-    fn interrupted(&mut self) {
+    fn interrupted(&mut self) -> bool {
         self.interrupts += 1;
+        self.interrupts < self.most_interrupts
     }
 }
 
@@ -234,7 +242,7 @@ fn a_list_that_makes_no_sense_is_aborted_and_rx_given_back() {
             fn read_rx(&mut self, _: usize, _: &mut [u8]) -> Result<(), Unreachable> {
                 panic!("there is no list")
             }
-            fn interrupted(&mut self) {
+            fn interrupted(&mut self) -> bool {
                 panic!("nobody was told")
             }
         }
@@ -295,7 +303,6 @@ fn one_that_is_interrupted_or_yields_is_run_again() {
     // It fails then.
     for (end, wanted) in [
         (error(Aborted), Outcome::Aborted),
-        (error(Busy), Outcome::Error(Busy)),
         ([MSG_WAIT.into(), 0, 0, 0], Outcome::Unexpected),
     ] {
         let mut el3 = El3::scripted(&[INTERRUPTED, end]);
@@ -304,14 +311,24 @@ fn one_that_is_interrupted_or_yields_is_run_again() {
 }
 
 #[test]
+fn one_that_another_core_runs_was_told() {
+    let mut el3 = El3::scripted(&[INTERRUPTED, error(Busy)]);
+    assert_eq!(tell(NEWS, SP, &mut el3), Outcome::Unfinished(CONTEXT));
+}
+
+#[test]
+fn one_that_is_interrupted_when_the_core_is_wanted_is_not_run_again() {
+    let mut el3 = El3::scripted(&[INTERRUPTED]);
+    el3.most_interrupts = 3;
+    assert_eq!(tell(NEWS, SP, &mut el3), Outcome::Unfinished(CONTEXT));
+    assert_eq!(el3.asked.len(), 3);
+}
+
+#[test]
 fn one_that_comes_to_no_end_is_given_up() {
     for forever in [INTERRUPTED, YIELDED] {
         let mut el3 = El3::scripted(&[forever]);
-        let context = TargetInfo {
-            endpoint: SP,
-            context: 2,
-        };
-        assert_eq!(tell(NEWS, SP, &mut el3), Outcome::Unfinished(context));
+        assert_eq!(tell(NEWS, SP, &mut el3), Outcome::Unfinished(CONTEXT));
         assert_eq!(el3.asked.len(), 1 + MOST_RUNS as usize);
     }
 }
@@ -393,7 +410,7 @@ fn outcomes_read_as_sentences() {
         (Outcome::Aborted, "has failed"),
         (
             Outcome::Unfinished(context),
-            "told, but context 2 came to no answer in 10000 runs",
+            "told, but context 2 has come to no answer yet",
         ),
         (
             Outcome::Unexpected,

@@ -18,16 +18,16 @@ pub struct MmioAccess {
 }
 
 /// Reads ESR_EL2 of a data abort from a lower exception level. None if it is something else, does not describe the
-/// access (a pair, an update of the address, cache maintenance, a walk of stage 1), or is no matter of translation or
-/// permission.
+/// access (a pair, an update of the address, cache maintenance, a walk of stage 1), or is not about memory that is not
+/// mapped: of others HPFAR_EL2 may say nothing.
 #[must_use]
 pub const fn decode(esr: u64) -> Option<MmioAccess> {
     const DATA_ABORT_LOWER: u64 = 0x24;
     const SYNDROME_VALID: u64 = 1 << 24;
     const CACHE_MAINTENANCE: u64 = 1 << 8;
     const STAGE_1_WALK: u64 = 1 << 7;
-    // DFSC: translation, access flag and permission faults at levels 0 to 3, stand in 4 to 15.
-    let stopped = matches!(esr & 0x3f, 4..=15);
+    // DFSC: translation faults at levels 0 to 3. With a permission fault HPFAR_EL2 is what it was before.
+    let stopped = matches!(esr & 0x3f, 4..=7);
     if esr >> 26 & 0x3f != DATA_ABORT_LOWER
         || esr & SYNDROME_VALID == 0
         || esr & (CACHE_MAINTENANCE | STAGE_1_WALK) != 0

@@ -115,6 +115,7 @@ impl Events {
         all.extend([
             Event::Interrupt(Whose::Level(0)),
             Event::Interrupt(Whose::Level(1)),
+            Event::Interrupt(Whose::Level(2)),
             Event::Interrupt(Whose::Proxy),
             Event::Interrupt(Whose::Nobody),
         ]);

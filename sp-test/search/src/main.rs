@@ -89,6 +89,12 @@ fn show(report: &Report) {
             " (bounded)"
         }
     );
+    if report.runs_within > 0 {
+        println!(
+            "{:13} a vCPU that waits for cycles can run after {} events at most",
+            "", report.runs_within
+        );
+    }
     if let Some(violation) = &report.violation {
         println!("violation: {}", violation.what);
         for line in &violation.path {

@@ -10,9 +10,9 @@ pub const CORES: usize = 2;
 /// The most partitions.
 pub const SLOTS: usize = 3;
 /// The most VMs.
-pub const VMS: usize = 2;
+pub const VMS: usize = 3;
 /// The most vCPUs of all VMs together.
-pub const VCPUS: usize = 4;
+pub const VCPUS: usize = 5;
 
 /// Who gave cycles, or sent a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

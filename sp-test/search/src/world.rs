@@ -64,6 +64,8 @@ pub struct World {
     pub upstream: u8,
     /// The forms of messages.
     pub forms: &'static [Form],
+    /// Whether several VMs call the 64-bit forms of cycle management as well.
+    pub wide_cycles: bool,
     /// Minor numbers that are asked for by `FFA_VERSION`.
     pub versions: &'static [u8],
     /// Whether states that differ only in what means nothing are told apart. Else that is replaced
@@ -117,6 +119,7 @@ impl World {
             vcpus: Vec::new(),
             upstream: 2,
             forms: &Form::ALL,
+            wide_cycles: true,
             versions: &[2],
             exact: false,
             normal_world: UNASKED,

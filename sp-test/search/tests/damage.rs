@@ -2,6 +2,7 @@
 //!
 //! Damage holds for the whole process, so these tests are in a process of their own and take turns.
 
+use proxy_el2::state as vcpus;
 use search::{
     explore::{self, Limits, Report},
     world::World,
@@ -73,6 +74,74 @@ fn three_damaged_rows_are_seen() {
         None,
         "without damage"
     );
+}
+
+/// What the search says of a damage of the proxy's table.
+fn seen_of_vcpus(row: vcpus::Damage, configurations: &[&str]) -> Option<String> {
+    vcpus::damage(Some(row));
+    let found = configurations
+        .iter()
+        .find_map(|name| search(name).violation);
+    vcpus::damage(None);
+    found.map(|found| format!("{} (after {} events)", found.what, found.path.len()))
+}
+
+#[test]
+fn every_damaged_row_of_vcpus_is_seen() {
+    use vcpus::{Damage, Event, State, next};
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let states = [
+        State::Off,
+        State::Ready,
+        State::Waiting,
+        State::Running,
+        State::Blocked,
+        State::Preempted,
+        State::Yielded,
+        State::Dead,
+    ];
+    let events = [
+        Event::SwitchOn,
+        Event::Enter,
+        Event::Wait,
+        Event::Block,
+        Event::Unblock,
+        Event::Preempt,
+        Event::Resume,
+        Event::Yield,
+        Event::SwitchOff,
+        Event::Die,
+    ];
+    let (mut rows, mut missed) = (0, Vec::new());
+    for state in states {
+        for event in events {
+            let Some(right) = next(state, event) else {
+                continue;
+            };
+            // A few wrong ones of each: none, the same, and any other.
+            let other = states.into_iter().find(|to| *to != right && *to != state);
+            let wrong = [None, Some(state), other];
+            // One that goes off instead of dying dies when it is parked.
+            let hidden = |instead| event == Event::Die && instead == Some(State::Off);
+            let wrong = wrong.into_iter().filter(|wrong| *wrong != Some(right));
+            for instead in wrong.filter(|instead| !hidden(*instead)) {
+                let row = Damage {
+                    state,
+                    event,
+                    instead,
+                };
+                rows += 1;
+                match seen_of_vcpus(row, &["4", "5-three"]) {
+                    Some(found) => println!("{row:?}: {found}"),
+                    None => missed.push(row),
+                }
+            }
+        }
+    }
+    std::panic::set_hook(usual);
+    assert!(missed.is_empty(), "of {rows}, nobody saw {missed:?}");
 }
 
 /// Rows that no call, interrupt or failure can reach, and those that another check hides.

@@ -36,6 +36,19 @@ fn a_few_events_in_every_configuration() {
 }
 
 #[test]
+fn every_state_of_two_vms() {
+    for name in ["4", "4-strict"] {
+        let worlds = World::all();
+        let world = worlds.iter().find(|world| world.name == name);
+        let report = explore::search(world.expect("a configuration"), Limits::default());
+        if let Some(violation) = report.violation {
+            panic!("{name}: {}\n{}", violation.what, violation.path.join("\n"));
+        }
+        assert!(report.complete && report.states > 2000, "{name}");
+    }
+}
+
+#[test]
 fn the_number_of_states_does_not_depend_on_the_threads() {
     let worlds = World::all();
     let world = worlds.iter().find(|world| world.name == "3-strict");

@@ -150,6 +150,7 @@ fn command(partition: &mut Partition, command: u16, a: [u64; 4]) -> Option<[u64;
             let [value, control, daif] = regs::timer();
             [OK, value, control, regs::cntvct(), daif]
         }
+        ask::SIGN => [OK, sysregs::sign(a[0], a[1]), 0, 0, 0],
         ask::SYSTEM_REGISTERS => {
             // SAFETY: one vCPU at a time is asked for this.
             let left = unsafe { &mut *LEFT.0.get() };

@@ -91,7 +91,7 @@ fn image_base() -> u64 {
 }
 
 /// Runs `probe`, which may take one synchronous exception.
-pub(super) fn expecting<T>(probe: impl FnOnce() -> T) -> Result<T, Fault> {
+pub(crate) fn expecting<T>(probe: impl FnOnce() -> T) -> Result<T, Fault> {
     TAKEN.store(false, Relaxed);
     EXPECTED.store(true, Relaxed);
     let value = probe();

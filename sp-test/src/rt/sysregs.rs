@@ -80,6 +80,66 @@ registers! {
     "pmccntr_el0" 0xffff_ffff,
     "pmccfiltr_el0" 0x8000_0000,
     "pmevcntr0_el0" 0xffff_ffff,
+    // AFSR0, AFSR1, AMAIR.
+    "afsr0_el1" 0xffff_ffff,
+    "afsr1_el1" 0xffff_ffff,
+    "amair_el1" 0x0f0f_0f0f_0f0f_0f0f,
+    // SCXTNUM_EL0, SCXTNUM_EL1, TPIDR2_EL0, SMPRI_EL1, ACCDATA_EL1.
+    "S3_3_C13_C0_7" 0xffff_ffff_ffff_ffff,
+    "S3_0_C13_C0_7" 0xffff_ffff_ffff_ffff,
+    "S3_3_C13_C0_5" 0xffff_ffff_ffff_ffff,
+    "S3_0_C1_C2_4" 0xf,
+    "S3_0_C13_C0_5" 0xffff_ffff,
+    // RGSR, GCR, TFSRE0.
+    "S3_0_C1_C0_5" 0xff_ff0f,
+    "S3_0_C1_C0_6" 0x1_ffff,
+    "S3_0_C5_C6_1" 0x3,
+    // PIRE0, PIR, POR_EL1, POR_EL0.
+    "S3_0_C10_C2_2" 0x7777_7777_7777_7777,
+    "S3_0_C10_C2_3" 0x7777_7777_7777_7777,
+    "S3_0_C10_C2_4" 0x7777_7777_7777_7777,
+    "S3_3_C10_C2_4" 0x7777_7777_7777_7777,
+    // MPAM1, MPAM0, AMUSERENR, LORN, ERRSELR.
+    "S3_0_C10_C5_0" 0xff_00ff_00ff,
+    "S3_0_C10_C5_1" 0xff_00ff_00ff,
+    "S3_3_C13_C2_3" 0x1,
+    "S3_0_C10_C4_2" 0x1,
+    "S3_0_C5_C3_1" 0xff,
+}
+
+/// Sets the key APIB.
+pub fn set_key([low, high]: [u64; 2]) {
+    // SAFETY: this image signs nothing.
+    unsafe {
+        asm!("msr S3_0_C2_C1_2, {}", "msr S3_0_C2_C1_3, {}", "isb", in(reg) low, in(reg) high, options(nostack, preserves_flags));
+    }
+}
+
+/// Signs a pointer with the key APIB, whatever that is.
+pub fn sign(pointer: u64, context: u64) -> u64 {
+    /// SCTLR_EL1.EnIB.
+    const ENABLE: u64 = 1 << 30;
+    let mut signed = pointer;
+    // SAFETY: signing is on for this instruction alone.
+    unsafe {
+        asm!(
+            ".arch_extension pauth",
+            "mrs {before}, sctlr_el1",
+            "orr {with}, {before}, {enable}",
+            "msr sctlr_el1, {with}",
+            "isb",
+            "pacib {signed}, {context}",
+            "msr sctlr_el1, {before}",
+            "isb",
+            before = out(reg) _,
+            with = out(reg) _,
+            enable = in(reg) ENABLE,
+            signed = inout(reg) signed,
+            context = in(reg) context,
+            options(nostack, preserves_flags)
+        );
+    }
+    signed
 }
 
 /// What was left in them.

@@ -31,6 +31,8 @@ pub const TIMES: u16 = 0x189;
 /// Command: compares the system registers with what the last such command left in them, then leaves a pattern of
 /// argument 0. Answers the place of the first that differs plus 1 (0 for none), what it is and what it was.
 pub const SYSTEM_REGISTERS: u16 = 0x18a;
+/// Command: signs pointer argument 0 in context argument 1 with the key APIB as it is. Answers the signed pointer.
+pub const SIGN: u16 = 0x18b;
 
 /// [`PROBE`]: a load of four bytes.
 pub const READ_32: u64 = 3;

@@ -300,3 +300,49 @@ fn an_answer_to_a_live_vm_that_a_drain_gets_is_kept() {
     let debt = vms.proxy.owed.lock().debt(target, vcpu(1, 0).vm);
     assert_eq!(debt, Debt::Answered);
 }
+
+#[test]
+fn what_a_partition_owes_to_the_living_does_not_end_with_one_that_merely_ran_it() {
+    let mut vms = Vms::waiting(2);
+    vms.goes_on(0, &run(RUN, 2, 0));
+    vms.host.answers.push_back(interrupted());
+    vms.host.turns.push_back(Turn::Level(0));
+    vms.goes_on(0, &[RUN.into(), TARGET]);
+    // It comes to its end, and works for VM 1 then.
+    vms.host
+        .answers
+        .extend([eight(&[MSG_WAIT.into()]), eight(&[YIELD.into(), TARGET])]);
+    vms.goes_on(0, &[RUN.into(), TARGET]);
+    vms.goes_on(0, &message(DIRECT_REQ2, 1, SP.0));
+    let mut host = core::mem::take(&mut vms.host);
+    let _ = vms.proxy.end(&mut vms.cores[1], vcpu(2, 0).vm, &mut host);
+    vms.host = host;
+    let living = Debt::Other {
+        to: vcpu(1, 0).vm,
+        in_flight: false,
+    };
+    assert_eq!(vms.debt(), living);
+}
+
+#[test]
+fn what_a_dead_vm_has_in_flight_is_nobodys_before_its_core_looks() {
+    let mut vms = Vms::of([primary(2), pinned(secondary(2), 2)]);
+    vms.version(0, ffa_abi::Version::V1_2);
+    vms.wait(0, 2, 0, ffa_abi::Version::V1_2, MSG_WAIT_32);
+    vms.goes_on(0, &[ffa_abi::smccc::psci::CPU_ON_64.into(), 1, 0x1000, 0]);
+    assert_eq!(vms.proxy.begin(&mut vms.cores[1]), Next::Vcpu);
+    vms.goes_on(0, &run(RUN, 2, 0));
+    vms.goes_on(0, &[ffa_abi::smccc::psci::CPU_ON_64.into(), 1, 0x2000, 0]);
+    vms.goes_on(1, &run(RUN, 2, 1));
+    let _ = vms.until_el3(1, &message(DIRECT_REQ2, 2, SP.0));
+    assert_eq!(vms.returns(1, interrupted(), Turn::Nobody), Next::El3);
+    assert_eq!(vms.abort(0), Next::Vcpu);
+    assert_eq!(vms.running(0), vcpu(1, 0));
+    vms.refused(0, &[RUN.into(), TARGET], ffa_abi::FfaError::Busy);
+    // It looks.
+    assert_eq!(vms.returns(1, interrupted(), Turn::Nobody), Next::Vcpu);
+    assert_eq!(vms.running(1), vcpu(1, 1));
+    vms.host.answers.push_back(answer_to(2));
+    vms.goes_on(0, &[RUN.into(), TARGET]);
+    assert_eq!(vms.x(0)[0] as u32, MSG_WAIT);
+}

@@ -119,7 +119,7 @@ fn a_chain_comes_back_only_where_all_of_it_may_run() {
     vms.goes_on(0, &message(DIRECT_REQ2, 2, 3));
     assert_eq!(vms.interrupt(0, Turn::Level(0)), Next::Vcpu);
     // VM 3's vCPU is pinned to core 0.
-    vms.refused(1, &run(RUN, 2, 0), ffa_abi::FfaError::Busy);
+    vms.refused(1, &run(RUN, 2, 0), ffa_abi::FfaError::Denied);
     vms.goes_on(0, &run(RUN, 2, 0));
     assert_eq!(vms.running(0), vcpu(3, 0));
 }

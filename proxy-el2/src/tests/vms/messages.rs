@@ -266,3 +266,18 @@ fn a_vm_that_migrates_is_on_one_core_at_a_time() {
     assert_eq!(vms.running(0), vcpu(2, 0));
     assert_eq!(vms.proxy.find(EndpointId(2)), Some(vcpu(2, 0).vm));
 }
+
+#[test]
+fn a_request_from_nobody_to_nobody_reaches_nobody() {
+    // The first VM is no primary, and waits; a vCPU that has sent nothing yet knows no way.
+    let mut vms = Vms::of([secondary(2), primary(1), secondary(3)]);
+    vms.version(0, Version::V1_3);
+    vms.goes_on(0, &run(RUN, 2, 0));
+    vms.version(0, Version::V1_3);
+    vms.goes_on(0, &[MSG_WAIT_32.into()]);
+    for x1 in [0, 1 << 32, u64::from(u32::MAX), u64::MAX] {
+        let mut request = message(DIRECT_REQ2, 0, 0);
+        (request[1], request[2], request[3]) = (x1, 0, 0);
+        vms.refused(0, &request, InvalidParameters);
+    }
+}

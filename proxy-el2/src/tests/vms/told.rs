@@ -91,16 +91,20 @@ fn who_subscribed_is_told_at_once() {
 }
 
 #[test]
-fn whom_an_interrupt_takes_off_is_run_again_and_the_interrupt_is_not_lost() {
+fn whom_an_interrupt_takes_off_is_run_again_unless_it_is_for_a_member_of_the_chain() {
     let mut vms = subscribed();
     vms.goes_on(0, &run(RUN, 2, 0));
     vms.goes_on(0, &message(DIRECT_REQ2, 2, 3));
     lists(&mut vms);
-    vms.host.answers.extend([interrupted(), knows()]);
-    // It is for the primary, which is below the one whose request fails now.
-    vms.host.turns.push_back(Turn::Level(0));
+    vms.host.answers.extend([interrupted(), interrupted()]);
+    // The second is for the primary, which is below the one whose request fails now.
+    vms.host.turns.extend([Turn::Nobody, Turn::Level(0)]);
     vms.goes_on(0, &[OFF]);
-    assert_eq!(vms.host.told, [(news(3), SP, Outcome::Told)]);
+    let target = TargetInfo {
+        endpoint: SP,
+        context: 0,
+    };
+    assert_eq!(vms.host.told, [(news(3), SP, Outcome::Unfinished(target))]);
     assert_eq!(asked(&mut vms), [INFO_GET, RX_RELEASE, DIRECT_REQ_32, RUN]);
     assert_eq!(vms.running(0), vcpu(1, 0));
     assert_eq!(vms.x(0)[..2], [INTERRUPT.into(), 2 << 16]);

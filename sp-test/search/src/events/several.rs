@@ -32,7 +32,10 @@ pub fn vm(world: &World, number: u8) -> Vec<Kind> {
     }
     // In somebody else's name.
     kinds.extend(others().map(|other| request(world.forms[0], World::vm_id(other), World::id(0))));
-    for wide in [false, true] {
+    for wide in [false, true]
+        .into_iter()
+        .take(1 + usize::from(world.wide_cycles))
+    {
         for (slot, partition) in world.partitions.iter().enumerate() {
             let contexts = if partition.up { 1 } else { world.cores };
             kinds.extend((0..contexts).map(|index| Kind::Run {

@@ -53,6 +53,8 @@ pub struct Report {
     pub depth: usize,
     /// Whether there are no more states; else the depth was the bound.
     pub complete: bool,
+    /// The most events after which a vCPU that waits for cycles can run, if there are VMs.
+    pub runs_within: u32,
     /// What the states show.
     pub marks: Marks,
     /// Seconds of wall clock.
@@ -96,6 +98,7 @@ pub fn search(world: &World, limits: Limits) -> Report {
     let mut found = None;
     let mut marks = Marks::default();
     let mut quiet = Vec::new();
+    let mut cycles = Vec::new();
     let mut edges: Vec<Edge> = Vec::new();
     let mut workers: Vec<_> = (0..limits.threads.max(1))
         .map(|_| Worker::new(world))
@@ -104,6 +107,7 @@ pub fn search(world: &World, limits: Limits) -> Report {
         for s in &frontier {
             marks.add(world, s);
             quiet.push(rest::is_quiet(world, s));
+            cycles.push(rest::Cycles::of(world, s));
         }
         if frontier.is_empty() || limits.depth.is_some_and(|limit| depth >= limit) {
             break;
@@ -164,6 +168,22 @@ pub fn search(world: &World, limits: Limits) -> Report {
             what: "from here, no behaviour of the partitions lets all of them wait again".into(),
         });
     }
+    let mut runs_within = 0;
+    if complete && found.is_none() {
+        let wrong = match rest::runs_within(&cycles, &edges) {
+            Ok(most) => {
+                runs_within = most;
+                None
+            }
+            Err(state) => Some(state),
+        };
+        if let Some(step) = wrong.and_then(|state| paths.step(state)) {
+            found = Some(Violation {
+                path: paths.explain(world, &events, step),
+                what: "from here, a vCPU that waits for cycles never gets any".into(),
+            });
+        }
+    }
     Report {
         configuration: world.name.into(),
         about: world.about.into(),
@@ -171,6 +191,7 @@ pub fn search(world: &World, limits: Limits) -> Report {
         transitions,
         depth,
         complete,
+        runs_within,
         marks,
         seconds: began.elapsed().as_secs_f64(),
         violation: found,

@@ -67,48 +67,116 @@ pub fn is_good(event: Event) -> bool {
     )
 }
 
+/// Edges by where they lead.
+struct Back {
+    start: Vec<u32>,
+    from: Vec<u32>,
+}
+
+impl Back {
+    fn of(states: usize, edges: &[Edge]) -> Self {
+        let mut start = vec![0_u32; states + 1];
+        for (_, to) in edges {
+            start[*to as usize + 1] += 1;
+        }
+        for number in 0..states {
+            start[number + 1] += start[number];
+        }
+        let mut place = start.clone();
+        let mut from = vec![0_u32; edges.len()];
+        for (source, to) in edges {
+            let place = &mut place[*to as usize];
+            from[*place as usize] = *source;
+            *place += 1;
+        }
+        Self { start, from }
+    }
+
+    /// How many edges each state is from the nearest one of `goals`, if any way leads there.
+    fn distances(&self, goals: impl Fn(usize) -> bool) -> Vec<Option<u32>> {
+        let states = self.start.len() - 1;
+        let mut distances: Vec<Option<u32>> =
+            (0..states).map(|state| goals(state).then_some(0)).collect();
+        let mut queue: std::collections::VecDeque<usize> =
+            (0..states).filter(|state| goals(*state)).collect();
+        while let Some(number) = queue.pop_front() {
+            let next = distances[number].map(|distance| distance + 1);
+            let edges = self.start[number] as usize..self.start[number + 1] as usize;
+            for source in &self.from[edges] {
+                let source = *source as usize;
+                if distances[source].is_none() {
+                    distances[source] = next;
+                    queue.push_back(source);
+                }
+            }
+        }
+        distances
+    }
+}
+
 /// The first state from which no way leads to one that is quiet.
 pub fn stuck(quiet: &[bool], edges: &[Edge]) -> Option<u32> {
-    // Edges by where they lead.
-    let mut start = vec![0_u32; quiet.len() + 1];
-    for (_, to) in edges {
-        start[*to as usize + 1] += 1;
+    let distances = Back::of(quiet.len(), edges).distances(|state| quiet[state]);
+    let found = distances.iter().position(Option::is_none);
+    found.map(|number| number as u32)
+}
+
+/// Which vCPUs run in a state, and which wait for cycles that nothing but others can give them: one
+/// bit for each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cycles {
+    /// Those that run.
+    pub runs: u8,
+    /// Those that were preempted, have yielded, or have never run.
+    pub wants: u8,
+}
+
+impl Cycles {
+    /// Those of a state.
+    pub fn of(world: &World, s: &S) -> Self {
+        let mut cycles = Self::default();
+        for number in 0..world.vcpus.len() {
+            match s.vcpus[number].state {
+                vcpu::State::Running => cycles.runs |= 1 << number,
+                vcpu::State::Preempted | vcpu::State::Yielded | vcpu::State::Ready => {
+                    cycles.wants |= 1 << number;
+                }
+                _ => {}
+            }
+        }
+        cycles
     }
-    for number in 0..quiet.len() {
-        start[number + 1] += start[number];
-    }
-    let mut place = start.clone();
-    let mut from = vec![0_u32; edges.len()];
-    for (source, to) in edges {
-        let place = &mut place[*to as usize];
-        from[*place as usize] = *source;
-        *place += 1;
-    }
-    let mut free = quiet.to_vec();
-    let mut queue: Vec<u32> = (0..quiet.len() as u32)
-        .filter(|number| quiet[*number as usize])
-        .collect();
-    while let Some(number) = queue.pop() {
-        let edges = start[number as usize] as usize..start[number as usize + 1] as usize;
-        for source in &from[edges] {
-            if !std::mem::replace(&mut free[*source as usize], true) {
-                queue.push(*source);
+}
+
+/// The most events, none of them anybody's failure, after which a vCPU that waits for cycles can run.
+///
+/// # Errors
+/// The first state from which one never can.
+pub fn runs_within(cycles: &[Cycles], edges: &[Edge]) -> Result<u32, u32> {
+    let back = Back::of(cycles.len(), edges);
+    let mut most = 0;
+    for vcpu in (0..8).map(|number| 1 << number) {
+        if cycles.iter().all(|cycles| cycles.wants & vcpu == 0) {
+            continue;
+        }
+        let distances = back.distances(|state| cycles[state].runs & vcpu != 0);
+        for (state, distance) in distances.into_iter().enumerate() {
+            if cycles[state].wants & vcpu != 0 {
+                most = most.max(distance.ok_or(state as u32)?);
             }
         }
     }
-    free.iter()
-        .position(|free| !free)
-        .map(|number| number as u32)
+    Ok(most)
 }
 
 /// How many states show what the search is for, so that a search that never gets there is seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Marks {
-    /// A context is interrupted.
+    /// A context or a vCPU is interrupted.
     pub preempted: usize,
-    /// A partition waits for another.
+    /// A partition or a vCPU waits for another.
     pub chained: usize,
-    /// A response is kept for a partition or for the VM.
+    /// A response is kept for a partition or for a VM.
     pub kept: usize,
     /// A request's sender is gone.
     pub orphaned: usize,
@@ -128,13 +196,23 @@ impl Marks {
             ctx.serves
                 .is_some_and(|serves| serves.origin.is_none() || serves.old)
         };
-        self.preempted += usize::from(contexts.iter().any(|ctx| ctx.state == State::Preempted));
-        self.chained += usize::from(contexts.iter().any(|ctx| ctx.calls()));
+        let vcpus = &s.vcpus[..world.vcpus.len()];
+        let taken = |vcpu: &crate::state::Vcpu| vcpu.state == vcpu::State::Preempted;
+        self.preempted += usize::from(
+            contexts.iter().any(|ctx| ctx.state == State::Preempted) || vcpus.iter().any(taken),
+        );
+        self.chained += usize::from(
+            contexts.iter().any(|ctx| ctx.calls())
+                || vcpus.iter().any(|vcpu| vcpu.state == vcpu::State::Blocked),
+        );
         self.kept += usize::from(
             contexts.iter().any(|ctx| ctx.kept.is_some())
                 || s.vcpus.iter().any(|vcpu| vcpu.kept.is_some()),
         );
-        self.orphaned += usize::from(poisoned.ctx.iter().any(orphaned));
+        let orphans =
+            |vcpu: &crate::state::Vcpu| vcpu.serves.is_some_and(|asked| asked.origin.is_none());
+        self.orphaned +=
+            usize::from(poisoned.ctx.iter().any(orphaned) || vcpus.iter().any(orphans));
         self.unsaved += usize::from(s.core.iter().any(|core| core.unsaved.is_some()));
         self.quiet += usize::from(is_quiet(world, s));
     }
@@ -150,5 +228,16 @@ mod tests {
         assert_eq!(stuck(&quiet, &[(0, 1), (1, 2), (2, 0), (1, 3)]), Some(3));
         assert_eq!(stuck(&quiet, &[(3, 2), (2, 1), (1, 0)]), None);
         assert_eq!(stuck(&[], &[]), None);
+    }
+
+    #[test]
+    fn how_far_a_vcpu_is_from_the_core_is_counted() {
+        let state = |runs, wants| Cycles { runs, wants };
+        let states = [state(1, 2), state(1, 2), state(2, 1), state(0, 2)];
+        assert_eq!(
+            runs_within(&states, &[(0, 1), (1, 2), (2, 0), (3, 0)]),
+            Ok(3)
+        );
+        assert_eq!(runs_within(&states, &[(0, 1), (1, 2), (2, 0)]), Err(3));
     }
 }

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     calls::{fid, ids},
     label,
-    state::{Asked, Debt, El3, Form, Negotiated, Now, Secure, Vcpu, Waits},
+    state::{Asked, Debt, El3, Form, Negotiated, Now, Secure, VCPUS, Vcpu, Waits},
     view::View,
     world::World,
 };
@@ -148,8 +148,8 @@ fn note_waits(world: &World, waits: vcpu::Waits) -> Result<Waits, String> {
 
 impl Vms {
     /// Takes every vCPU from where it is.
-    fn take_all(&mut self, world: &World) -> [Option<&'static mut vcpu::Vcpu<General>>; 4] {
-        let mut vcpus = [const { None }; 4];
+    fn take_all(&mut self, world: &World) -> [Option<&'static mut vcpu::Vcpu<General>>; VCPUS] {
+        let mut vcpus = [const { None }; VCPUS];
         for core in &mut self.cores {
             for vcpu in core.take_apart().0 {
                 let id = vcpu.id();
@@ -264,7 +264,7 @@ impl Rig {
             };
             after.s.vms[vm].dead = dead;
         }
-        let mut seen = [0; 4];
+        let mut seen = [0; VCPUS];
         for (index, pe) in vms.cores.iter_mut().enumerate() {
             let noted = &mut after.s.core[index];
             noted.chain = [None; crate::state::VMS];

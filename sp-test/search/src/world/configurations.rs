@@ -131,12 +131,58 @@ impl World {
             Self {
                 forms: &[Form::Two],
                 ..Self::new(
-                    "5",
-                    "proxy, two VMs on two cores, the secondary migrates, one partition, REQ2 only",
+                    "4-three",
+                    "proxy, three VMs that call each other, one partition on one core, REQ2 only",
+                    1,
+                    &[part(up, Permissive, 2)],
+                )
+                .behind(&[
+                    done(Permissive, 3, 1),
+                    done(Permissive, 3, 1),
+                    done(SmcccStrict, 3, 1),
+                ])
+            },
+            Self::new(
+                "5",
+                "proxy, two VMs on two cores, the secondary migrates, one partition",
+                2,
+                &[part(up, Permissive, 2)],
+            )
+            .behind(&[done(Permissive, 3, 2), done(Permissive, 3, 1)]),
+            Self {
+                forms: &[Form::Two],
+                ..Self::new(
+                    "5-strict",
+                    "the same in strict mode, REQ2 only",
                     2,
                     &[part(up, Permissive, 2)],
                 )
-                .behind(&[done(Permissive, 3, 2), done(Permissive, 3, 1)])
+                .behind(&[done(SmcccStrict, 2, 2), done(SmcccStrict, 2, 1)])
+            },
+            Self {
+                forms: &[Form::Two],
+                ..Self::new(
+                    "5-pinned",
+                    "the same, the secondary has a vCPU on each core, REQ2 only",
+                    2,
+                    &[part(up, Permissive, 2)],
+                )
+                .behind(&[done(Permissive, 3, 2), done(Permissive, 3, 2)])
+            },
+            Self {
+                forms: &[Form::Narrow],
+                wide_cycles: false,
+                ..Self::new(
+                    "5-three",
+                    "proxy, three VMs on two cores, one of them on both, no partition, 32-bit only",
+                    2,
+                    &[],
+                )
+                .behind(&[
+                    done(Permissive, 3, 2),
+                    done(Permissive, 3, 2),
+                    done(Permissive, 3, 1),
+                ])
             },
         ]
     }

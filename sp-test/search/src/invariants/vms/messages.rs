@@ -13,7 +13,7 @@ use proxy_el2::vcpu::State;
 
 impl Of<'_> {
     /// Whether a vCPU that runs after the event was given this error.
-    fn told(&self, number: usize, error: FfaError) -> bool {
+    pub(super) fn told(&self, number: usize, error: FfaError) -> bool {
         let x = &self.after.vcpus[number];
         x[0] == fid::ERROR && x[2] == u64::from(error as i32 as u32)
     }
@@ -85,9 +85,24 @@ impl Of<'_> {
         let below = level.and_then(|level| levels.get(level.wrapping_sub(1)).copied());
         // Who is dead is dead where it is: only who waits for it below must be told.
         let vm = self.world.vcpus[number].0;
-        if after.s.vms[usize::from(vm)].dead {
+        // It may still answer before it learns of its end on another core.
+        let answers = matches!(self.call(), Some(Kind::Response { .. }))
+            && self.caller() == Some(number)
+            && before.s.vms[usize::from(vm)].dead;
+        if after.s.vms[usize::from(vm)].dead && !answers {
             return match below {
-                Some(below) if !self.told(below, FfaError::Aborted) => {
+                // One that has not learned of its end may yield or be interrupted before.
+                Some(below)
+                    if before.s.vms[usize::from(vm)].dead
+                        && matches!(after.vcpus[below][0], fid::YIELD | fid::INTERRUPT)
+                        && after.s.vcpus[below].state == State::Running =>
+                {
+                    Ok(())
+                }
+                Some(below)
+                    if !self.told(below, FfaError::Aborted)
+                        && after.s.vcpus[below].state != State::Dead =>
+                {
                     wrong("ended with the VM, and its sender does not know")
                 }
                 _ => Ok(()),
@@ -106,15 +121,19 @@ impl Of<'_> {
             return wrong("was not answered to who waits for it");
         }
         match self.call() {
-            // CPU_OFF.
+            // CPU_OFF. Who merely ran it is told that it waits for nothing any more.
             Some(Kind::Psci) if after.s.vcpus[number].state == State::Off => {
-                match self.told(below, FfaError::Aborted) {
+                let told = match origin == Some(below) {
+                    true => self.told(below, FfaError::Aborted),
+                    false => after.vcpus[below][0] == fid::MSG_WAIT,
+                };
+                match told {
                     true => Ok(()),
                     false => wrong("ended, and who is below does not know"),
                 }
             }
             Some(Kind::Response { form: answered, .. }) => {
-                if after.s.vcpus[number].state != State::Waiting {
+                if after.s.vcpus[number].state != State::Waiting && !answers {
                     return wrong("was answered by one that does not wait now");
                 }
                 if (answered == Form::Two) != (form == Form::Two) {

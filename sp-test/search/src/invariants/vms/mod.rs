@@ -280,7 +280,8 @@ impl Of<'_> {
                 Event::Call(Kind::Abort { .. }) => offered,
                 event => event == Event::Abort,
             };
-            if self.dies(vm) != (own && asked) {
+            let lived = !self.before.s.vms[usize::from(vm)].dead;
+            if self.dies(vm) != (own && asked && lived) {
                 return Err(format!("VM {:#x} dies, or does not", World::vm_id(vm)));
             }
             if self.before.s.vms[usize::from(vm)].dead && !self.after.s.vms[usize::from(vm)].dead {

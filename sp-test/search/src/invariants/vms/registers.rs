@@ -10,6 +10,7 @@ use crate::{
     state::{Debt, Form, Now},
     world::World,
 };
+use ffa_abi::FfaError;
 use proxy_el2::vcpu::State;
 
 /// FFA_SUCCESS and the like: x1 to x7 as far as they are defined.
@@ -82,7 +83,10 @@ impl Of<'_> {
                 && matches!(self.call(), Some(Kind::Yield { .. }));
             let refused = is[0] == fid::ERROR && noted_was.call.is_some();
             let waits = matches!(noted.state, State::Preempted);
-            return match yields || refused && waits {
+            // Whom it had called has died, and the core is taken away at once.
+            let bereaved =
+                noted_was.state == State::Blocked && self.told(number, FfaError::Aborted);
+            return match yields || (refused || bereaved) && waits {
                 true => rest_is_zero(is, &[2]),
                 false => Err(format!("it is {:?} and sees {:#x}", noted.state, is[0])),
             };

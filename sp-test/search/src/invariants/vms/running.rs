@@ -65,6 +65,7 @@ impl Of<'_> {
         let (wanted, runs) = match (dead, whose, levels.len()) {
             // It begins, if it is switched on.
             (_, _, 0) => return Ok(()),
+            (Some(dead), Whose::Level(level), _) => (dead.min(usize::from(level) + 1), true),
             (Some(dead), ..) => (dead, true),
             (None, Whose::Level(level), count) => (count.min(usize::from(level) + 1), true),
             // Who works for the VM goes on, or the VM does.

@@ -4,6 +4,8 @@ mod between;
 
 use super::{Case, Env, case, cores, good, millisecond};
 use crate::client::report::{Seen, Verdict, equal};
+use crate::client::suite::{How, V12};
+use crate::contract::Kind;
 use crate::rt::{gic, irq, regs};
 
 /// Runs the chapter.
@@ -20,6 +22,7 @@ const CASES: &[Case] = &[
     case("disabled_stays_pending", disabled),
     case("masked_by_priority", masked),
     case("pending_by_register", by_register),
+    case("pending_again_while_active", pending_again),
     case("sgis_to_each_vcpu", between::to_each),
     case("sgis_to_all_others", between::to_all),
     case("sgi_ends_wfi", between::ends_wfi),
@@ -182,6 +185,24 @@ fn by_register(_: &mut Env) -> Verdict {
     gic::write(frame + ISPENDR0, 1 << 9);
     gic::write(frame + ISPENDR0 + 0x80, 1 << 9);
     equal("taken back", irq::poll().map_or(0, |_| 1), 0)?;
+    good()
+}
+
+/// What is pending behind its own active state is not signalled, whatever its priority has become: a partition that is
+/// called meanwhile is not kept from the core by it.
+fn pending_again(env: &mut Env) -> Verdict {
+    drain();
+    gic::send(5, 1);
+    let taken = gic::acknowledge();
+    gic::send(5, 1);
+    gic::set_priority(5, 0x20);
+    let answered = env.suite.answered(Kind::Req64, V12, How::Clean);
+    gic::set_priority(5, gic::PRIORITY);
+    gic::end(taken);
+    let again = irq::poll();
+    answered?;
+    equal("taken", taken.into(), 5)?;
+    equal("taken again", again.map_or(0xffff, u64::from), 5)?;
     good()
 }
 
