@@ -5,6 +5,7 @@ mod cycles;
 mod death;
 mod debts;
 mod discovery;
+mod fast;
 mod fixture;
 mod interrupts;
 mod messages;
