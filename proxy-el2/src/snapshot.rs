@@ -4,7 +4,7 @@ use crate::{
     MAX_VMS,
     owed::{MAX_OWED, Owed},
     proxy::{Pe, Proxy},
-    vcpu::{Registers, Secure, Vcpu, VcpuId, VmIndex},
+    vcpu::{Registers, Secure, State, Vcpu, VcpuId, VmIndex},
 };
 use ffa_abi::TargetInfo;
 use heapless::Vec;
@@ -21,6 +21,11 @@ impl<'v, R: Registers> Proxy<'v, R> {
     /// Takes a parked vCPU.
     pub fn unpark(&self, id: VcpuId) -> Option<&'v mut Vcpu<R>> {
         self.place(id)?.lock().take()
+    }
+
+    /// The state of a vCPU that no core has.
+    pub fn parked_state_of(&self, id: VcpuId) -> Option<State> {
+        self.parked_state(id)
     }
 
     /// Parks a vCPU, in whatever state.

@@ -67,6 +67,8 @@ pub struct Report {
     pub steps: u64,
     /// What came of them.
     pub counts: Counts,
+    /// What of that was between VMs.
+    pub between_vms: Counts,
 }
 
 /// The seed of system number `n` of a run.
@@ -80,6 +82,16 @@ pub fn system(seed: u64, calls: u64) -> Result<Report, Failure> {
     let mut report = Report::default();
     let done = catch_unwind(AssertUnwindSafe(|| run(seed, calls, &mut log, &mut report)));
     outcome("fuzz", seed, done, &log, report)
+}
+
+/// Runs one system of several VMs for `calls` calls.
+pub fn vms(seed: u64, calls: u64) -> Result<Report, Failure> {
+    let mut log = Vec::new();
+    let mut report = Report::default();
+    let done = catch_unwind(AssertUnwindSafe(|| {
+        crate::vms::random(&mut Rng::new(seed), calls, &mut log, &mut report)
+    }));
+    outcome("fuzz --vms", seed, done, &log, report)
 }
 
 /// What came of a run of `command`.
@@ -124,6 +136,9 @@ pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
 
 fn run(seed: u64, calls: u64, log: &mut Vec<Step>, report: &mut Report) -> Result<(), String> {
     let mut rng = Rng::new(seed);
+    if rng.chance(1, 3) {
+        return crate::vms::random(&mut rng, calls, log, report);
+    }
     if rng.chance(1, 4) {
         return crate::vmm::random(&mut rng, calls, log, report);
     }
@@ -224,6 +239,11 @@ pub fn many(seed: u64, calls: u64, threads: usize) -> Result<Report, Failure> {
     in_parallel(seed, calls, threads, system)
 }
 
+/// The same with several VMs in each system.
+pub fn many_vms(seed: u64, calls: u64, threads: usize) -> Result<Report, Failure> {
+    in_parallel(seed, calls, threads, vms)
+}
+
 /// Runs systems of a run with `one` until `calls` calls have been made.
 pub fn in_parallel(
     seed: u64,
@@ -247,6 +267,7 @@ pub fn in_parallel(
                     total.calls += report.calls;
                     total.steps += report.steps;
                     total.counts.add(&report.counts);
+                    total.between_vms.add(&report.between_vms);
                 }
                 Err(failure) => {
                     stop.store(true, Ordering::Relaxed);
@@ -266,6 +287,7 @@ pub fn in_parallel(
                     total.calls += report.calls;
                     total.steps += report.steps;
                     total.counts.add(&report.counts);
+                    total.between_vms.add(&report.between_vms);
                 }
                 Ok(Err(failure)) => failed = failed.or(Some(failure)),
                 Err(panic) => std::panic::resume_unwind(panic),

@@ -7,6 +7,7 @@ const HELP: &str = "\
 usage: ring matrix [--all]             the named cells, as a table (--all: one line each)
        ring fuzz [--calls N] [--seed S] [--threads T]
        ring fuzz --system S [--calls N]  one system of a run, as a failure names it
+       ring fuzz --vms …                 several VMs in each system
        ring diff [--calls N] [--seed S] [--threads T] [--system S]";
 
 struct Options {
@@ -15,6 +16,7 @@ struct Options {
     system: Option<u64>,
     threads: usize,
     all: bool,
+    vms: bool,
 }
 
 fn number(text: &str) -> Result<u64, String> {
@@ -33,11 +35,16 @@ fn options(arguments: &[String]) -> Result<Options, String> {
         system: None,
         threads: std::thread::available_parallelism().map_or(1, usize::from),
         all: false,
+        vms: false,
     };
     let mut rest = arguments.iter();
     while let Some(name) = rest.next() {
         if name == "--all" {
             options.all = true;
+            continue;
+        }
+        if name == "--vms" {
+            options.vms = true;
             continue;
         }
         let value = rest.next().ok_or(format!("{name} wants a value"))?;
@@ -77,12 +84,20 @@ fn run() -> Result<(), String> {
             match options.system {
                 Some(system) => {
                     println!("system {system:#x}");
-                    let one = if fuzzes { fuzz::system } else { diff::system };
+                    let one = match (fuzzes, options.vms) {
+                        (true, true) => fuzz::vms,
+                        (true, false) => fuzz::system,
+                        (false, _) => diff::system,
+                    };
                     one(system, options.calls.min(fuzz::CALLS_PER_SYSTEM))
                 }
                 None => {
                     println!("seed {seed:#x}, {} calls", options.calls);
-                    let many = if fuzzes { fuzz::many } else { diff::many };
+                    let many = match (fuzzes, options.vms) {
+                        (true, true) => fuzz::many_vms,
+                        (true, false) => fuzz::many,
+                        (false, _) => diff::many,
+                    };
                     many(seed, options.calls, options.threads)
                 }
             }
@@ -97,6 +112,7 @@ fn run() -> Result<(), String> {
         started.elapsed().as_secs_f64()
     );
     println!("{:?}", report.counts);
+    println!("between VMs: {:?}", report.between_vms);
     Ok(())
 }
 

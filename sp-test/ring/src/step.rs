@@ -71,6 +71,8 @@ pub enum Step {
         /// Where.
         core: usize,
     },
+    /// What was done to another system than a world alone, in words.
+    Said(String),
 }
 
 impl Step {
@@ -94,6 +96,7 @@ impl Step {
                 Ok(None)
             }
             Self::CpuOff { core } => world.cpu_off(*core).map(Some),
+            Self::Said(_) => Ok(None),
         }
     }
 
@@ -132,6 +135,7 @@ impl fmt::Display for Step {
             Self::NormalVectors { core, origin } => write!(f, "core {core}: {origin} uses V0-V31"),
             Self::Save { core } => write!(f, "core {core}: saved"),
             Self::CpuOff { core } => write!(f, "core {core}: off"),
+            Self::Said(said) => f.write_str(said),
         }
     }
 }

@@ -1,21 +1,50 @@
-//! The machine's part of a vCPU.
+//! The machine's part of vCPUs: who has which registers where.
+//!
+//! As the image does it: SP stands for EL1's state, which is loaded before a vCPU runs; vector
+//! registers are loaded at its first use of them. What is *live* is the normal world's in the
+//! [`World`], so that what the SPMC does to it is seen too.
 
-use crate::label::Frame;
-use proxy_el2::vcpu::Registers;
+use crate::{
+    label::{Frame, Vectors},
+    machine::Exit,
+    world::World,
+};
+use proxy_el2::{
+    proxy::Pe,
+    vcpu::{Registers, Vcpu, VcpuId},
+};
 
-/// The machine's part of a vCPU.
+/// The machine's part of a vCPU, and what the vCPU itself knows of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gp {
     /// x0-x30 while it is not running.
     pub x: Frame,
-    /// SP while it is not resident.
+    /// SP while it is not live.
     sp: u64,
+    /// V0-V31, FPCR and FPSR while they are not live.
+    vectors: Vectors,
+    /// What it held when it was last running.
+    pub sent: Frame,
+    /// How it stopped running.
+    pub exit: Exit,
+    /// Its SP as it knows it.
+    pub own_sp: u64,
+    /// Its vector registers as it knows them.
+    pub own_vectors: Vectors,
 }
 
 impl Gp {
     /// A vCPU with these registers that never ran.
-    pub const fn new(x: Frame, sp: u64) -> Self {
-        Self { x, sp }
+    pub fn new(x: Frame, sp: u64) -> Self {
+        Self {
+            x,
+            sp,
+            vectors: Vectors::ZERO,
+            sent: x,
+            exit: Exit::New,
+            own_sp: sp,
+            own_vectors: Vectors::ZERO,
+        }
     }
 }
 
@@ -25,7 +54,67 @@ impl Registers for Gp {
     }
 
     fn start(&mut self, _entry: u64, context: u64) {
-        self.x[0] = context;
+        let mut x = [0; 31];
+        x[0] = context;
+        *self = Self::new(x, 0);
+    }
+}
+
+/// Whose registers are live on a core.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Live {
+    sp: Option<VcpuId>,
+    vectors: Option<VcpuId>,
+}
+
+impl Live {
+    /// A vCPU is going to run: EL1's state is its own.
+    pub fn enter(&mut self, world: &mut World<'_>, pe: &mut Pe<'_, Gp>, core: usize, id: VcpuId) {
+        if self.sp == Some(id) {
+            return;
+        }
+        let (sp, _) = world.normal_live(core);
+        if let Some(before) = self.sp.and_then(|before| pe.get(before)) {
+            before.machine.sp = sp;
+        }
+        if let Some(vcpu) = pe.get(id) {
+            world.set_normal_sp(core, vcpu.machine.sp);
+        }
+        self.sp = Some(id);
+    }
+
+    /// A vCPU uses a vector register.
+    pub fn use_vectors(
+        &mut self,
+        world: &mut World<'_>,
+        pe: &mut Pe<'_, Gp>,
+        core: usize,
+        id: VcpuId,
+    ) {
+        if self.vectors == Some(id) {
+            return;
+        }
+        let (_, live) = world.normal_live(core);
+        if let Some(before) = self.vectors.and_then(|before| pe.get(before)) {
+            before.machine.vectors.clone_from(live);
+        }
+        if let Some(vcpu) = pe.get(id) {
+            world.set_normal_vectors(core, &vcpu.machine.vectors);
+        }
+        self.vectors = Some(id);
+    }
+
+    /// A vCPU leaves the core, on which this is live: all of it goes to memory.
+    pub fn leave(&mut self, live: &(u64, Vectors), vcpu: &mut Vcpu<Gp>) {
+        let id = Some(vcpu.id());
+        if self.sp == id {
+            vcpu.machine.sp = live.0;
+            self.sp = None;
+        }
+        if self.vectors == id {
+            vcpu.machine.vectors.clone_from(&live.1);
+            self.vectors = None;
+        }
     }
 }
 

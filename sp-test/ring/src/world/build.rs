@@ -51,6 +51,7 @@ impl<'c> World<'c> {
                 own_vectors: Vectors::ZERO,
                 entry: [0; 18],
                 behind_proxy: None,
+                last: None,
             })
             .collect();
         for (n, spec) in config.partitions.iter().enumerate() {

@@ -9,6 +9,9 @@ use crate::{
 };
 use spmc::{context::Slot, state::State};
 
+/// How many responses of a form from one to another are remembered.
+const HISTORY: usize = 4;
+
 impl World<'_> {
     /// The normal world runs again: all of its registers are judged.
     pub(super) fn normal_lands(&mut self, core: usize) -> Result<Landing, String> {
@@ -58,10 +61,16 @@ impl World<'_> {
             return None;
         }
         let wanted = self.response_key(core, got);
-        self.responses
-            .iter()
-            .find(|(key, _)| *key == wanted)
-            .map(|(_, frame)| *frame)
+        // The newest, but one that was kept may be older.
+        let mut sent = self.responses.iter().rev();
+        let sent = sent.by_ref().filter(|(key, _)| *key == wanted);
+        let mut sent = sent.map(|(_, frame)| *frame);
+        let newest = sent.next()?;
+        let same = |frame: &Frame| frame[4..18] == got[4..18];
+        match fid::of(got[0]) {
+            fid::RESP2 if !same(&newest) => sent.find(same).or(Some(newest)),
+            _ => Some(newest),
+        }
     }
 
     /// Form, ids, and which context of the receiver.
@@ -148,7 +157,12 @@ impl World<'_> {
         let sent = context.machine.sent;
         if context.state() == State::Waiting && fid::is_response(fid::of(sent[0])) {
             let key = self.response_key(core, &sent);
-            self.responses.retain(|(other, _)| *other != key);
+            let of_key = self.responses.iter().filter(|(other, _)| *other == key);
+            if of_key.count() >= HISTORY
+                && let Some(oldest) = self.responses.iter().position(|(other, _)| *other == key)
+            {
+                self.responses.remove(oldest);
+            }
             self.responses.push((key, sent));
         }
         Ok(())

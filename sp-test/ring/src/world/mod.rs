@@ -16,6 +16,7 @@ mod run;
 mod state;
 
 pub use config::{Config, EVERYTHING, Spec, id, service};
+pub(crate) use landing::resumed;
 pub(crate) use state::View;
 
 use crate::{
@@ -92,6 +93,8 @@ pub(crate) struct Core<'c> {
     entry: [u64; 18],
     /// The call of a VM behind the proxy, where it differs from what the proxy sends.
     pub(crate) behind_proxy: Option<(Origin, Frame)>,
+    /// The partition that acted last.
+    last: Option<Slot>,
 }
 
 /// The system.
@@ -104,7 +107,7 @@ pub struct World<'c> {
     pub(crate) specs: Vec<Spec>,
     /// Where registers get their values from.
     pub labels: Labels,
-    /// The last accepted response of each form and pair of ids to each context, as it was sent.
+    /// The last accepted responses of each form and pair of ids to each context, as they were sent.
     responses: Vec<((u32, u32, usize), Frame)>,
     pub(crate) ledger: Ledger,
     general: bool,
@@ -270,6 +273,31 @@ impl World<'_> {
         Ok(())
     }
 
+    /// SP and vector registers that the normal world finds on this core.
+    pub(crate) fn normal_live(&self, core: usize) -> (u64, &Vectors) {
+        let core = &self.cores[core];
+        (core.own_sp, &core.own_vectors)
+    }
+
+    /// The normal world has this SP on this core from now on.
+    pub(crate) fn set_normal_sp(&mut self, core: usize, sp: u64) {
+        let core = &mut self.cores[core];
+        core.own_sp = sp;
+        core.machine.sp = sp;
+    }
+
+    /// The normal world has these vector registers on this core from now on.
+    pub(crate) fn set_normal_vectors(&mut self, core: usize, vectors: &Vectors) {
+        let core = &mut self.cores[core];
+        core.own_vectors.clone_from(vectors);
+        core.machine.vectors.clone_from(vectors);
+    }
+
+    /// The partition that had this core last.
+    pub(crate) fn last_partition(&self, core: usize) -> Option<Slot> {
+        self.cores[core].last
+    }
+
     /// The normal world changes its vector registers and SP on this core.
     pub fn normal_uses_vectors(&mut self, core: usize, origin: Origin) {
         let vectors = self.labels.vectors(origin);
@@ -345,6 +373,7 @@ impl World<'_> {
     fn leaves_partition(&mut self, core: usize, x: &Frame, exit: Exit) -> Result<Slot, String> {
         self.save(core);
         let slot = self.running(core)?;
+        self.cores[core].last = Some(slot);
         let sp = self.labels.sp(Origin::Partition(slot.0));
         let Core { pe, machine, .. } = &mut self.cores[core];
         let context = pe.context(slot).ok_or("it has no context")?;

@@ -1,7 +1,7 @@
 //! The events of worlds with several VMs. What a call's wrong arguments do is searched with one VM and
 //! with none; here are those that matter for who has the core and who is owed an answer.
 
-use super::{NOBODY, request};
+use super::alphabet::{NOBODY, request};
 use crate::{
     calls::{Kind, W2},
     world::World,

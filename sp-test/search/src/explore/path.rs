@@ -1,6 +1,6 @@
 //! Ways to states, and telling them.
 
-use super::{Worker, base};
+use super::{Worker, happen::base};
 use crate::{
     events::{Event, Events},
     rig::make_call,
