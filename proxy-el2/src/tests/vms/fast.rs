@@ -261,7 +261,7 @@ fn the_short_way_is_taken() {
         vms.goes_on(0, &message(DIRECT_RESP2, 2, 1));
     }
     let sender = vms.cores[0].running().unwrap();
-    assert_eq!(u64::from(sender.route.ids), ids(1, 2));
+    assert_eq!(sender.route.ids, ids(1, 2));
     assert_eq!(sender.route.to, vcpu(2, 0));
     assert_eq!(vms.state(2, 0), Some(State::Waiting));
 }
