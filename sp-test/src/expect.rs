@@ -55,6 +55,8 @@ pub enum Expect {
     Unknown,
     /// FFA_VERSION accepted: w0 is 1.2 or a later 1.x, x1-x7 zero.
     Version,
+    /// A success of FFA_VERSION that is this version.
+    VersionIs(u32),
     /// FFA_VERSION refused: w0 = -1, x1-x7 zero.
     VersionRefused,
     /// This identifier in x0, x1-x7 unchecked: a completion like FFA_MSG_WAIT whose w1 differs by
@@ -113,6 +115,11 @@ pub fn check(exchange: &Exchange, expect: &Expect) -> Result<(), Mismatch> {
             if !(0x1_0002..=0x1_ffff).contains(&got[0]) {
                 want(0, 0x1_0002)?;
             }
+            zero(1..8)?;
+            8
+        }
+        Expect::VersionIs(version) => {
+            want(0, version.into())?;
             zero(1..8)?;
             8
         }
@@ -259,6 +266,8 @@ mod tests {
             (0x1_0001, Expect::Version, false),
             (0x2_0000, Expect::Version, false),
             (0xffff_ffff, Expect::Version, false),
+            (0x1_0001, Expect::VersionIs(0x1_0001), true),
+            (0x1_0002, Expect::VersionIs(0x1_0001), false),
             (0xffff_ffff, Expect::VersionRefused, true),
             (u64::MAX, Expect::VersionRefused, false),
         ] {

@@ -43,23 +43,25 @@ struct Suite {
 /// The image's start.
 pub fn main(name: &str, version: u32, boot: &Boot) -> ! {
     // Until FF-A is used, versions may be tried.
+    let direct = crate::rt::regs::current_el() == 2;
     let mut tried = Ok(());
-    for other in [abi::V1_0, abi::V1_3, abi::V1_1, abi::V1_2] {
-        let got = plain(abi::VERSION, &[other.into()])[0];
-        if !(u64::from(other)..0x2_0000).contains(&got) && tried.is_ok() {
-            tried = Err(text!(
-                "FFA_VERSION({other:#x}): got {got:#x}, wanted it or later"
-            ));
+    let mut judge = |asked: u32, got: u64| {
+        let good = match direct {
+            true => (u64::from(asked)..0x2_0000).contains(&got),
+            // A VM's manifest allows its version and no higher one.
+            false if asked > version => got == abi::code(abi::NOT_SUPPORTED),
+            false => got == version.into(),
+        };
+        if !good && tried.is_ok() {
+            tried = Err(text!("FFA_VERSION({asked:#x}): got {got:#x}"));
         }
+    };
+    for other in [abi::V1_0, abi::V1_3, abi::V1_1, abi::V1_2] {
+        judge(other, plain(abi::VERSION, &[other.into()])[0]);
     }
     let client = Client::start_at(name, version, boot);
     let me = Me::client(client.direct, version);
-    let got = client.version;
-    if !(u64::from(version)..0x2_0000).contains(&got) && tried.is_ok() {
-        tried = Err(text!(
-            "FFA_VERSION({version:#x}): got {got:#x}, wanted it or later"
-        ));
-    }
+    judge(version, client.version);
     let mut suite = Suite {
         client,
         env: Env::new(me, Start::default()),
