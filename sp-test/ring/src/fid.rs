@@ -32,6 +32,7 @@ pub const CONSOLE_LOG_64: u32 = 0xc400_008a;
 pub const INFO_GET_REGS: u32 = 0xc400_008b;
 pub const REQ2: u32 = 0xc400_008d;
 pub const RESP2: u32 = 0xc400_008e;
+pub const ABORT_32: u32 = 0x8400_0090;
 
 /// PSCI's CPU_OFF.
 pub const CPU_OFF: u32 = 0x8400_0002;

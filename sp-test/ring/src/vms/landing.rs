@@ -35,6 +35,10 @@ impl System<'_> {
                 self.books.secure.remove(&(slot.0, place));
                 Ok(())
             }
+            (Step::Call { .. }, ..) if self.world.ended_itself(core, slot) => {
+                self.books.secure.remove(&(slot.0, place));
+                Ok(())
+            }
             _ => Ok(()),
         }
     }

@@ -7,7 +7,11 @@ use crate::{
     spmd::To,
 };
 use ffa_abi::Regs;
-use spmc::spm::{self, Next, Outcome};
+use spmc::{
+    context::Slot,
+    spm::{self, Next, Outcome},
+    state::State,
+};
 
 impl World<'_> {
     /// EL3 has entered the SPMC.
@@ -119,6 +123,11 @@ impl World<'_> {
 
     fn book(&mut self, core: usize, actor: Actor, landing: Landing) -> Result<Landing, String> {
         let mut views = self.views(core);
+        // One that ends itself has died like one that fails.
+        let actor = match actor {
+            Actor::Partition(slot) if self.ended_itself(core, slot) => Actor::Abort(slot),
+            actor => actor,
+        };
         crate::ledger::book(self, core, actor, landing, &views)?;
         if let Actor::Abort(_) = actor {
             // What is kept from it counts no more.
@@ -126,5 +135,13 @@ impl World<'_> {
         }
         crate::ledger::sound(self, core, landing.who, &views)?;
         Ok(landing)
+    }
+
+    /// Whether the partition's last call here was an `FFA_ABORT` that was carried out.
+    pub(crate) fn ended_itself(&mut self, core: usize, slot: Slot) -> bool {
+        self.cores[core].pe.context(slot).is_some_and(|context| {
+            let call = fid::of(context.machine.sent[0]);
+            call & !fid::WIDE == fid::ABORT_32 && context.state() == State::Aborted
+        })
     }
 }
