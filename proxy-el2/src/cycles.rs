@@ -181,10 +181,11 @@ impl<'v, R: Registers> Proxy<'v, R> {
                 error = FfaError::Denied;
                 break;
             }
-            let Some(vcpu) = self.place(id).and_then(|place| place.lock().take()) else {
+            let Some(place) = self.place(id) else { break };
+            let mut place = place.lock();
+            let Some(seen) = place.as_ref().map(|vcpu| Look::at(vcpu)) else {
                 break;
             };
-            let seen = Look::at(vcpu);
             let fits = match claimed.last() {
                 // Another core may have had it since it was looked at.
                 None => seen == *look,
@@ -196,10 +197,11 @@ impl<'v, R: Registers> Proxy<'v, R> {
                             .is_none_or(|request| request.origin == Some(below.id()))
                 }
             };
-            if !fits {
-                self.park(vcpu);
+            // It stays where it is then, or it would look busy to those whose it is.
+            let Some(vcpu) = fits.then(|| place.take()).flatten() else {
                 break;
-            }
+            };
+            drop(place);
             if let (State::Preempted, Waits::Callee { callee, .. }) = (seen.state, seen.waits)
                 && !self.is_dead(callee.vm)
             {

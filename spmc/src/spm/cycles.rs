@@ -56,20 +56,11 @@ impl<'c, M: Registers> Spmc<'c, M> {
             Sender::NormalWorld => Giver::NormalWorld,
             Sender::Partition(from) => Giver::Partition(from),
         };
-        self.run_event(pe, slot, look.ok_or(FfaError::Busy)?, giver)?;
-        // Another core may have had it since it was looked at: with the context here it is looked at
-        // again.
-        if !self.claim(pe, slot) {
+        let look = look.ok_or(FfaError::Busy)?;
+        let Run { event, orphan } = self.run_event(pe, slot, look, giver)?;
+        if !self.claim(pe, slot, |now| *now == look) {
             return Err(FfaError::Busy);
         }
-        let look = self.look(pe, slot).ok_or(FfaError::Busy)?;
-        let Run { event, orphan } = match self.run_event(pe, slot, look, giver) {
-            Ok(run) => run,
-            Err(error) => {
-                self.unclaim(pe, slot);
-                return Err(error);
-            }
-        };
         let context = pe.context(slot).ok_or(FfaError::Busy)?;
 
         // Commit.

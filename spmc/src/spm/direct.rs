@@ -187,18 +187,12 @@ impl<'c, M: Registers> Spmc<'c, M> {
             }
         }
         contract::deliverable(peer, receiver.wide, kind.layout()).map_err(|_| FfaError::Denied)?;
-        if pe.contexts[slot.index()].is_none() {
-            if !self.claim(pe, slot) {
-                return Err(FfaError::Busy);
-            }
-            // Another core may have had it since it was looked at.
-            let as_seen = pe.context(slot).is_some_and(|context| {
-                context.state() == State::Waiting && context.call_is_wide == receiver.wide
-            });
-            if !as_seen {
-                self.unclaim(pe, slot);
-                return Err(FfaError::Busy);
-            }
+        if pe.contexts[slot.index()].is_none()
+            && !self.claim(pe, slot, |now| {
+                now.state == State::Waiting && now.wide == receiver.wide
+            })
+        {
+            return Err(FfaError::Busy);
         }
 
         // Commit.

@@ -217,7 +217,7 @@ impl<'c, M> Pe<'c, M> {
 }
 
 /// What a context is like, looked at where it is.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Look {
     state: State,
     model: Model,
@@ -377,33 +377,29 @@ impl<'c, M: Registers> Spmc<'c, M> {
         parked.as_ref().map(|context| context.look())
     }
 
-    /// Takes a migrating context to this core, if no other has it.
+    /// Takes a migrating context to this core, if no other has it and it is as it is wanted: another
+    /// core may have had it since it was looked at. One that is not wanted stays where it is, or it
+    /// would look busy to those whose it is.
     #[cold]
     #[inline(never)]
-    fn claim(&self, pe: &mut Pe<'c, M>, slot: Slot) -> bool {
+    fn claim(&self, pe: &mut Pe<'c, M>, slot: Slot, wanted: impl FnOnce(&Look) -> bool) -> bool {
         let index = slot.index();
         let (Some(partition), Some(place)) =
             (self.partitions.get(index), pe.contexts.get_mut(index))
         else {
             return false;
         };
-        if place.is_none() {
-            *place = partition.parked.lock().take();
+        if let Some(context) = place {
+            return wanted(&context.look());
+        }
+        let mut parked = partition.parked.lock();
+        if parked
+            .as_ref()
+            .is_some_and(|context| wanted(&context.look()))
+        {
+            *place = parked.take();
         }
         place.is_some()
-    }
-
-    /// Gives a claimed context back after a check failed: nothing has changed.
-    #[cold]
-    #[inline(never)]
-    fn unclaim(&self, pe: &mut Pe<'c, M>, slot: Slot) {
-        if let Some(partition) = self.partitions.get(slot.0 as usize)
-            && partition.info.is_up()
-            && let Some(context) = pe.context(slot)
-            && !context.is_in_chain()
-        {
-            self.park(pe, slot);
-        }
     }
 
     /// The index of the context that a partition has on core `core`.
