@@ -133,7 +133,8 @@ impl Owed {
     /// A run by this VM came back without an end of what the partition works on.
     pub fn came_back(&mut self, target: TargetInfo, to: VmIndex) {
         let mut entries = self.0.iter_mut();
-        let entry = entries.find(|entry| entry.target == target && entry.to == to);
+        let own = |entry: &&mut Entry| entry.target == target && entry.to == to;
+        let entry = entries.find(|entry| own(entry) && !entry.is_answered());
         match entry.map(|entry| (entry.progress, entry)) {
             Some((Progress::InFlight, entry)) => entry.progress = Progress::Told,
             Some((Progress::Lent, _)) => {

@@ -149,3 +149,20 @@ fn answers_that_are_kept_for_the_dead_are_forgotten() {
     vms.kill(2);
     assert_eq!(*vms.proxy.owed.lock(), crate::owed::Owed::new());
 }
+
+#[test]
+fn a_run_that_comes_back_lends_no_more_though_an_answer_is_here() {
+    // The answer that VM 2 has not fetched stays; the run of it that another core made ends.
+    let mut vms = Vms::waiting(3);
+    let owed = &vms.proxy.owed;
+    owed.lock().keep(sp(), vm(2), answer_to(2));
+    owed.lock().lend(sp(), vm(2));
+    owed.lock().came_back(sp(), vm(2));
+    vms.goes_on(0, &run(RUN, 3, 0));
+    vms.host.answers.push_back(eight(&[MSG_WAIT.into()]));
+    vms.goes_on(0, &[RUN.into(), SP_TARGET]);
+    assert_eq!(vms.x(0)[0] as u32, MSG_WAIT, "VM 3 may run it");
+    vms.goes_on(0, &[MSG_WAIT_32.into()]);
+    vms.goes_on(0, &run(RUN, 2, 0));
+    has_answer(&mut vms, 2);
+}
