@@ -178,6 +178,8 @@ impl World {
                 self.rig.store_bit(by, 0x280, id);
             }
             Step::Activate(_, id) => self.activate(by, id),
+            // What that does is each GIC's own affair.
+            Step::Priority(_, id, _) if self.model.lines[id].active.is_some() => {}
             Step::Priority(_, id, priority) => {
                 self.model.lines[id].priority = priority & 0xf8;
                 let (frame, offset) = place(id, 0x400 + u64::from(intid(id)));
@@ -215,6 +217,12 @@ impl World {
         let Some(target) = self.model.target(id).filter(|_| line.active.is_none()) else {
             return;
         };
+        // What was ended in a list register is known to all: a store that makes one active which another vCPU has
+        // just ended is about that one's, as far as this GIC can know.
+        for vcpu in 0..VCPUS {
+            self.rig.look(vcpu);
+        }
+        let line = &self.model.lines[id];
         let core = self.rig.core(target);
         // One above what it works on, so that it ends this one first.
         if line.priority < core.running_priority() {
