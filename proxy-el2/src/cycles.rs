@@ -93,11 +93,11 @@ impl<'v, R: Registers> Proxy<'v, R> {
             self.push(pe, vcpu, callee_wide, machine);
             first = false;
         }
-        Ok(self.go_on(pe, machine))
+        Ok(self.go_on(pe))
     }
 
     /// The vCPU on top of the chain goes on where it was when it was taken off.
-    fn go_on(&self, pe: &mut Pe<'v, R>, machine: &mut impl Machine<R>) -> Next {
+    fn go_on(&self, pe: &mut Pe<'v, R>) -> Next {
         let Some(vcpu) = pe.running() else {
             return self.begin(pe);
         };
@@ -110,7 +110,6 @@ impl<'v, R: Registers> Proxy<'v, R> {
             Waits::Callee { .. } => {
                 vcpu.waits = Waits::Cycles;
                 Reply::error(FfaError::Aborted).write(vcpu.machine.x());
-                let _ = machine;
                 Next::Vcpu
             }
             Waits::Message { .. } | Waits::Cycles => {
@@ -241,12 +240,7 @@ impl<'v, R: Registers> Proxy<'v, R> {
         let own = vcpu.target();
         vcpu.transition(Event::Wait);
         vcpu.waits = Waits::Message { wide };
-        let reply = Reply::Ffa({
-            let mut values = Reply::msg_wait().values();
-            values[1] = own.register();
-            values
-        });
-        Ok(self.give_back(pe, reply, machine))
+        Ok(self.give_back(pe, waits(own), machine))
     }
 
     /// `FFA_YIELD`. Up to 1.1 the text bars it while a request is served.
@@ -333,6 +327,13 @@ impl<'v, R: Registers> Proxy<'v, R> {
         }
         Next::Vcpu
     }
+}
+
+/// `FFA_MSG_WAIT` as who ran a vCPU sees it: with its name in w1.
+pub(crate) fn waits(vcpu: TargetInfo) -> Reply {
+    let mut values = Reply::msg_wait().values();
+    values[1] = vcpu.register();
+    Reply::Ffa(values)
 }
 
 /// What a parked vCPU is like, as far as running it is concerned.

@@ -1,6 +1,7 @@
 //! Direct messages between VMs (DEN0077A, "Direct messaging").
 
 use crate::{
+    cycles::waits,
     kind::{Kind, ids},
     proxy::{Machine, Next, Pe, Proxy},
     route::{Answer, Route},
@@ -217,9 +218,7 @@ impl<'v, R: Registers> Proxy<'v, R> {
             let fid = kind.response_fid();
             if void {
                 // Into the void; who has run it is told that it waits.
-                let mut values = Reply::msg_wait().values();
-                values[1] = own.register();
-                Reply::Ffa(values).write(caller.machine.x());
+                waits(own).write(caller.machine.x());
             } else if keep {
                 let mut message = Regs::ZERO;
                 let x = responder.machine.x();

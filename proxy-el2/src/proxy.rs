@@ -358,15 +358,11 @@ impl<'v, R: Registers> Proxy<'v, R> {
         machine: &mut impl Machine<R>,
     ) -> Next {
         self.pop(pe, machine);
-        match pe.running() {
-            Some(caller) => {
-                caller.transition(Event::Unblock);
-                caller.waits = Waits::Cycles;
-                reply.write(caller.machine.x());
-                Next::Vcpu
-            }
-            None => self.begin(pe),
+        if pe.chain.is_empty() {
+            return self.begin(pe);
         }
+        self.resume_caller(pe, reply);
+        Next::Vcpu
     }
 
     /// Takes everybody above `level` off the core, as an interrupt that is not theirs wants it; the

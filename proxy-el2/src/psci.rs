@@ -2,6 +2,7 @@
 
 use crate::{
     calls::reply,
+    cycles::waits,
     proxy::{Machine, Next, Pe, Proxy},
     vcpu::{Event, Model, Registers, State, VcpuId, Waits},
     vm::Vm,
@@ -189,11 +190,7 @@ fn switch_off<'v, R: Registers>(
     vcpu.set_request(None);
     let answer = match request {
         Some(request) if request.origin == below => Reply::error(FfaError::Aborted),
-        _ => {
-            let mut values = Reply::msg_wait().values();
-            values[1] = own.register();
-            Reply::Ffa(values)
-        }
+        _ => waits(own),
     };
     vcpu.transition(Event::SwitchOff);
     vcpu.kept = None;

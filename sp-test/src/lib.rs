@@ -37,14 +37,14 @@ pub mod partition;
 #[cfg(all(target_arch = "aarch64", target_os = "none"))]
 pub mod rt;
 
-/// Makes a binary of the partition of the contract matrix that speaks `$version`.
+/// Makes a binary that starts with `$main` of the entry registers, and on the host says what it is.
 #[macro_export]
-macro_rules! contract_partition {
-    ($version:expr) => {
+macro_rules! binary {
+    (|$boot:ident| $main:expr) => {
         #[cfg(target_os = "none")]
         mod firmware {
-            fn main(boot: &sp_test::rt::entry::Boot) -> ! {
-                sp_test::partition::contract::run($version, boot)
+            fn main($boot: &sp_test::rt::entry::Boot) -> ! {
+                $main
             }
 
             sp_test::image!(main);
@@ -57,6 +57,14 @@ macro_rules! contract_partition {
                 env!("CARGO_BIN_NAME")
             );
         }
+    };
+}
+
+/// Makes a binary of the partition of the contract matrix that speaks `$version`.
+#[macro_export]
+macro_rules! contract_partition {
+    ($version:expr) => {
+        sp_test::binary!(|boot| sp_test::partition::contract::run($version, boot));
     };
 }
 
@@ -64,22 +72,12 @@ macro_rules! contract_partition {
 #[macro_export]
 macro_rules! contract_client {
     ($version:expr, $strict:literal) => {
-        #[cfg(target_os = "none")]
-        mod firmware {
-            fn main(boot: &sp_test::rt::entry::Boot) -> ! {
-                sp_test::client::contract::main(env!("CARGO_BIN_NAME"), $version, $strict, boot)
-            }
-
-            sp_test::image!(main);
-        }
-
-        #[cfg(not(target_os = "none"))]
-        fn main() {
-            println!(
-                "{} is firmware: build it for aarch64-unknown-none-softfloat",
-                env!("CARGO_BIN_NAME")
-            );
-        }
+        sp_test::binary!(|boot| sp_test::client::contract::main(
+            env!("CARGO_BIN_NAME"),
+            $version,
+            $strict,
+            boot
+        ));
     };
 }
 
@@ -87,22 +85,11 @@ macro_rules! contract_client {
 #[macro_export]
 macro_rules! discovery_client {
     ($version:expr) => {
-        #[cfg(target_os = "none")]
-        mod firmware {
-            fn main(boot: &sp_test::rt::entry::Boot) -> ! {
-                sp_test::client::discovery::main(env!("CARGO_BIN_NAME"), $version, boot)
-            }
-
-            sp_test::image!(main);
-        }
-
-        #[cfg(not(target_os = "none"))]
-        fn main() {
-            println!(
-                "{} is firmware: build it for aarch64-unknown-none-softfloat",
-                env!("CARGO_BIN_NAME")
-            );
-        }
+        sp_test::binary!(|boot| sp_test::client::discovery::main(
+            env!("CARGO_BIN_NAME"),
+            $version,
+            boot
+        ));
     };
 }
 
@@ -110,22 +97,7 @@ macro_rules! discovery_client {
 #[macro_export]
 macro_rules! vm_peer {
     ($version:expr, $strict:literal) => {
-        #[cfg(target_os = "none")]
-        mod firmware {
-            fn main(boot: &sp_test::rt::entry::Boot) -> ! {
-                sp_test::partition::vm::run($version, $strict, boot)
-            }
-
-            sp_test::image!(main);
-        }
-
-        #[cfg(not(target_os = "none"))]
-        fn main() {
-            println!(
-                "{} is firmware: build it for aarch64-unknown-none-softfloat",
-                env!("CARGO_BIN_NAME")
-            );
-        }
+        sp_test::binary!(|boot| sp_test::partition::vm::run($version, $strict, boot));
     };
 }
 
@@ -134,23 +106,12 @@ macro_rules! vm_peer {
 #[macro_export]
 macro_rules! vms_client {
     ($version:expr, $strict:literal, $role:ident) => {
-        #[cfg(target_os = "none")]
-        mod firmware {
-            use sp_test::client::vms::{Role, main as client};
-
-            fn main(boot: &sp_test::rt::entry::Boot) -> ! {
-                client(env!("CARGO_BIN_NAME"), $version, $strict, Role::$role, boot)
-            }
-
-            sp_test::image!(main);
-        }
-
-        #[cfg(not(target_os = "none"))]
-        fn main() {
-            println!(
-                "{} is firmware: build it for aarch64-unknown-none-softfloat",
-                env!("CARGO_BIN_NAME")
-            );
-        }
+        sp_test::binary!(|boot| sp_test::client::vms::main(
+            env!("CARGO_BIN_NAME"),
+            $version,
+            $strict,
+            sp_test::client::vms::Role::$role,
+            boot
+        ));
     };
 }

@@ -73,12 +73,8 @@ pub fn exchange<T>(
     let mut lists = read(shape);
     let mut kick = take_back(&mut vgic, vcpu, &mut lists, shape);
     let result = f(&mut vgic);
-    let filled = fill(&mut vgic, vcpu, &mut lists, shape);
-    kick |= filled.kick;
-    if vgic.dirty(vcpu) {
-        vm.side(vcpu).look();
-    }
-    let listed = Listed::new(shape, vm, &vgic, vcpu, filled.used);
+    let (listed, others) = fill(&mut vgic, vm, vcpu, &mut lists, shape);
+    kick |= others;
     drop(vgic);
     // Those that `f` has to tell of itself are none of these.
     vm.kick(kick, Some(vcpu));
@@ -91,7 +87,14 @@ fn take_back(vgic: &mut VGic, vcpu: u8, lists: &mut Lists, shape: Shape) -> u8 {
     kick | vgic.sync(vcpu, lists)
 }
 
-fn fill(vgic: &mut VGic, vcpu: u8, lists: &mut Lists, shape: Shape) -> proxy_el2::vgic::Flush {
+/// Puts into the list registers what is in its turn. Gives what stands there then, and who else must look.
+fn fill(
+    vgic: &mut VGic,
+    vm: &'static Vm,
+    vcpu: u8,
+    lists: &mut Lists,
+    shape: Shape,
+) -> (Listed, u8) {
     let own = lists.get_mut(..shape.list_registers).unwrap_or_default();
     let filled = vgic.flush(vcpu, own);
     release(vgic, vcpu);
@@ -103,7 +106,11 @@ fn fill(vgic: &mut VGic, vcpu: u8, lists: &mut Lists, shape: Shape) -> proxy_el2
     };
     // SAFETY: The list registers are those of the vCPU that is live.
     unsafe { virt::enable(filled.hcr() | more) }
-    filled
+    if vgic.dirty(vcpu) {
+        vm.side(vcpu).look();
+    }
+    let listed = Listed::new(shape, vm, vgic, vcpu, filled.used);
+    (listed, filled.kick)
 }
 
 /// Puts the interrupts of a vCPU that comes to this core into the list registers. Its interface and its timers are
@@ -131,12 +138,8 @@ pub fn arrive(shape: Shape, vm: &'static Vm, vcpu: u8) -> (Listed, Option<u32>) 
         }
     }
     let mut lists = [0; MAX_LIST_REGISTERS];
-    let filled = fill(&mut vgic, vcpu, &mut lists, shape);
-    kick |= filled.kick;
-    if vgic.dirty(vcpu) {
-        vm.side(vcpu).look();
-    }
-    let listed = Listed::new(shape, vm, &vgic, vcpu, filled.used);
+    let (listed, others) = fill(&mut vgic, vm, vcpu, &mut lists, shape);
+    kick |= others;
     drop(vgic);
     vm.kick(kick, Some(vcpu));
     (listed, other)
