@@ -64,6 +64,7 @@ fn giver(giver: Giver) -> (u8, bool) {
         Giver::Partition(slot) => (slot.0, true),
         Giver::NormalWorld => (0, false),
         Giver::Spmc => (1, false),
+        other => panic!("{other:?} without interrupts"),
     }
 }
 
