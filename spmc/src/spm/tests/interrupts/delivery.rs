@@ -18,7 +18,10 @@ fn one_that_waits_runs_and_the_normal_world_is_resumed() {
     gets(&mut f, OF_A);
     assert!(!f.lines(A).any());
     assert_eq!(f.sp(msg_wait()), Next::NormalWorldResume);
-    assert_eq!(f.pes[0].nwd, before, "nothing of the normal world is written");
+    assert_eq!(
+        f.pes[0].nwd, before,
+        "nothing of the normal world is written"
+    );
     assert_eq!(f.state(A), State::Waiting);
     assert_eq!(f.masks[0], Mask::Open);
     assert!(may_come_again(&mut f, OF_A));
@@ -220,7 +223,10 @@ fn the_normal_world_is_asked_for_cycles_where_the_policy_says_so() {
     f.nwd_got(&[ERROR.into(), 0, NoData.register()]);
     assert_eq!(f.take(&[Taken::Device(OF_A)]), Next::NormalWorldResume);
     assert_eq!(f.machine.interrupts.schedule_receiver, [0]);
-    assert_eq!(f.on(1).take(&[Taken::Device(OF_B)]), Next::NormalWorldResume);
+    assert_eq!(
+        f.on(1).take(&[Taken::Device(OF_B)]),
+        Next::NormalWorldResume
+    );
     assert_eq!(f.machine.interrupts.schedule_receiver, [0, 1]);
     f.nwd(frame(&[NOTIFICATION_INFO_GET_64]));
     // Two lists of an id and a context each.

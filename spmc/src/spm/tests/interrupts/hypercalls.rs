@@ -7,7 +7,19 @@ use crate::spm::Next;
 fn an_id_that_is_not_its_own_is_refused() {
     let mut f = world();
     f.nwd_runs(A);
-    for id in [0, 1, 2, 6, 8, 10, 20, OF_B.into(), OF_C.into(), 1 << 32 | 3, u64::MAX] {
+    for id in [
+        0,
+        1,
+        2,
+        6,
+        8,
+        10,
+        20,
+        OF_B.into(),
+        OF_C.into(),
+        1 << 32 | 3,
+        u64::MAX,
+    ] {
         for call in [
             [ENABLE, id, 1, 0],
             [DEACTIVATE, id, id, 0],

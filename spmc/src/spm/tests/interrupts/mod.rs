@@ -40,7 +40,10 @@ fn world_of(rules: [InterruptRules; 3]) -> Fixture {
     let [a, b, c] = rules;
     let specs = [
         Spec::up(Version::V1_2).devices([OF_A, 0]).rules(a),
-        Spec::mp(Version::V1_2).devices([OF_B, 0]).rules(b).on_power_off(),
+        Spec::mp(Version::V1_2)
+            .devices([OF_B, 0])
+            .rules(b)
+            .on_power_off(),
         Spec::up(Version::V1_3).devices([OF_C, 0]).rules(c),
     ];
     let mut f = Fixture::booted(&specs);

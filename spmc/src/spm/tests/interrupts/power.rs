@@ -29,7 +29,10 @@ fn who_subscribed_is_told_and_is_off() {
     ]);
     f.sp_got_all(B, &told);
     // It may do nothing but answer this.
-    f.refused(message(DIRECT_RESP_32, id(B), ffa_abi::EndpointId::SPMC), Denied);
+    f.refused(
+        message(DIRECT_RESP_32, id(B), ffa_abi::EndpointId::SPMC),
+        Denied,
+    );
     f.refused(message(DIRECT_REQ_32, id(B), id(A)), Denied);
     f.refused(run(A, 0), Denied);
     f.refused(yields(0), Denied);
@@ -161,12 +164,7 @@ fn what_a_core_had_not_looked_at_goes_to_another() {
 fn another_power_request_is_unknown_and_a_warm_boot_is_acknowledged() {
     let mut f = world();
     f.nwd(framework(0, 0x8400_0001));
-    f.nwd_got(&[
-        DIRECT_RESP_32.into(),
-        0x8000_ffff,
-        0x8000_0002,
-        0xffff_ffff,
-    ]);
+    f.nwd_got(&[DIRECT_RESP_32.into(), 0x8000_ffff, 0x8000_0002, 0xffff_ffff]);
     f.nwd(framework(1, 0));
     f.nwd_got(&[DIRECT_RESP_32.into(), 0x8000_ffff, 0x8000_0002]);
     // Nobody else may send one, or answer one.

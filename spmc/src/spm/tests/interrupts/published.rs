@@ -39,7 +39,7 @@ fn an_interrupt_for_a_context_that_is_just_being_saved_on_another_core() {
     let mut f = world();
     f.lazy = true;
     f.nwd_requests(A, DIRECT_REQ2);
-    f.responds_to_nwd(DIRECT_RESP2);
+    assert_eq!(f.sp(message(DIRECT_RESP2, id(A), VM)), Next::NormalWorld);
     // It waits, and its registers are not in memory yet.
     assert_eq!(
         f.on(1).take(&[Taken::Device(OF_A)]),

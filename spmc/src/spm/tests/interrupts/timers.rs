@@ -92,7 +92,11 @@ fn one_timer_of_the_core_serves_all() {
     gets(&mut f, 3);
     assert_eq!(f.machine.interrupts.alarms[&0], u64::MAX);
     assert_eq!(f.sp(msg_wait()), Next::NormalWorldResume);
-    assert_eq!(f.take(&[Taken::Timer]), Next::NormalWorldResume, "only once");
+    assert_eq!(
+        f.take(&[Taken::Timer]),
+        Next::NormalWorldResume,
+        "only once"
+    );
 }
 
 #[test]
@@ -132,11 +136,7 @@ pub(super) fn off(f: &mut Fixture) {
     while let Next::Partition(slot) = f.now[f.pe] {
         f.sp(power_response(slot, 0));
     }
-    f.nwd_got(&[
-        DIRECT_RESP_32.into(),
-        0x8000_ffff,
-        0x8000_0002,
-    ]);
+    f.nwd_got(&[DIRECT_RESP_32.into(), 0x8000_ffff, 0x8000_0002]);
 }
 
 /// The answer of `slot` to the message that its core goes off.
