@@ -51,6 +51,7 @@ static CORE: Once<Core> = Once::new(Core::new(Upstream {
     direct2: false,
     rx: 0,
     info_regs: false,
+    sri: None,
 }));
 static SETTINGS_CELL: Cells<Settings, 1> = Cells::new();
 static SETTINGS: Arena<Settings, 1> = Arena::new(&SETTINGS_CELL);
