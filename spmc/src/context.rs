@@ -330,6 +330,36 @@ pub struct SmcFilter {
     pub permissive: bool,
 }
 
+/// What an interrupt of the normal world does to a partition (`ns-interrupts-action`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum NsAction {
+    /// It waits until the partition gives up the core.
+    Queued,
+    /// The partition is asked to give up the core.
+    ManagedExit,
+    /// The partition is preempted.
+    #[default]
+    Signalled,
+}
+
+/// The most interrupts of devices of a partition.
+pub const MAX_DEVICE_INTERRUPTS: usize = 32;
+
+/// What interrupts do to a partition, and how it hears of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InterruptRules {
+    /// `ns-interrupts-action`.
+    pub ns_action: NsAction,
+    /// `managed-exit-virq`: the managed exit interrupt is a virtual IRQ, not a virtual FIQ.
+    pub managed_exit_virq: bool,
+    /// `other-s-interrupts-action` is queued: no secure interrupt is taken while it runs.
+    pub other_s_queued: bool,
+    /// `sri-interrupts-policy` bit 0: if it waits, the normal world is asked to run it.
+    pub sri_waiting: bool,
+    /// Bit 1: so it is if one is pending when it waits or answers.
+    pub sri_leaving: bool,
+}
+
 /// What does not change of a partition after boot.
 #[derive(Clone, Debug)]
 pub struct PartitionInfo {
@@ -352,6 +382,13 @@ pub struct PartitionInfo {
     pub smc: SmcFilter,
     /// What it wants to be told of VMs.
     pub vm_events: VmEvents,
+    /// What interrupts do to it.
+    pub rules: InterruptRules,
+    /// The interrupts of its devices.
+    pub devices: Vec<u32, MAX_DEVICE_INTERRUPTS>,
+    /// Whether its contexts are told that their core goes off (`power-management-messages`). Only
+    /// with several contexts.
+    pub power_off_messages: bool,
 }
 
 impl PartitionInfo {
@@ -370,6 +407,9 @@ impl PartitionInfo {
             abort_action: AbortAction::Fail,
             smc: SmcFilter::default(),
             vm_events: VmEvents::empty(),
+            rules: InterruptRules::default(),
+            devices: Vec::new(),
+            power_off_messages: false,
         }
     }
 
