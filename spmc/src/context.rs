@@ -40,6 +40,18 @@ pub enum Giver {
     NormalWorld,
     /// Another partition, which is blocked.
     Partition(Slot),
+    /// Nobody: a secure interrupt took the core from this partition, which was preempted and goes on
+    /// where it was.
+    Interrupted(Slot),
+    /// Nobody: a secure interrupt took the core from the normal world, which is resumed.
+    InterruptedNormalWorld,
+    /// Nobody: it had answered the normal world, and a virtual interrupt of its own was pending. The
+    /// normal world's registers are complete.
+    AnsweredNormalWorld,
+    /// Nobody: it had initialised, and a virtual interrupt of its own was pending.
+    InterruptedBoot,
+    /// The SPMC, which tells partitions that their core goes off.
+    PowerOff,
 }
 
 /// The form of a direct request; an answer must match it.
@@ -54,6 +66,8 @@ pub enum RequestKind {
     Direct2,
     /// A framework message in `FFA_MSG_SEND_DIRECT_REQ`, 32-bit: a VM has come or gone.
     VmAvailability(VmEvent),
+    /// The same, of the SPMC's own: the core goes off.
+    PowerOff,
 }
 
 /// A request that a context is serving.
@@ -109,7 +123,8 @@ pub struct Context<M> {
     /// The request of a partition that it serves.
     request: Option<Request>,
     /// What x1 and the kind of the one fitting response are ([`Context::answer_code`]), while a
-    /// request of the normal world is being served; else 0, which no response has.
+    /// request of the normal world is being served; else 0, which no response has. With
+    /// [`ATTENTION`] none goes the short way.
     expected: u64,
     /// What it waits for while blocked.
     pub waits_for: WaitsFor,
@@ -119,7 +134,47 @@ pub struct Context<M> {
     pub migrates: bool,
     /// The response that is kept for it.
     pub parked: Option<Parked>,
+    /// Which virtual interrupt lines are raised for it: HCR_EL2.VI and VF while it has the core.
+    lines: Lines,
+    /// It was asked to make room for an interrupt of the normal world, and has not done so yet.
+    pub managed_exit: bool,
+    /// It was told of an interrupt of its own while its callee ran, which it runs again when it has
+    /// dealt with it.
+    pub drains: bool,
+    /// The interrupt that its last `FFA_INTERRUPT` named, until it asks for one.
+    pub announced: Option<u16>,
+    /// CNTP_CTL_EL0 (ENABLE and IMASK) of its emulated timer.
+    pub timer_control: u64,
+    /// CNTP_CVAL_EL0 of it.
+    pub timer_compare: u64,
 }
+
+/// Virtual interrupt lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Lines {
+    /// A virtual IRQ is pending.
+    pub irq: bool,
+    /// A virtual FIQ is pending.
+    pub fiq: bool,
+}
+
+impl Lines {
+    /// None is raised.
+    pub const DOWN: Self = Self {
+        irq: false,
+        fiq: false,
+    };
+
+    /// Whether any is raised.
+    #[inline(always)]
+    pub const fn any(self) -> bool {
+        self.irq || self.fiq
+    }
+}
+
+/// In [`Context::expected`]: the response must not go the short way, since something is to be done
+/// when the context leaves the core. No answer code has it.
+const ATTENTION: u64 = 1 << 63;
 
 impl<M> Context<M> {
     /// A context that was never run.
@@ -134,8 +189,45 @@ impl<M> Context<M> {
             call_is_wide: false,
             migrates: false,
             parked: None,
+            lines: Lines::DOWN,
+            managed_exit: false,
+            drains: false,
+            announced: None,
+            timer_control: 0,
+            timer_compare: 0,
             machine,
         }
+    }
+
+    /// Which virtual interrupt lines are raised for it.
+    #[inline(always)]
+    pub const fn lines(&self) -> Lines {
+        self.lines
+    }
+
+    /// Raises these lines and no others. With `attention` something is to be done when it next leaves
+    /// the core.
+    pub fn set_lines(&mut self, lines: Lines, attention: bool) {
+        self.lines = lines;
+        match lines.any() || attention || self.managed_exit {
+            true => self.expected |= ATTENTION,
+            false => self.expected &= !ATTENTION,
+        }
+    }
+
+    /// Whether something is to be done when it next leaves the core.
+    pub const fn wants_attention(&self) -> bool {
+        self.expected & ATTENTION != 0
+    }
+
+    /// Nothing of interrupts and timers is left from an earlier life.
+    pub fn forget_interrupts(&mut self) {
+        self.managed_exit = false;
+        self.drains = false;
+        self.announced = None;
+        self.timer_control = 0;
+        self.timer_compare = 0;
+        self.set_lines(Lines::DOWN, false);
     }
 
     /// It was running and waits from now on: [`transition`](Self::transition) with the table
@@ -192,10 +284,11 @@ impl<M> Context<M> {
 
     /// The request it serves.
     pub const fn request(&self) -> Option<Request> {
-        if self.expected == 0 {
+        let expected = self.expected & !ATTENTION;
+        if expected == 0 {
             return self.request;
         }
-        let kind = match self.expected >> 32 {
+        let kind = match expected >> 32 {
             1 => RequestKind::Direct { wide: false },
             2 => RequestKind::Direct { wide: true },
             3 => RequestKind::Direct2,
@@ -203,7 +296,7 @@ impl<M> Context<M> {
             _ => RequestKind::VmAvailability(VmEvent::Destroyed),
         };
         Some(Request {
-            sender: Endpoints::from_register(self.expected).receiver,
+            sender: Endpoints::from_register(expected).receiver,
             origin: Some(Giver::NormalWorld),
             core: 0,
             life: 0,
@@ -220,6 +313,8 @@ impl<M> Context<M> {
             RequestKind::Direct2 => 3,
             RequestKind::VmAvailability(VmEvent::Created) => 4,
             RequestKind::VmAvailability(VmEvent::Destroyed) => 5,
+            // Never the normal world's.
+            RequestKind::PowerOff => 6,
         };
         kind << 32 | ids.register()
     }
@@ -242,7 +337,7 @@ impl<M> Context<M> {
         (core, life): (u16, u16),
     ) {
         if let Giver::NormalWorld = origin {
-            self.expected = Self::answer_code(ids.reversed(), kind);
+            self.expected = self.expected & ATTENTION | Self::answer_code(ids.reversed(), kind);
         } else {
             self.request = Some(Request {
                 sender: ids.sender,
@@ -265,7 +360,7 @@ impl<M> Context<M> {
     #[inline(always)]
     pub fn served(&mut self) {
         self.request = None;
-        self.expected = 0;
+        self.expected &= ATTENTION;
     }
 
     /// The request of the normal world that it served is answered.

@@ -11,6 +11,7 @@ pub mod manifest;
 pub mod spm;
 pub mod state;
 mod sync;
+pub mod virtual_interrupts;
 
 /// The most partitions.
 pub const MAX_PARTITIONS: usize = 16;

@@ -25,7 +25,7 @@ pub enum State {
 /// What happens to an execution context.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Event {
-    /// First entry.
+    /// First entry, or the first after its core was off.
     Start,
     /// It is given a direct request or `FFA_RUN` while it waits.
     Enter,
@@ -59,7 +59,7 @@ pub const fn next(state: State, event: Event) -> Option<State> {
 
 const fn transition(state: State, event: Event) -> Option<State> {
     Some(match (state, event) {
-        (State::Created, Event::Start) => State::Starting,
+        (State::Created | State::Off, Event::Start) => State::Starting,
         (State::Waiting, Event::Enter) => State::Running,
         (State::Starting | State::Running, Event::Wait) => State::Waiting,
         (State::Starting | State::Running, Event::Block) => State::Blocked,
@@ -95,6 +95,11 @@ pub enum Model {
     Run,
     /// A direct request.
     DirectRequest,
+    /// A secure interrupt, while it waited: the SPMC gave it the core, and nothing but the SPMC's own
+    /// interrupts is taken until it waits again.
+    SecureInterrupt,
+    /// The message that its core goes off.
+    PowerOff,
 }
 
 /// The calls whose legality depends on the runtime model.
@@ -129,6 +134,11 @@ const fn allowed(model: Model, call: CycleCall) -> bool {
         (Model::Run, _) => true,
         (Model::DirectRequest, CycleCall::Wait) => false,
         (Model::DirectRequest, _) => true,
+        // Its yield is accepted and has no effect; whom it may run is looked at there.
+        (Model::SecureInterrupt, CycleCall::Response) => false,
+        (Model::SecureInterrupt, _) => true,
+        (Model::PowerOff, CycleCall::Response) => true,
+        (Model::PowerOff, _) => false,
     }
 }
 
@@ -234,8 +244,25 @@ mod tests {
             Event::Abort,
         ] {
             assert_eq!(next(State::Aborted, event), None, "{event:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_off_only_starts_anew() {
+        for event in [
+            Event::Enter,
+            Event::Wait,
+            Event::Block,
+            Event::Unblock,
+            Event::Preempt,
+            Event::Resume,
+            Event::Abort,
+            Event::SwitchOff,
+            Event::Restart,
+        ] {
             assert_eq!(next(State::Off, event), None, "{event:?}");
         }
+        assert_eq!(next(State::Off, Event::Start), Some(State::Starting));
     }
 
     #[test]
@@ -259,5 +286,15 @@ mod tests {
         }
         assert!(permitted(Model::DirectRequest, CycleCall::Response));
         assert!(permitted(Model::Run, CycleCall::Wait));
+        assert!(!permitted(Model::SecureInterrupt, CycleCall::Response));
+        assert!(permitted(Model::SecureInterrupt, CycleCall::Wait));
+        for call in [
+            CycleCall::Request,
+            CycleCall::Run,
+            CycleCall::Wait,
+            CycleCall::Yield,
+        ] {
+            assert!(!permitted(Model::PowerOff, call));
+        }
     }
 }

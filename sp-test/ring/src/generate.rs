@@ -310,7 +310,9 @@ pub const fn fitting(kind: RequestKind) -> u32 {
     match kind {
         RequestKind::Direct2 => fid::RESP2,
         RequestKind::Direct { wide: true } => fid::RESP_64,
-        RequestKind::Direct { wide: false } | RequestKind::VmAvailability(_) => fid::RESP_32,
+        RequestKind::Direct { wide: false }
+        | RequestKind::VmAvailability(_)
+        | RequestKind::PowerOff => fid::RESP_32,
     }
 }
 

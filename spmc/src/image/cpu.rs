@@ -175,14 +175,14 @@ impl Cpu {
                 let vcpu = pe.context(slot).map(|context| &mut context.machine);
                 let done = vcpu.is_some_and(|vcpu| estate::reload(slot, vcpu))
                     && estate::map_static_buffers(spmc, slot, &mut Port);
-                spmc.reloaded(pe, slot, done)
+                spmc.reloaded(pe, slot, done, &mut Port)
             }
             Next::Wipe(slot) => {
                 self.let_go(pe, slot);
                 if let Some(context) = pe.context(slot) {
                     estate::wipe(slot, &mut context.machine);
                 }
-                spmc.wiped(pe, slot)
+                spmc.wiped(pe, slot, &mut Port)
             }
             next => return next,
         };
@@ -219,7 +219,7 @@ impl Cpu {
                 continue;
             }
             match exit {
-                Exit::Fiq => return spmc.preempt(pe, slot),
+                Exit::Fiq => return spmc.normal_world_interrupt(pe, slot, &mut Port),
                 Exit::Irq => self.secure_interrupt(),
                 _ => {
                     error!(

@@ -12,7 +12,7 @@ use spmc::{
     MAX_PARTITIONS,
     context::AbortAction,
     manifest::MemoryKind,
-    spm::{Machine, Mem, Notice, Owner, Window},
+    spm::{Interrupts, Machine, Mem, Notice, Owner, Window},
 };
 
 const PAGE: u64 = 4096;
@@ -46,6 +46,8 @@ pub fn may_log(partition: EndpointId) -> bool {
     before.is_ok_and(|n| n < LINES)
 }
 
+impl Interrupts for Port {}
+
 impl Machine for Port {
     fn console(&mut self, from: EndpointId, character: u8) {
         endpoint_console::write(from.0, character);
@@ -77,6 +79,17 @@ impl Machine for Port {
                         partition.0, reason, what
                     ),
                     None => error!("partition {=u16:#x} aborted: {=str}", partition.0, what),
+                }
+            }
+            Notice::InterruptOfNobody { intid } => {
+                warn!("secure interrupt {=u32} is nobody's: switched off", intid);
+            }
+            Notice::PowerOffRefused { partition, status } => {
+                if may_log(partition) {
+                    warn!(
+                        "partition {=u16:#x} does not want its core to go off ({=i32}): it does",
+                        partition.0, status
+                    );
                 }
             }
             Notice::SmcRefused { partition, fid } => {

@@ -44,8 +44,24 @@ impl<'c, M: Registers> Spmc<'c, M> {
             if from == slot || !matches!(state, Some(State::Preempted | State::Blocked)) {
                 return Err(FfaError::Denied);
             }
-            let model = pe.context(from).ok_or(FfaError::Denied)?.model;
-            if !permitted(model, CycleCall::Run) || self.precedes(pe, slot, from) {
+            let context = pe.context(from).ok_or(FfaError::Denied)?;
+            let (model, drains) = (context.model, context.drains);
+            if !permitted(model, CycleCall::Run) {
+                return Err(FfaError::Denied);
+            }
+            // Its own interrupts come first.
+            let pending = self.own_virtuals(pe, from).is_deliverable();
+            if pending && (drains || model == Model::SecureInterrupt) {
+                return Err(FfaError::Denied);
+            }
+            if model == Model::SecureInterrupt {
+                if state != Some(State::Preempted) {
+                    return Err(FfaError::Denied);
+                }
+                if self.precedes(pe, slot, from) {
+                    return self.give_back(pe, from, slot, wide);
+                }
+            } else if self.precedes(pe, slot, from) {
                 return Err(FfaError::Denied);
             }
         }
@@ -72,6 +88,9 @@ impl<'c, M: Registers> Spmc<'c, M> {
         if event == Event::Enter {
             context.model = Model::Run;
             Reply::run(target).write(context.machine.x());
+        } else if context.model == Model::SecureInterrupt {
+            // It has these cycles from now on.
+            context.model = Model::Run;
         }
         if let Sender::Partition(from) = runner
             && let Some(context) = pe.context(from)
@@ -79,8 +98,34 @@ impl<'c, M: Registers> Spmc<'c, M> {
             context.transition(Event::Block);
             context.waits_for = WaitsFor::Callee(slot);
             context.call_is_wide = wide;
+            context.drains = false;
         }
+        self.refresh_if_needed(pe, slot);
         Ok(Outcome::to(Next::Partition(slot)))
+    }
+
+    /// A partition that was given the core by a secure interrupt gives it back to who was preempted
+    /// for it with `FFA_RUN` instead of `FFA_MSG_WAIT`: it is blocked until somebody gives it cycles.
+    fn give_back(
+        &self,
+        pe: &mut Pe<'c, M>,
+        from: Slot,
+        target: Slot,
+        wide: bool,
+    ) -> Result<Outcome, FfaError> {
+        let context = pe.context(from).ok_or(FfaError::Denied)?;
+        if context.giver != Giver::Interrupted(target) {
+            return Err(FfaError::Denied);
+        }
+        context.transition(Event::Block);
+        context.waits_for = WaitsFor::Cycles;
+        context.call_is_wide = wide;
+        Reply::success(0).write(context.machine.x());
+        let left = Some(context.left(from));
+        Ok(Outcome {
+            next: self.complete(pe, Giver::Interrupted(target), Reply::success(0)),
+            left,
+        })
     }
 
     /// What `FFA_RUN` by `giver` means for the context of `slot`, which is as in `look`.
@@ -228,6 +273,11 @@ impl<'c, M: Registers> Spmc<'c, M> {
             || (context.model == Model::DirectRequest && !version.has_extended_registers())
         {
             return Err(FfaError::Denied);
+        }
+        // There is nobody whose cycles it could give back.
+        if context.model == Model::SecureInterrupt {
+            Reply::success(0).write(context.machine.x());
+            return Ok(Outcome::to(Next::Partition(slot)));
         }
         context.transition(Event::Block);
         context.waits_for = WaitsFor::Cycles;

@@ -27,7 +27,7 @@ impl RequestKind {
         match self {
             Self::Direct { wide } => contract::message_layout(false, wide),
             Self::Direct2 => contract::message_layout(true, true),
-            Self::VmAvailability(_) => contract::message_layout(false, false),
+            Self::VmAvailability(_) | Self::PowerOff => contract::message_layout(false, false),
         }
     }
 
@@ -40,7 +40,9 @@ impl RequestKind {
     #[inline(always)]
     pub(super) const fn request_fid(self) -> u64 {
         (match self {
-            Self::Direct { wide: false } | Self::VmAvailability(_) => raw::DIRECT_REQ_32,
+            Self::Direct { wide: false } | Self::VmAvailability(_) | Self::PowerOff => {
+                raw::DIRECT_REQ_32
+            }
             Self::Direct { wide: true } => raw::DIRECT_REQ_64,
             Self::Direct2 => raw::DIRECT_REQ2,
         }) as u64
@@ -49,7 +51,9 @@ impl RequestKind {
     #[inline(always)]
     pub(super) const fn response_fid(self) -> u64 {
         (match self {
-            Self::Direct { wide: false } | Self::VmAvailability(_) => raw::DIRECT_RESP_32,
+            Self::Direct { wide: false } | Self::VmAvailability(_) | Self::PowerOff => {
+                raw::DIRECT_RESP_32
+            }
             Self::Direct { wide: true } => raw::DIRECT_RESP_64,
             Self::Direct2 => raw::DIRECT_RESP2,
         }) as u64
@@ -85,6 +89,8 @@ pub(super) fn put<const A: usize, const B: usize>(
         RequestKind::VmAvailability(event) => {
             return put_availability(to, from, event, fid);
         }
+        // Written where it is sent, and its answer goes nowhere.
+        RequestKind::PowerOff => return,
     };
     copy_registers!(to, from, mask, 4 5, 6 7);
     if let Layout::Eighteen = kind.layout() {
@@ -169,6 +175,8 @@ impl<'c, M: Registers> Spmc<'c, M> {
                     return Err(FfaError::Denied);
                 }
             }
+            // The SPMC's own.
+            RequestKind::PowerOff => return Err(FfaError::InvalidParameters),
         }
 
         // The receiver's context for this core.
@@ -206,11 +214,12 @@ impl<'c, M: Registers> Spmc<'c, M> {
                 };
                 put(context.machine.x(), &nwd.0, kind, fid, ids, uuid);
                 enter_for(context, ids, Giver::NormalWorld, kind, (0, 0));
+                self.refresh_if_needed(pe, slot);
                 return Ok(Outcome::to(Next::Partition(slot)));
             }
             Sender::Partition(from) => from,
         };
-        let origin = (pe.index, self.life_number(from));
+        let origin = (pe.index, self.incarnation(from, pe.index));
         // Two contexts of one table: take the sender's out for the moment.
         let place = from.index();
         let Some(sending) = pe.contexts[place].take() else {
@@ -231,6 +240,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
         sending.waits_for = WaitsFor::Callee(slot);
         sending.call_is_wide = kind.is_wide();
         pe.contexts[place] = Some(sending);
+        self.refresh_if_needed(pe, slot);
         Ok(Outcome::to(Next::Partition(slot)))
     }
 
@@ -261,8 +271,14 @@ impl<'c, M: Registers> Spmc<'c, M> {
         // A chain has no more members than there are partitions.
         for _ in 0..crate::MAX_PARTITIONS {
             match pe.context(current).map(|context| context.giver) {
-                Some(Giver::Partition(previous)) if previous == slot => return true,
-                Some(Giver::Partition(previous)) => current = previous,
+                Some(Giver::Partition(previous) | Giver::Interrupted(previous))
+                    if previous == slot =>
+                {
+                    return true;
+                }
+                Some(Giver::Partition(previous) | Giver::Interrupted(previous)) => {
+                    current = previous;
+                }
                 _ => return false,
             }
         }
@@ -353,7 +369,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
             }
             Some(Giver::Partition(to)) => {
                 let core = pe.index;
-                let life = partition.life.number();
+                let life = self.incarnation(slot, core);
                 if let Some(context) = pe.context(to) {
                     if park {
                         let mut message = Regs::ZERO;
@@ -372,7 +388,8 @@ impl<'c, M: Registers> Spmc<'c, M> {
                 }
                 Some(Next::Partition(to))
             }
-            None | Some(Giver::Spmc) => None,
+            // The SPMC's own requests are answered elsewhere.
+            None | Some(_) => None,
         };
         pe.contexts[slot.index()] = Some(responding);
         let next = match next {

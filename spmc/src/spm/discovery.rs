@@ -1,20 +1,27 @@
 //! Setup and discovery: `FFA_FEATURES`, identifiers, and the calls that answer at once.
 
 use super::{MAX_BUFFER_PAGES, Spmc};
-use crate::context::Registers;
+use crate::{context::Registers, virtual_interrupts::MANAGED_EXIT};
 use ffa_abi::{
     FfaError, Function, Reply, Version,
     call::FeatureQuery,
     contract::Mode,
-    features::{BufferSize, RxtxProperties},
+    features::{BufferSize, FeatureId, RxtxProperties},
     fid::Fid,
 };
 
 /// Who asks, as far as the answer depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Asker {
-    NormalWorld { version: Version },
-    Partition { version: Version, mode: Mode },
+    NormalWorld {
+        version: Version,
+    },
+    Partition {
+        version: Version,
+        mode: Mode,
+        /// Whether it has a single context.
+        up: bool,
+    },
 }
 
 impl Asker {
@@ -38,6 +45,9 @@ const fn implemented(fid: Fid, asker: Asker) -> bool {
         PartitionInfoGetRegs => asker.version().has_extended_registers(),
         // The hypervisor takes its VMs' buffers.
         RxAcquire => !partition,
+        // Of interrupts of partitions, whose cycles are the normal world's to give.
+        NotificationInfoGet => !partition,
+        SecondaryEpRegister => matches!(asker, Asker::Partition { up: false, .. }),
         MsgSendDirectReq | MsgSendDirectReq2 => true,
         // The 64-bit forms of cycle management live at the virtual instance only, from 1.3.
         Run => !fid.wide || wide_cycles(asker),
@@ -53,7 +63,7 @@ const fn implemented(fid: Fid, asker: Asker) -> bool {
 pub(super) const fn wide_cycles(asker: Asker) -> bool {
     match asker {
         Asker::NormalWorld { .. } => false,
-        Asker::Partition { version, mode } => {
+        Asker::Partition { version, mode, .. } => {
             version.raw() >= self::Version::V1_3.raw() || matches!(mode, Mode::SmcccStrict)
         }
     }
@@ -68,6 +78,9 @@ pub(super) const fn malformed(fid: Fid, asker: Asker) -> FfaError {
         FfaError::NotSupported
     }
 }
+
+/// The SGI of the normal world that is the schedule receiver interrupt.
+const SCHEDULE_RECEIVER: u32 = 8;
 
 /// What a buffer of an RX/TX pair may be.
 const BUFFERS: RxtxProperties = RxtxProperties {
@@ -85,7 +98,16 @@ impl<M: Registers> Spmc<'_, M> {
                 false => Reply::error(FfaError::NotSupported),
             },
             FeatureQuery::Function(fid) if implemented(fid, asker) => Reply::success(0),
-            // Interrupts (NPI, SRI, MEI) are not given to anybody yet, so no id is named.
+            FeatureQuery::Feature(id) => match (FeatureId::try_from(id), asker) {
+                (Ok(FeatureId::ScheduleReceiverInterrupt), Asker::NormalWorld { .. }) => {
+                    Reply::success(SCHEDULE_RECEIVER)
+                }
+                (Ok(FeatureId::ManagedExitInterrupt), Asker::Partition { .. }) => {
+                    Reply::success(MANAGED_EXIT)
+                }
+                // No notifications, so nothing tells of them.
+                _ => Reply::error(FfaError::NotSupported),
+            },
             _ => Reply::error(FfaError::NotSupported),
         }
     }

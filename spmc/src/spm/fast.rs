@@ -118,7 +118,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
                 Uuid::NIL
             }
             // No form of its own here: w2 says that it is one.
-            RequestKind::VmAvailability(_) => return None,
+            RequestKind::VmAvailability(_) | RequestKind::PowerOff => return None,
         };
         let slot = Slot(index as u8);
         let Pe { nwd, contexts, .. } = pe;

@@ -7,10 +7,7 @@ use super::{
     mailbox::done,
     partition_info::Query,
 };
-use crate::{
-    context::{Registers, RequestKind, Slot},
-    state::{Event, State},
-};
+use crate::context::{Registers, RequestKind};
 use ffa_abi::{
     Call, DecodeError, EndpointId, FfaError, Function, Regs, Reply, Uuid, Version,
     call::FeatureQuery,
@@ -18,7 +15,6 @@ use ffa_abi::{
     fid::{WIDE_BIT, raw},
     id::Endpoints,
     message::{self, MessageKind},
-    smccc,
 };
 
 /// The version of an SPMD that has logical partitions.
@@ -57,7 +53,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
                 ids,
                 kind: MessageKind::Framework(id),
             } if ids.sender == EndpointId::SPMD && ids.receiver == EndpointId::SPMC => {
-                return self.framework(pe, ids, id);
+                return self.framework(pe, ids, id, machine);
             }
             Call::Version(_) => {}
             // EL3 itself asks for a logical partition of its own, before the normal world runs: that
@@ -112,6 +108,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
             Call::RxRelease { vm } => {
                 return answer(pe, done(self.rx_release_by_normal_world(vm)));
             }
+            Call::NotificationInfoGet { wide } => self.interrupts_info(pe, wide),
             Call::RxAcquire { vm } => return answer(pe, done(self.rx_acquire(vm))),
             Call::PartitionInfoGet { uuid, count_only } => {
                 let told = self.partition_info(query(uuid), count_only, machine);
@@ -157,52 +154,47 @@ impl<'c, M: Registers> Spmc<'c, M> {
     }
 
     /// A framework message of the SPMD to the SPMC.
-    fn framework(&self, pe: &mut Pe<'c, M>, ids: Endpoints, id: u8) -> Outcome {
+    fn framework(
+        &self,
+        pe: &mut Pe<'c, M>,
+        ids: Endpoints,
+        id: u8,
+        machine: &mut impl Machine,
+    ) -> Outcome {
         let (id, status) = match u32::from(id) {
             message::VERSION_REQUEST => {
                 let requested = Version::from_raw(pe.nwd.w::<3>());
                 let reply = self.normal_world.negotiate(requested, Version::OWN);
-                (message::VERSION_RESPONSE, reply.values()[0])
+                (message::VERSION_RESPONSE, reply.values()[0] as u32)
             }
-            message::PSCI_REQUEST => (message::POWER_RESPONSE, self.power(pe)),
+            message::PSCI_REQUEST => return self.power(pe, machine),
             message::WARM_BOOT => (message::POWER_RESPONSE, 0),
             _ => return answer(pe, Reply::error(FfaError::InvalidParameters)),
         };
-        answer(
-            pe,
-            Reply::Ffa([
-                raw::DIRECT_RESP_32.into(),
-                ids.reversed().register(),
-                (message::FRAMEWORK_BIT | id).into(),
-                status & 0xffff_ffff,
-                0,
-                0,
-                0,
-                0,
-            ]),
-        )
+        framework_answer(pe, ids.reversed(), id, status)
     }
+}
 
-    /// A power request of PSCI: the status to answer with. Only CPU_OFF is known. It is never
-    /// refused, since EL3 panics on a refusal: a context that is tied to this core loses its work, as
-    /// the normal world wished, and whoever works for it answers into the void.
-    fn power(&self, pe: &mut Pe<'c, M>) -> u64 {
-        if pe.nwd.w::<3>() != smccc::psci::CPU_OFF {
-            return smccc::psci::NOT_SUPPORTED as u32 as u64;
-        }
-        let core = pe.index;
-        for (slot, context) in pe.contexts.iter_mut().enumerate() {
-            if let Some(context) = context
-                && context.state() != State::Off
-            {
-                context.transition(Event::SwitchOff);
-                context.served();
-                context.parked = None;
-                self.bury(Slot(slot as u8), core);
-            }
-        }
-        0
-    }
+/// Answers a framework message of the SPMD with a number and a status.
+pub(super) fn framework_answer<M>(
+    pe: &mut Pe<'_, M>,
+    ids: Endpoints,
+    number: u32,
+    status: u32,
+) -> Outcome {
+    answer(
+        pe,
+        Reply::Ffa([
+            raw::DIRECT_RESP_32.into(),
+            ids.register(),
+            (message::FRAMEWORK_BIT | number).into(),
+            status.into(),
+            0,
+            0,
+            0,
+            0,
+        ]),
+    )
 }
 
 /// Completes the normal world's call with `reply`. x8-x17 stay as they came, which is right for

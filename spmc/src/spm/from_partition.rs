@@ -4,6 +4,7 @@ use super::{
     Machine, Next, Outcome, Pe, Spmc,
     direct::Sender,
     discovery::{Asker, malformed, wide_cycles},
+    interrupts::is_hypercall,
     mailbox::done,
     partition_info::Query,
 };
@@ -16,7 +17,7 @@ use ffa_abi::{
     call::console_characters,
     contract::{self, Layout},
     fid::WIDE_BIT,
-    message::MessageKind,
+    message::{self, MessageKind},
 };
 
 impl<'c, M: Registers> Spmc<'c, M> {
@@ -39,11 +40,16 @@ impl<'c, M: Registers> Spmc<'c, M> {
         let id = partition.info.id;
         let version = partition.version.get();
         let mode = partition.info.mode;
-        let asker = Asker::Partition { version, mode };
+        let up = partition.info.is_up();
+        let asker = Asker::Partition { version, mode, up };
         let regs = Regs::of(context.machine.x());
 
         let call = match Call::decode(version, &regs) {
             Ok(call) => call,
+            Err(DecodeError::NotFfa(fid)) if is_hypercall(fid) => {
+                let reply = self.hypercall(pe, slot, &regs, machine);
+                return self.answer_partition(pe, slot, reply);
+            }
             Err(DecodeError::NotFfa(fid)) => {
                 let reply = Self::not_ffa(&partition.info, fid, &regs, machine);
                 return self.answer_partition(pe, slot, reply);
@@ -92,6 +98,13 @@ impl<'c, M: Registers> Spmc<'c, M> {
                 kind: MessageKind::Partition,
             } => self.direct_response(pe, slot, ids, RequestKind::Direct { wide }),
             Call::DirectResp2 { ids } => self.direct_response(pe, slot, ids, RequestKind::Direct2),
+            Call::DirectResp {
+                wide,
+                ids,
+                kind: MessageKind::Framework(number),
+            } if !wide && u32::from(number) == message::POWER_RESPONSE => {
+                self.power_response(pe, slot, ids, machine)
+            }
             Call::DirectResp {
                 wide,
                 ids,
@@ -158,11 +171,15 @@ impl<'c, M: Registers> Spmc<'c, M> {
             {
                 return self.abort(pe, slot, None, machine);
             }
+            Call::SecondaryEpRegister { entry, .. } => self.register_entry(pe, slot, entry),
             Call::Abort { reason, .. } => return self.abort(pe, slot, Some(reason), machine),
             _ => Err(FfaError::NotSupported),
         };
         match result {
-            Ok(outcome) => outcome,
+            Ok(outcome) => {
+                let outcome = self.off_core(pe, slot, outcome, machine);
+                self.finish(pe, outcome, machine)
+            }
             Err(error) => self.answer_partition(pe, slot, Reply::error(error)),
         }
     }

@@ -12,8 +12,9 @@
 
 use super::{Left, Machine, Next, Notice, Outcome, Pe, Spmc};
 use crate::{
+    MAX_CPUS,
     context::{AbortAction, Giver, Registers, Slot},
-    state::{Event, Model},
+    state::{Event, Model, State},
 };
 use core::sync::atomic::{AtomicU32, Ordering};
 use ffa_abi::{FfaError, Reply};
@@ -81,11 +82,24 @@ impl Life {
 }
 
 impl<'c, M: Registers> Spmc<'c, M> {
-    /// The number of a partition's present life.
-    pub(super) fn life_number(&self, slot: Slot) -> u16 {
-        self.partitions
-            .get(slot.index())
-            .map_or(0, |partition| partition.life.number())
+    /// The number of the present life of the context that a partition has on core `core`: another one
+    /// after each restart, and after each time that the core went off. Both only grow.
+    pub(super) fn incarnation(&self, slot: Slot, core: u16) -> u16 {
+        let index = self.context_index(slot, core);
+        self.partitions.get(slot.index()).map_or(0, |partition| {
+            let epoch = partition.epochs.get(usize::from(index));
+            let epoch = epoch.map_or(0, |epoch| epoch.load(Ordering::Acquire));
+            partition.life.number().wrapping_add(epoch)
+        })
+    }
+
+    /// The core of a context goes off: when it is on again, that is another life.
+    pub(super) fn epoch(&self, slot: Slot, index: u16) {
+        let partition = self.partitions.get(slot.index());
+        let epoch = partition.and_then(|partition| partition.epochs.get(usize::from(index)));
+        if let Some(epoch) = epoch {
+            epoch.fetch_add(1, Ordering::Release);
+        }
     }
 
     /// Whether a partition's failure has stopped all of them.
@@ -105,8 +119,10 @@ impl<'c, M: Registers> Spmc<'c, M> {
     }
 
     /// The context on this core failed: a fault that can't be its own EL1's to handle, or its own
-    /// wish, with a `reason`. Who waits for it gets ABORTED, requests that it sent are answered into
-    /// the void, its RX/TX pair is nobody's any more, and its manifest says what becomes of it.
+    /// wish, with a `reason`. Its partition has failed with all of its contexts: those on other cores
+    /// are stopped there. Who waits for it gets ABORTED, requests that it sent are answered into the
+    /// void, its RX/TX pair is nobody's any more, its devices interrupt nobody, and its manifest says
+    /// what becomes of it.
     #[cold]
     #[inline(never)]
     pub fn abort(
@@ -119,18 +135,19 @@ impl<'c, M: Registers> Spmc<'c, M> {
         let Some(partition) = self.partitions.get(slot.index()) else {
             return Outcome::to(Next::NormalWorld);
         };
+        // It has failed on another core just now, and this one only hears of it.
+        if !partition.life.is_alive() {
+            let outcome = self.stop_running(pe, slot);
+            return self.finish(pe, outcome, machine);
+        }
         let Some(context) = pe.context(slot) else {
             return Outcome::to(Next::NormalWorld);
         };
         let initialises = matches!(context.model, Model::Init | Model::Restart);
-        context.transition(Event::Abort);
-        context.served();
-        context.parked = None;
         let giver = context.giver;
         let left = context.left(slot);
-        // One whose life has ended already (all were stopped) has no action any more.
+        self.kill(pe, slot);
         let action = match partition.info.abort_action {
-            _ if self.is_halted() => AbortAction::Fail,
             AbortAction::Restart if initialises => AbortAction::Stop,
             action => action,
         };
@@ -139,15 +156,12 @@ impl<'c, M: Registers> Spmc<'c, M> {
             action,
             reason,
         });
-        // Of one with a context on each core only this one has failed: the others go on with the pair.
-        if partition.info.is_up() {
-            self.unmap_of_partition(slot, machine);
-        }
+        self.unmap_of_partition(slot, machine);
+        self.silence(slot, machine);
+        self.set_alarm(pe, machine);
         // Who works for it, or keeps a response of its, asks whether it is alive.
-        self.bury(slot, pe.index);
+        self.bury_all(slot);
         match action {
-            // Only this context has failed: others of the partition are on their own cores.
-            AbortAction::Fail if !partition.info.is_up() => {}
             AbortAction::Fail => self.end(slot, Life::FAILED),
             AbortAction::Stop => self.end(slot, Life::STOPPED),
             AbortAction::Restart => {
@@ -161,7 +175,46 @@ impl<'c, M: Registers> Spmc<'c, M> {
             }
             AbortAction::Propagate => self.halt(),
         }
+        if !partition.info.is_up() || action == AbortAction::Propagate {
+            self.stop_elsewhere(pe, slot, machine);
+        }
+        let outcome = self.ended(pe, giver, left);
+        self.finish(pe, outcome, machine)
+    }
+
+    /// A context on this core is dead.
+    pub(super) fn kill(&self, pe: &mut Pe<'c, M>, slot: Slot) {
+        if let Some(context) = pe.context(slot) {
+            if !matches!(context.state(), State::Aborted | State::Off) {
+                context.transition(Event::Abort);
+            }
+            context.served();
+            context.parked = None;
+            context.forget_interrupts();
+        }
+        self.bury(slot, pe.index);
+    }
+
+    /// The context that runs on this core is dead, since its partition has failed on another one.
+    pub(super) fn stop_running(&self, pe: &mut Pe<'c, M>, slot: Slot) -> Outcome {
+        let Some(context) = pe.context(slot) else {
+            return Outcome::to(Next::NormalWorld);
+        };
+        let giver = context.giver;
+        let left = context.left(slot);
+        self.kill(pe, slot);
         self.ended(pe, giver, left)
+    }
+
+    /// Other cores are to stop what they have of a partition that has failed here.
+    fn stop_elsewhere(&self, pe: &mut Pe<'c, M>, slot: Slot, machine: &mut impl Machine) {
+        let on = self.news.on();
+        for core in (0..MAX_CPUS as u16).filter(|core| on & 1 << core != 0) {
+            if core != pe.index {
+                self.notify(core, slot, machine);
+            }
+        }
+        self.kicked(pe, machine);
     }
 
     /// Who waited for a partition that has ended gets the core back.
@@ -181,18 +234,25 @@ impl<'c, M: Registers> Spmc<'c, M> {
         }
     }
 
-    /// Stops all partitions. What runs on other cores goes on to its next call.
+    /// Stops all partitions.
     fn halt(&self) {
         self.halted.store(true, Ordering::SeqCst);
-        for slot in 0..self.partitions.len() {
-            self.end(Slot(slot as u8), Life::FAILED);
+        for slot in (0..self.partitions.len()).map(|slot| Slot(slot as u8)) {
+            self.end(slot, Life::FAILED);
+            self.bury_all(slot);
         }
     }
 
     /// The partition that [`Next::Reload`] named was loaded anew, or could not be: who runs next.
     #[cold]
     #[inline(never)]
-    pub fn reloaded(&self, pe: &mut Pe<'c, M>, slot: Slot, done: bool) -> Outcome {
+    pub fn reloaded(
+        &self,
+        pe: &mut Pe<'c, M>,
+        slot: Slot,
+        done: bool,
+        machine: &mut impl Machine,
+    ) -> Outcome {
         let core = pe.index;
         let Some(context) = pe.context(slot) else {
             return Outcome::to(Next::NormalWorld);
@@ -200,6 +260,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
         if done && !self.is_halted() && context.transition(Event::Restart) {
             context.model = Model::Restart;
             context.call_is_wide = false;
+            self.reset_interrupts(pe, slot);
             if let Some(partition) = self.partitions.get(slot.index()) {
                 let turn = partition.parked.lock();
                 partition.life.begin_another();
@@ -219,18 +280,20 @@ impl<'c, M: Registers> Spmc<'c, M> {
         let giver = context.giver;
         let left = context.left(slot);
         self.end(slot, Life::STOPPED);
-        self.ended(pe, giver, left)
+        let outcome = self.ended(pe, giver, left);
+        self.finish(pe, outcome, machine)
     }
 
     /// The memory of the partition that [`Next::Wipe`] named was wiped: who runs next.
     #[cold]
     #[inline(never)]
-    pub fn wiped(&self, pe: &mut Pe<'c, M>, slot: Slot) -> Outcome {
+    pub fn wiped(&self, pe: &mut Pe<'c, M>, slot: Slot, machine: &mut impl Machine) -> Outcome {
         let Some(context) = pe.context(slot) else {
             return Outcome::to(Next::NormalWorld);
         };
         let giver = context.giver;
         let left = context.left(slot);
-        self.ended(pe, giver, left)
+        let outcome = self.ended(pe, giver, left);
+        self.finish(pe, outcome, machine)
     }
 }

@@ -60,6 +60,40 @@ pub trait Mem {
     }
 }
 
+/// The interrupt controller and the timer of the core on which the core's code runs. A machine that
+/// overrides nothing has neither.
+pub trait Interrupts {
+    /// Lets a device's interrupt come, or not: an SPI, or a PPI of this core.
+    fn enable(&mut self, _intid: u32, _on: bool) {}
+
+    /// An interrupt that became active on core `core` may come again.
+    fn deactivate(&mut self, _intid: u32, _core: u16) {}
+
+    /// An SPI goes to this core from now on. `false` if it can't.
+    fn route(&mut self, _intid: u32, _core: u16) -> bool {
+        false
+    }
+
+    /// An interrupt is a secure one, or the normal world's. `false` if it can't be.
+    fn set_secure(&mut self, _intid: u32, _secure: bool) -> bool {
+        false
+    }
+
+    /// Core `core` takes the SPMC's own interrupt, as soon as it can: this one, too.
+    fn kick(&mut self, _core: u16) {}
+
+    /// The physical counter.
+    fn now(&mut self) -> u64 {
+        0
+    }
+
+    /// This core's own timer fires when the counter has reached `at`; never for `u64::MAX`.
+    fn alarm(&mut self, _at: u64) {}
+
+    /// Raises the schedule receiver interrupt for the normal world on this core.
+    fn schedule_receiver(&mut self) {}
+}
+
 /// Something that a human wants to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Notice {
@@ -79,10 +113,22 @@ pub enum Notice {
         /// The function.
         fid: u32,
     },
+    /// A secure interrupt came that is nobody's, or a dead partition's: it is switched off.
+    InterruptOfNobody {
+        /// Its id.
+        intid: u32,
+    },
+    /// A partition does not want its core to go off. It does all the same.
+    PowerOffRefused {
+        /// Its id.
+        partition: EndpointId,
+        /// What it answered.
+        status: i32,
+    },
 }
 
 /// The machine, as the core sees it.
-pub trait Machine: Mem {
+pub trait Machine: Mem + Interrupts {
     /// A character that an endpoint wrote with `FFA_CONSOLE_LOG`.
     fn console(&mut self, from: EndpointId, character: u8);
 

@@ -15,10 +15,12 @@ mod discovery;
 mod fast;
 mod from_normal_world;
 mod from_partition;
+mod interrupts;
 mod life;
 mod machine;
 mod mailbox;
 mod partition_info;
+mod power;
 mod smc;
 #[cfg(feature = "snapshot")]
 mod snapshot;
@@ -26,20 +28,24 @@ mod snapshot;
 mod tests;
 
 pub use from_normal_world::{ready, resume};
-pub use machine::{Machine, Mem, Notice, Owner, Window};
+pub use interrupts::{Mask, TimerRegister};
+pub use machine::{Interrupts, Machine, Mem, Notice, Owner, Window};
 pub use mailbox::{MAX_BUFFER_PAGES, MAX_VM_BUFFERS};
 #[cfg(feature = "snapshot")]
 pub use snapshot::Negotiation;
 
 use crate::{
-    MAX_PARTITIONS,
+    MAX_CPUS, MAX_PARTITIONS,
     context::{Context, Giver, PartitionInfo, Registers, Request, Slot, WaitsFor},
     state::{Event, Model, State},
     sync::Mutex,
 };
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use ffa_abi::{EndpointId, Negotiated, Regs, Reply, TargetInfo, Uuid, Version, contract::Mode};
+use core::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, AtomicU64, Ordering};
+use ffa_abi::{
+    EndpointId, FfaError, Negotiated, Regs, Reply, TargetInfo, Uuid, Version, contract::Mode,
+};
 use heapless::Vec;
+use interrupts::{News, Owners, Virtuals};
 use life::Life;
 use mailbox::{Mailbox, NormalWorldMailboxes};
 
@@ -60,6 +66,8 @@ pub enum Next {
     /// This partition was destroyed: its memory is to be wiped and given back. Then
     /// [`Spmc::wiped`] says who runs.
     Wipe(Slot),
+    /// The SPMC itself, which tells partitions that this core goes off. It never leaves the core.
+    PowerOff,
 }
 
 /// A context has left the core and its registers must be saved before [`Spmc::saved`] makes it
@@ -160,6 +168,12 @@ struct Partition<'c, M> {
     mailbox: Mutex<Option<Mailbox>>,
     /// The context of a single-context partition while no core has it.
     parked: Mutex<Option<&'c mut Context<M>>>,
+    /// The core that has, or had last, the context of a single-context partition.
+    at: AtomicU32,
+    /// How often the core of each context went off.
+    epochs: [AtomicU16; MAX_CPUS],
+    /// Where its other contexts start, 0 for where the first one did.
+    secondary_entry: AtomicU64,
 }
 
 impl<M> Partition<'_, M> {
@@ -187,6 +201,14 @@ pub struct Spmc<'c, M> {
     destroyed: AtomicU32,
     /// A partition's failure has stopped all of them.
     halted: AtomicBool,
+    /// Whose each device's interrupt is.
+    owners: Owners,
+    /// The virtual interrupts of all contexts.
+    virtuals: Virtuals,
+    /// What cores have left for each other to look at, and which are on.
+    news: News,
+    /// The partitions in the order of booting.
+    order: Vec<Slot, MAX_PARTITIONS>,
 }
 
 /// One core's own: the normal world's frame and the contexts that are here.
@@ -197,6 +219,12 @@ pub struct Pe<'c, M> {
     /// x0-x17 of the normal world: as it entered, then as it is completed.
     pub nwd: Regs,
     contexts: [Option<&'c mut Context<M>>; MAX_PARTITIONS],
+    /// Partitions whose interrupts are to be looked at here, one bit for each.
+    due: u32,
+    /// The schedule receiver interrupt is to be raised when the normal world has this core again.
+    sri: bool,
+    /// How many partitions were told, or passed over, that this core goes off.
+    told: u8,
 }
 
 impl<'c, M> Pe<'c, M> {
@@ -206,6 +234,9 @@ impl<'c, M> Pe<'c, M> {
             index,
             nwd: Regs::ZERO,
             contexts: [const { None }; MAX_PARTITIONS],
+            due: 0,
+            sri: false,
+            told: 0,
         }
     }
 
@@ -262,16 +293,31 @@ impl<'c, M: Registers> Spmc<'c, M> {
             mailboxes: Mutex::new(NormalWorldMailboxes::new()),
             destroyed: AtomicU32::new(0),
             halted: AtomicBool::new(false),
+            owners: Owners::new(),
+            virtuals: Virtuals::new(),
+            news: News::new(),
+            order: Vec::new(),
         }
     }
 
     /// Adds a partition; its contexts are given with [`Spmc::adopt`]. `None` if there are
-    /// [`MAX_PARTITIONS`] or the id is taken.
+    /// [`MAX_PARTITIONS`], the id is taken, or an interrupt of a device of its is another's or none.
     pub fn add(&mut self, info: PartitionInfo, version: Version) -> Option<Slot> {
-        if self.find(info.id).is_some() {
+        if self.find(info.id).is_some() || self.partitions.is_full() {
             return None;
         }
         let slot = Slot(self.partitions.len() as u8);
+        let mut owners = self.owners.clone();
+        if !info.devices.iter().all(|intid| owners.give(*intid, slot)) {
+            return None;
+        }
+        self.owners = owners;
+        for index in 0..MAX_CPUS as u16 {
+            self.virtuals(slot, index)
+                .with(|queue| queue.reset(&info.rules));
+        }
+        // There is room for as many as there are partitions.
+        let _ = self.order.push(slot);
         let open = Open(AtomicU32::new(0));
         open.work_out(&info, version);
         self.partitions
@@ -288,14 +334,32 @@ impl<'c, M: Registers> Spmc<'c, M> {
                 info,
                 version: Negotiated::new(version),
                 parked: Mutex::new(None),
+                at: AtomicU32::new(0),
+                epochs: [const { AtomicU16::new(0) }; MAX_CPUS],
+                secondary_entry: AtomicU64::new(0),
             })
             .ok()?;
         Some(slot)
     }
 
+    /// The order in which partitions boot, and are told that a core goes off. Without it they are in
+    /// the order in which they were added.
+    pub fn set_boot_order(&mut self, order: &[Slot]) {
+        self.order.clear();
+        let known = order.iter().copied();
+        self.order.extend(
+            known
+                .filter(|slot| slot.index() < self.partitions.len())
+                .take(MAX_PARTITIONS),
+        );
+    }
+
     /// Gives a core its context of a partition.
     pub fn adopt(&self, pe: &mut Pe<'c, M>, slot: Slot, context: &'c mut Context<M>) {
         context.migrates = self.info(slot).is_some_and(PartitionInfo::is_up);
+        if let Some(partition) = self.partitions.get(slot.index()) {
+            partition.at.store(pe.index.into(), Ordering::Release);
+        }
         pe.contexts[slot.index()] = Some(context);
     }
 
@@ -332,18 +396,41 @@ impl<'c, M: Registers> Spmc<'c, M> {
             .map(|(index, partition)| (Slot(index as u8), partition))
     }
 
-    /// Starts the initialisation of a partition's context. `false` if it is not here or has run
-    /// before.
+    /// Starts the initialisation of a partition's context, for the first time or after its core was
+    /// off. `false` if it is not here, has run before, or its partition has failed.
     pub fn start(&self, pe: &mut Pe<'c, M>, slot: Slot) -> bool {
+        let bit = self.bit(slot, pe.index);
+        let alive = self.is_alive(slot);
         let Some(context) = pe.context(slot) else {
             return false;
         };
-        if self.is_halted() || crate::state::next(context.state(), Event::Start).is_none() {
+        if !alive || crate::state::next(context.state(), Event::Start).is_none() {
             return false;
         }
         context.model = Model::Init;
         context.giver = Giver::Spmc;
-        context.transition(Event::Start)
+        context.call_is_wide = false;
+        let started = context.transition(Event::Start);
+        self.reset_interrupts(pe, slot);
+        if let Some(partition) = self.partitions.get(slot.index()) {
+            partition.dead.fetch_and(!bit, Ordering::Release);
+        }
+        started
+    }
+
+    /// Where a partition's contexts on other cores start, if it said so (`FFA_SECONDARY_EP_REGISTER`).
+    pub fn secondary_entry(&self, slot: Slot) -> Option<u64> {
+        let partition = self.partitions.get(slot.index())?;
+        let entry = partition.secondary_entry.load(Ordering::Acquire);
+        (entry != 0).then_some(entry)
+    }
+
+    /// Whether a partition has not failed.
+    #[inline(always)]
+    pub fn is_alive(&self, slot: Slot) -> bool {
+        self.partitions
+            .get(slot.index())
+            .is_some_and(|partition| partition.life.is_alive())
     }
 
     /// The registers of a context that left are in memory: a migrating one may be called from any
@@ -371,7 +458,12 @@ impl<'c, M: Registers> Spmc<'c, M> {
     /// would look busy to other cores meanwhile.
     fn look(&self, pe: &mut Pe<'c, M>, slot: Slot) -> Option<Look> {
         if let Some(context) = pe.context(slot) {
-            return Some(context.look());
+            let mut look = context.look();
+            // Its partition has failed on another core, and this one has not been told yet.
+            if !self.is_alive(slot) && look.state != State::Off {
+                look.state = State::Aborted;
+            }
+            return Some(look);
         }
         let parked = self.partitions.get(slot.index())?.parked.lock();
         parked.as_ref().map(|context| context.look())
@@ -398,8 +490,16 @@ impl<'c, M: Registers> Spmc<'c, M> {
             .is_some_and(|context| wanted(&context.look()))
         {
             *place = parked.take();
+            partition.at.store(pe.index.into(), Ordering::Release);
         }
         place.is_some()
+    }
+
+    /// The core that has, or had last, a partition's context of this core.
+    fn whereabouts(&self, slot: Slot) -> u16 {
+        self.partitions
+            .get(slot.index())
+            .map_or(0, |partition| partition.at.load(Ordering::Acquire) as u16)
     }
 
     /// The index of the context that a partition has on core `core`.
@@ -432,9 +532,16 @@ impl<'c, M: Registers> Spmc<'c, M> {
         }
     }
 
+    /// All contexts of a partition are no more.
+    fn bury_all(&self, slot: Slot) {
+        if let Some(partition) = self.partitions.get(slot.index()) {
+            partition.dead.store(u32::MAX, Ordering::Release);
+        }
+    }
+
     /// Whether who was a partition's context on core `core` in its life `life` is no more.
     fn is_gone(&self, slot: Slot, core: u16, life: u16) -> bool {
-        self.is_dead(slot, core) || self.life_number(slot) != life
+        self.is_dead(slot, core) || self.incarnation(slot, core) != life
     }
 
     /// Where the answer to a request goes: `None` if its sender has died meanwhile.
@@ -453,61 +560,65 @@ impl<'c, M: Registers> Spmc<'c, M> {
         }
     }
 
-    /// Completes what `giver` is blocked in with `reply`, and says that it runs next.
+    /// Completes what `giver` is blocked in with `reply`, and says that it runs next. One whose
+    /// partition has failed meanwhile is dead now, and whoever gave it cycles is told that.
     fn complete(&self, pe: &mut Pe<'c, M>, giver: Giver, reply: Reply) -> Next {
-        match giver {
-            Giver::Spmc => Next::Booted,
-            Giver::NormalWorld => {
-                reply.write(&mut pe.nwd.0);
-                Next::NormalWorld
-            }
-            Giver::Partition(slot) => {
-                if let Some(context) = pe.context(slot) {
+        let (mut giver, mut reply) = (giver, reply);
+        // A chain has no more members than there are partitions.
+        for _ in 0..=MAX_PARTITIONS {
+            let slot = match giver {
+                Giver::Spmc | Giver::InterruptedBoot => return Next::Booted,
+                Giver::NormalWorld => {
+                    reply.write(&mut pe.nwd.0);
+                    return Next::NormalWorld;
+                }
+                Giver::AnsweredNormalWorld => return Next::NormalWorld,
+                Giver::InterruptedNormalWorld => return Next::NormalWorldResume,
+                Giver::PowerOff => return Next::PowerOff,
+                Giver::Partition(slot) | Giver::Interrupted(slot) => slot,
+            };
+            let alive = self.is_alive(slot);
+            let Some(context) = pe.context(slot) else {
+                return Next::Partition(slot);
+            };
+            if alive {
+                if let Giver::Partition(_) = giver {
                     reply.write(context.machine.x());
                     context.transition(Event::Unblock);
+                } else {
+                    context.transition(Event::Resume);
                 }
-                Next::Partition(slot)
+                return Next::Partition(slot);
             }
+            giver = context.giver;
+            reply = Reply::error(FfaError::Aborted);
+            self.kill(pe, slot);
         }
+        Next::NormalWorld
     }
 
-    /// A physical interrupt of the normal world arrived while `slot` ran: it is preempted, and who
-    /// gave it cycles is told with `FFA_INTERRUPT`. The interrupt stays pending.
-    ///
-    /// A partition that is initialising, or is called by one that is, is not preempted: it runs on.
-    #[cold]
-    #[inline(never)]
-    pub fn preempt(&self, pe: &mut Pe<'c, M>, slot: Slot) -> Outcome {
-        let Some(context) = pe.context(slot) else {
-            return Outcome::to(Next::NormalWorld);
+    /// What follows from an outcome before it leaves the core.
+    fn finish(&self, pe: &mut Pe<'c, M>, outcome: Outcome, machine: &mut impl Machine) -> Outcome {
+        let Outcome { next, left } = outcome;
+        let next = match next {
+            Next::PowerOff => self.power_off(pe, machine).next,
+            next => next,
         };
-        let giver = context.giver;
-        if self.initialises(pe, slot) {
-            return Outcome::to(Next::Partition(slot));
-        }
-        let Some(context) = pe.context(slot) else {
-            return Outcome::to(Next::NormalWorld);
-        };
-        context.transition(Event::Preempt);
-        let left = Some(context.left(slot));
-        let interrupt = Reply::interrupt(self.target(pe, slot), 0);
-        Outcome {
-            next: self.complete(pe, giver, interrupt),
-            left,
-        }
-    }
-
-    /// Whether the head of the call chain that ends in `slot` was started by the SPMC.
-    fn initialises(&self, pe: &mut Pe<'c, M>, slot: Slot) -> bool {
-        let mut current = slot;
-        // A chain has no more members than there are partitions.
-        for _ in 0..MAX_PARTITIONS {
-            match pe.context(current).map(|context| context.giver) {
-                Some(Giver::Partition(previous)) => current = previous,
-                Some(Giver::Spmc) => return true,
-                _ => return false,
+        if pe.sri {
+            match next {
+                Next::NormalWorld | Next::NormalWorldResume => {
+                    pe.sri = false;
+                    machine.schedule_receiver();
+                }
+                // Its answer must not go to the normal world in the short way.
+                Next::Partition(slot) => {
+                    if let Some(context) = pe.context(slot) {
+                        context.set_lines(context.lines(), true);
+                    }
+                }
+                _ => {}
             }
         }
-        false
+        Outcome { next, left }
     }
 }

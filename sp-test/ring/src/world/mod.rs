@@ -120,6 +120,8 @@ pub(super) struct Console<'a>(&'a mut usize);
 /// Nobody has memory here.
 impl spm::Mem for Console<'_> {}
 
+impl spm::Interrupts for Console<'_> {}
+
 impl spm::Machine for Console<'_> {
     fn console(&mut self, _from: EndpointId, _character: u8) {
         *self.0 += 1;
@@ -337,7 +339,10 @@ impl World<'_> {
     /// An interrupt of the normal world arrives while a partition, whose registers are `x`, runs.
     pub fn interrupt(&mut self, core: usize, x: &Frame) -> Result<Landing, String> {
         let slot = self.leaves_partition(core, x, Exit::Interrupted)?;
-        let outcome = self.spmc.preempt(&mut self.cores[core].pe, slot);
+        let pe = &mut self.cores[core].pe;
+        let outcome = self
+            .spmc
+            .normal_world_interrupt(pe, slot, &mut Console(&mut self.console));
         self.settle(core, Actor::Interrupt(slot), outcome)
     }
 

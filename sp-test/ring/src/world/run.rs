@@ -105,7 +105,7 @@ impl World<'_> {
                     kind: Kind::Resumed,
                 }
             }
-            Next::Reload(_) | Next::Wipe(_) => {
+            Next::Reload(_) | Next::Wipe(_) | Next::PowerOff => {
                 return Err("no partition here has a life after its first".to_owned());
             }
             Next::NormalWorld | Next::NormalWorldResume => {

@@ -36,6 +36,8 @@ struct Silent;
 
 impl spm::Mem for Silent {}
 
+impl spm::Interrupts for Silent {}
+
 impl spm::Machine for Silent {
     fn console(&mut self, _: EndpointId, _: u8) {}
 }
@@ -119,10 +121,11 @@ impl Rig {
                         .abort(&mut self.cores[core], slot, None, &mut Silent),
                 )
             }
-            Event::Interrupt(_) => Some(
-                self.spmc
-                    .preempt(&mut self.cores[core], slot(before, core)?),
-            ),
+            Event::Interrupt(_) => Some(self.spmc.normal_world_interrupt(
+                &mut self.cores[core],
+                slot(before, core)?,
+                &mut Silent,
+            )),
             Event::Call(_) => Some(self.call(core, before)?),
             Event::Wfi(_) | Event::Again => return Err("no VM runs".into()),
         };
@@ -133,7 +136,7 @@ impl Rig {
                 let context = pe.context(slot).ok_or("who failed is not here")?;
                 let number = world.context(slot.0, core).ok_or("it has no context")?;
                 context.machine.0 = label::frame(number as Origin);
-                outcome = self.spmc.reloaded(pe, slot, true);
+                outcome = self.spmc.reloaded(pe, slot, true, &mut Silent);
             }
             self.outcome(core, &mut after, outcome)?;
             if world.has_proxy() && after.s.core[core].now == Now::NormalWorld {
@@ -198,7 +201,7 @@ impl Rig {
             Next::NormalWorld | Next::NormalWorldResume => Now::NormalWorld,
             Next::Partition(slot) => Now::Slot(slot.0),
             Next::Booted => Now::Spmc,
-            Next::Reload(_) | Next::Wipe(_) => {
+            Next::Reload(_) | Next::Wipe(_) | Next::PowerOff => {
                 return Err("a restart that led to another, or a destruction".to_owned());
             }
         };

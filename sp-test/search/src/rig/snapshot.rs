@@ -18,6 +18,7 @@ fn by(giver: Giver) -> By {
         Giver::Spmc => By::Spmc,
         Giver::NormalWorld => By::NormalWorld,
         Giver::Partition(slot) => By::Slot(slot.0),
+        other => unreachable!("{other:?} without interrupts"),
     }
 }
 
@@ -43,7 +44,9 @@ fn form(kind: RequestKind) -> Form {
         RequestKind::Direct2 => Form::Two,
         RequestKind::Direct { wide: true } => Form::Wide,
         // The search sends no messages of the second kind.
-        RequestKind::Direct { wide: false } | RequestKind::VmAvailability(_) => Form::Narrow,
+        RequestKind::Direct { wide: false }
+        | RequestKind::VmAvailability(_)
+        | RequestKind::PowerOff => Form::Narrow,
     }
 }
 

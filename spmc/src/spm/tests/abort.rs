@@ -151,7 +151,9 @@ fn a_partition_that_is_not_on_this_core_cannot_fail_on_it() {
     let before = f.snapshot();
     let outcome = f.spmc.abort(&mut f.pes[0], A, None, &mut f.machine);
     assert_eq!((outcome.next, outcome.left), (Next::NormalWorld, None));
-    let outcome = f.spmc.preempt(&mut f.pes[0], A);
+    let outcome = f
+        .spmc
+        .normal_world_interrupt(&mut f.pes[0], A, &mut f.machine);
     assert_eq!((outcome.next, outcome.left), (Next::NormalWorld, None));
     f.snapshot().is(&before);
 }

@@ -123,7 +123,7 @@ impl World {
                     let kind = self.view(before, slot).request.expect("a request").kind;
                     let number = match kind {
                         RequestKind::VmAvailability(event) => FRAMEWORK_BIT | event.response(),
-                        RequestKind::Direct { .. } => 0,
+                        RequestKind::Direct { .. } | RequestKind::PowerOff => 0,
                         RequestKind::Direct2 => call[2] as u32,
                     };
                     assert_eq!(call[2] as u32, number, "an answer to {kind:?}");
