@@ -21,6 +21,7 @@ pub mod boot_info;
 pub mod contract;
 pub mod discovery;
 pub mod expect;
+pub mod interrupts;
 pub mod life;
 pub mod line;
 pub mod many;
