@@ -38,6 +38,7 @@ pub const FVP_BASE_REVC: Board = Board {
         distributor: Region::new(0x2f00_0000, 0x1_0000),
         redistributors: Region::new(0x2f10_0000, 8 * 0x2_0000),
         redistributor_stride: 0x2_0000,
+        intids_end: 256,
     },
     // UART1 is BL31's.
     uart_secure: uart(0x1c0b_0000),
@@ -47,6 +48,9 @@ pub const FVP_BASE_REVC: Board = Board {
     normal_el2_timer: 26,
     virtual_timer: 27,
     gic_maintenance: 25,
+    // Timers (secure EL2: virtual, physical; EL2: physical, virtual; EL1: virtual, secure, physical), counters'
+    // overflow, virtual CPU interface; UART0, UART2 and UART3.
+    reserved_intids: &[19, 20, 26, 28, 27, 29, 30, 23, 25, 37, 39, 40],
     secure_ram: &[
         // Trusted SRAM.
         Region::new(0x0400_0000, 0x0008_0000),

@@ -139,6 +139,8 @@ pub struct Gic {
     pub redistributors: Region,
     /// Bytes from one core's redistributor frame to the next.
     pub redistributor_stride: u64,
+    /// The first INTID that no line has: SPIs end there.
+    pub intids_end: u32,
 }
 
 /// How a core's MPIDR affinity becomes its number.
@@ -182,6 +184,9 @@ pub struct Board {
     pub virtual_timer: u32,
     /// INTID of the virtual CPU interface's maintenance interrupt.
     pub gic_maintenance: u32,
+    /// INTIDs that are no endpoint's at S-EL1: of timers and of what the architecture gives every core, of the UARTs of
+    /// images.
+    pub reserved_intids: &'static [u32],
     /// Secure RAM, firmware's share included.
     pub secure_ram: &'static [Region],
     /// The parts of secure RAM that the firmware below us keeps (BL31, its configuration and ours). No partition gets

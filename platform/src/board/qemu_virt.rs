@@ -16,6 +16,7 @@ pub const QEMU_VIRT: Board = Board {
         distributor: Region::new(0x0800_0000, 0x1_0000),
         redistributors: Region::new(0x080a_0000, 8 * 0x2_0000),
         redistributor_stride: 0x2_0000,
+        intids_end: 288,
     },
     uart_secure: Pl011 {
         region: Region::new(0x0904_0000, 0x1000),
@@ -33,6 +34,9 @@ pub const QEMU_VIRT: Board = Board {
     normal_el2_timer: 26,
     virtual_timer: 27,
     gic_maintenance: 25,
+    // Timers (secure EL2: virtual, physical; EL2: physical, virtual; EL1: virtual, secure, physical), counters'
+    // overflow, virtual CPU interface; UARTs.
+    reserved_intids: &[19, 20, 26, 28, 27, 29, 30, 23, 25, 33, 40],
     secure_ram: &[Region::new(0x0e00_0000, 0x0100_0000)],
     secure_firmware: &[Region::new(0x0e00_0000, 0x0010_0000)],
     secure_config: &[Region::new(0x0e00_2000, 0x1000)],

@@ -150,3 +150,19 @@ fn a_configuration_ends_before_what_follows_it() {
         assert_eq!(fvp.config_at(address, 4096), None, "{address:#x}");
     }
 }
+
+#[test]
+fn what_the_images_use_is_nobody_elses() {
+    for board in BOARDS {
+        let own = [
+            board.secure_el2_timer,
+            board.normal_el2_timer,
+            board.virtual_timer,
+            board.gic_maintenance,
+        ];
+        let reserved = board.reserved_intids;
+        assert!(own.iter().all(|intid| reserved.contains(intid)));
+        let there = 16..board.gic.intids_end;
+        assert!(reserved.iter().all(|intid| there.contains(intid)));
+    }
+}

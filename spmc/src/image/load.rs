@@ -111,7 +111,7 @@ fn load(
     contexts: &'static mut [Context<Vcpu>; MAX_CPUS],
 ) -> Result<(Accepted, Slot), Reason> {
     let region =
-        check_memory(manifest, entry, accepted, &Reserved { own }).map_err(|e| sentence(&e))?;
+        check_memory(manifest, entry, accepted, &reserved(own)).map_err(|e| sentence(&e))?;
     let name = manifest
         .partitions
         .get(entry)
@@ -174,6 +174,15 @@ fn load(
     Ok((partition, slot))
 }
 
+/// What no partition may be given.
+fn reserved(own: &Own) -> Reserved<'_> {
+    Reserved {
+        own,
+        reserved_intids: BOARD.reserved_intids,
+        intids_end: BOARD.gic.intids_end,
+    }
+}
+
 /// What the core has to know of a partition.
 fn partition_info(
     manifest: &SpmcManifest,
@@ -213,6 +222,9 @@ fn partition_info(
         },
         smc,
         vm_events: read.vm_events,
+        rules: read.rules,
+        devices: partition.interrupts.iter().map(|one| one.intid).collect(),
+        power_off_messages: read.power_off_messages,
         ..PartitionInfo::new(partition.id, services, read.execution_ctx_count)
     }
 }
@@ -231,8 +243,7 @@ fn prepare(
         Package::parse(memory).map_err(|error| sentence(&ManifestError::package(name, error)))?;
     let blob = memory.get(package.manifest.clone()).unwrap_or_default();
     let read = PartitionManifest::parse(name, blob).map_err(|e| sentence(&e))?;
-    let reserved = Reserved { own };
-    let partition = check_partition(manifest, entry, &read, &package, accepted, &reserved)
+    let partition = check_partition(manifest, entry, &read, &package, accepted, &reserved(own))
         .map_err(|e| sentence(&e))?;
     for region in &partition.memory {
         let start = region.range.start;

@@ -246,6 +246,8 @@ pub enum Owner {
     DeviceOf(Name),
     /// The SPMC or the firmware below it: their devices and memory.
     Firmware,
+    /// Whoever has the interrupts that no partition may have.
+    System,
 }
 
 impl fmt::Display for Owner {
@@ -259,6 +261,7 @@ impl fmt::Display for Owner {
             Self::MemoryOf(name) => write!(f, "a memory region of partition {name:?}"),
             Self::DeviceOf(name) => write!(f, "a device region of partition {name:?}"),
             Self::Firmware => f.write_str("what belongs to the SPMC or to the firmware"),
+            Self::System => f.write_str("the SPMC, the firmware or the normal world"),
         }
     }
 }

@@ -21,6 +21,7 @@
 
 mod entries;
 mod error;
+mod interrupts;
 mod layout;
 mod partition;
 mod regions;
@@ -34,6 +35,7 @@ mod tests;
 
 pub use entries::{MAX_SMCS, PartitionEntry};
 pub use error::{File, Found, ManifestError, Name, Owner, Path, Problem, Wanted};
+pub use interrupts::{DeviceInterrupt, MAX_INTERRUPTS};
 pub use layout::{
     Accepted, Mapped, Reserved, boot_sequence, check_layout, check_memory, check_partition,
 };

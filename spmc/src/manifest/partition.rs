@@ -8,15 +8,20 @@ use ffa_abi::{EndpointId, Uuid, Version, availability::VmEvents};
 use heapless::Vec;
 
 use super::error::{File, ManifestError, Name, clip};
+use super::interrupts;
 use super::regions::{self, DeviceRegion, MAX_REGIONS, Region, RxTx};
 use super::services::{self, MAX_SERVICES, Service};
 use super::table;
 use super::tree::{Listed, Reader};
+use crate::context::InterruptRules;
 
 /// The largest manifest in bytes.
 pub const PARTITION_MANIFEST_LIMIT: usize = 64 << 10;
 /// The boot order of a partition that names none: after all others.
 pub const BOOT_ORDER_LAST: u16 = 0xffff;
+/// Bits of `power-management-messages`: that a core goes off, and all that there are.
+const CPU_OFF: u32 = 1 << 0;
+const POWER_MESSAGES: u32 = 0xf;
 
 /// Where a partition runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,8 +51,11 @@ pub struct PartitionManifest {
     pub boot_order: u16,
     /// The register, x0 to x3, that carries the boot information's address.
     pub gp_register_num: Option<u8>,
-    /// What an interrupt of the normal world does to it: 2, "signalled".
-    pub ns_interrupts_action: u8,
+    /// What interrupts do to it, and how it hears of its own.
+    pub rules: InterruptRules,
+    /// `power-management-messages` bit 0: its contexts are told that their core goes off. Never with a
+    /// single context, which is tied to no core.
+    pub power_off_messages: bool,
     /// The endpoint identifier it asks for. A number without bit 15 names no secure partition;
     /// manifests in the field have such numbers, Hafnium ignores them, and so they are `None` here.
     pub id: Option<EndpointId>,
@@ -138,16 +146,6 @@ impl PartitionManifest {
             ));
         }
         let execution_ctx_count: u16 = root.number("execution-ctx-count")?;
-        let power = root.optional::<u32>("power-management-messages")?;
-        // Bit 0 is CPU_OFF; the reference takes no notice of the others, and of none of them for a
-        // partition with a single context.
-        if let Some(found) = power.filter(|bits| bits & 1 != 0)
-            && execution_ctx_count > 1
-        {
-            let wanted = "bit 0 (CPU_OFF) clear";
-            let why = "partitions are not told that a core is switched off";
-            return Err(root.unsupported("power-management-messages", found.into(), wanted, why));
-        }
         let gp_register_num = root.optional::<u8>("gp-register-num")?;
         if let Some(found) = gp_register_num.filter(|register| *register > 3) {
             return Err(root.out_of_range("gp-register-num", found.into(), "0 to 3"));
@@ -173,8 +171,8 @@ impl PartitionManifest {
             entrypoint_offset: root.optional("entrypoint-offset")?.unwrap_or(0),
             boot_order: root.optional("boot-order")?.unwrap_or(BOOT_ORDER_LAST),
             gp_register_num,
-            // The table accepts no other.
-            ns_interrupts_action: root.optional("ns-interrupts-action")?.unwrap_or(2),
+            rules: interrupts::read_rules(&root)?,
+            power_off_messages: read_power_off(&root, execution_ctx_count)?,
             id: read_id(&root)?,
             description: clip(root.optional_text("description")?.unwrap_or_default()),
             smccc_strict: root.flag("tantalum,smccc-strict")?,
@@ -232,6 +230,21 @@ fn read_boot_info(root: &Reader<'_>) -> Result<(bool, bool), ManifestError> {
         Some(node) => Ok((node.flag("ffa_manifest")?, node.flag("hob_list")?)),
         None => Ok((false, false)),
     }
+}
+
+/// Whether its contexts are told that their core goes off.
+///
+/// EL3 tells the SPMC of no other power event of which a partition could be told, so the other bits
+/// only inform, as with Hafnium.
+fn read_power_off(root: &Reader<'_>, contexts: u16) -> Result<bool, ManifestError> {
+    let property = "power-management-messages";
+    let found = root.optional::<u32>(property)?.unwrap_or(0);
+    if found & !POWER_MESSAGES != 0 {
+        let wanted = "bits 0 (CPU_OFF), 1 (CPU_SUSPEND), 2 (CPU_SUSPEND_RESUME), 3 (CPU_ON), and no \
+                      other";
+        return Err(root.out_of_range(property, found.into(), wanted));
+    }
+    Ok(found & CPU_OFF != 0 && contexts > 1)
 }
 
 fn read_vm_events(root: &Reader<'_>, version: Version) -> Result<VmEvents, ManifestError> {

@@ -8,6 +8,7 @@
 use heapless::Vec;
 
 use super::error::{Found, ManifestError, Name, Owner, Problem, Wanted, clip};
+use super::interrupts::{self, DeviceInterrupt, MAX_INTERRUPTS};
 use super::spmc::PAGE;
 use super::table;
 use super::tree::Reader;
@@ -79,6 +80,8 @@ pub struct DeviceRegion {
     pub normal_world: bool,
     /// Whether no other partition may have it.
     pub exclusive: bool,
+    /// Its interrupts.
+    pub interrupts: Vec<DeviceInterrupt, MAX_INTERRUPTS>,
     /// The name of its node, cut to 32 bytes.
     pub name: Name,
 }
@@ -276,7 +279,7 @@ pub(super) fn read_devices(
     };
     table::refuse_streams(&list)?;
     for node in list.children() {
-        let region = read_device(&node)?;
+        let region = read_device(&node, &regions)?;
         push(&list, &mut regions, region, "device regions")?;
     }
     if regions.is_empty() {
@@ -285,12 +288,9 @@ pub(super) fn read_devices(
     Ok(regions)
 }
 
-/// Reads one device region.
-fn read_device(node: &Reader<'_>) -> Result<DeviceRegion, ManifestError> {
+/// Reads one device region; `earlier` are those before it.
+fn read_device(node: &Reader<'_>, earlier: &[DeviceRegion]) -> Result<DeviceRegion, ManifestError> {
     table::refuse_streams(node)?;
-    for property in ["interrupts", "interrupts-target"] {
-        node.refuse(property, "secure interrupts are not given to partitions")?;
-    }
     node.optional_text("description")?;
     let address = "base-address";
     let base = read_aligned(node, address)?
@@ -306,6 +306,7 @@ fn read_device(node: &Reader<'_>) -> Result<DeviceRegion, ManifestError> {
         access,
         normal_world,
         exclusive: node.flag("exclusive-access")?,
+        interrupts: interrupts::read_device(node, earlier)?,
         name: clip(node.name()),
     })
 }

@@ -21,7 +21,7 @@ pub const MAX_MEMORY_RANGES: usize = 32;
 pub const SPMC_MANIFEST_LIMIT: usize = 4096;
 
 /// The affinity fields of MPIDR_EL1.
-const AFFINITY: u64 = 0xff_00ff_ffff;
+pub(super) const AFFINITY: u64 = 0xff_00ff_ffff;
 /// 4 KiB.
 pub(super) const PAGE: u64 = 4096;
 

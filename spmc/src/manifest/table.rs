@@ -5,7 +5,7 @@
 //! name; what only informs is accepted. Names that the specification does not have (a partition's
 //! own properties and nodes) are accepted: they are between the partition and its author.
 
-use super::error::{Found, ManifestError, Problem};
+use super::error::{ManifestError, Problem};
 use super::tree::Reader;
 
 /// What is made of an entry. What is refused has its reason, in words for a manifest's author.
@@ -18,30 +18,12 @@ pub(super) enum Rule {
         compatible: &'static str,
         why: &'static str,
     },
-    /// A number. Up to `legal` is what the specification allows, as one number or as a set of bits;
-    /// `accepted`, described by `wanted`, is what is implemented, and the default.
-    Number {
-        legal: u32,
-        accepted: u32,
-        wanted: &'static str,
-        why: &'static str,
-    },
     /// An id. One without bit 15 names no secure endpoint: manifests in the field have such ones, the
     /// reference takes no notice of them, and so they only inform. Others ask for what is not
     /// implemented.
     SecureId(&'static str),
     /// Informs only, or has an effect only together with something that is refused above.
     Accepted,
-}
-
-/// A number of which one value is implemented.
-const fn only(accepted: u32, wanted: &'static str, legal: u32, why: &'static str) -> Rule {
-    Rule::Number {
-        legal,
-        accepted,
-        wanted,
-        why,
-    }
 }
 
 /// Why nothing that names an SMMU or its streams is accepted.
@@ -59,12 +41,6 @@ pub(super) const TABLE: &[(&str, Rule)] = &[
     ("stream-ids",              Rule::Refused(NO_SMMU)),
     ("stream-ids-access-permissions", Rule::Refused(NO_SMMU)),
     ("time-slice-mem",          Rule::Accepted),
-    // Interrupts.
-    ("managed-exit",            Rule::Refused("partitions are not asked to exit when the normal world is interrupted")),
-    ("managed-exit-virq",       Rule::Accepted),
-    ("ns-interrupts-action",    only(2, "2 (signalled)", 2, "interrupts of the normal world are neither queued nor made a managed exit")),
-    ("other-s-interrupts-action", only(1, "1 (signalled)", 1, "secure interrupts are not queued")),
-    ("sri-interrupts-policy",   only(0, "0", 3, "there is no schedule receiver interrupt")),
     // Messages and notifications.
     ("notification-support",    Rule::Refused("there are no notifications")),
     // Life cycle.
@@ -90,8 +66,7 @@ pub(super) fn refuse_streams(node: &Reader<'_>) -> Result<(), ManifestError> {
 /// Refuses a partition manifest that asks for something not implemented.
 ///
 /// # Errors
-/// [`Problem::NotImplemented`] or [`Problem::Unsupported`]; [`Problem::OutOfRange`] for a value that
-/// the specification does not have; [`Problem::WrongType`].
+/// [`Problem::NotImplemented`]; [`Problem::OutOfRange`] or [`Problem::WrongType`] for an id that is none.
 pub(super) fn check(root: &Reader<'_>) -> Result<(), ManifestError> {
     for (name, rule) in TABLE.iter().copied() {
         match rule {
@@ -113,24 +88,6 @@ pub(super) fn check(root: &Reader<'_>) -> Result<(), ManifestError> {
                     return Err(node.error(None, Problem::NotImplemented(why)));
                 }
             }
-            Rule::Number {
-                legal,
-                accepted,
-                wanted,
-                why,
-            } => match root.optional::<u32>(name)? {
-                Some(value) if value > legal => {
-                    let problem = Problem::OutOfRange {
-                        found: Found::Number(value.into()),
-                        wanted: wanted.into(),
-                    };
-                    return Err(root.error(Some(name), problem));
-                }
-                Some(value) if value != accepted => {
-                    return Err(root.unsupported(name, value.into(), wanted, why));
-                }
-                _ => {}
-            },
         }
     }
     Ok(())

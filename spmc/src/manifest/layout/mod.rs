@@ -4,6 +4,7 @@
 //! [`check_layout`] is fatal. [`check_partition`] is asked for one partition after the other and
 //! told which are accepted already, so that a refused partition stops no other.
 
+mod interrupts;
 mod partition;
 mod regions;
 
@@ -13,9 +14,11 @@ use ffa_abi::{EndpointId, Version};
 use heapless::Vec;
 
 use super::error::{File, Found, ManifestError, Name, Owner, Path, Problem, Wanted, clip};
+use super::interrupts::DeviceInterrupt;
 use super::regions::{Access, MAX_REGIONS};
 use super::spmc::{MemoryKind, PAGE, SpmcManifest};
 use crate::MAX_PARTITIONS;
+use crate::context::MAX_DEVICE_INTERRUPTS;
 
 pub use partition::{check_memory, check_partition};
 
@@ -38,6 +41,8 @@ pub struct Accepted {
     pub memory: Vec<Mapped, MAX_REGIONS>,
     /// Its device regions, in the order of its manifest.
     pub devices: Vec<Mapped, MAX_REGIONS>,
+    /// The interrupts of its devices, in the order of its manifest. Nobody else has one of them.
+    pub interrupts: Vec<DeviceInterrupt, MAX_DEVICE_INTERRUPTS>,
     /// Its RX and its TX buffer, if the SPMC is to map them before it starts: two of `memory`, of
     /// the same size of 1 to 4 pages, secure, read-write and not executable.
     pub rx_tx: Option<(Range<u64>, Range<u64>)>,
@@ -61,10 +66,14 @@ pub struct Mapped {
 }
 
 /// What no partition may be given, beside the SPMC's image.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Reserved<'a> {
     /// The devices that the SPMC uses, and the memory of the firmware below it.
     pub own: &'a [Range<u64>],
+    /// The INTIDs of the SPMC's, the firmware's and the normal world's timers and devices.
+    pub reserved_intids: &'a [u32],
+    /// The first INTID that the board's interrupt controller does not have; 1020 if that is not known.
+    pub intids_end: u32,
 }
 
 /// Whether two ranges share an address.

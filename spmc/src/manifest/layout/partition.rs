@@ -6,7 +6,7 @@ use core::ops::Range;
 use ffa_abi::package::{Package, PackageError};
 
 use super::regions::{self, Place, Use};
-use super::{Accepted, Reserved, holds, in_spmc, number, overlap};
+use super::{Accepted, Reserved, holds, in_spmc, interrupts, number, overlap};
 use crate::manifest::entries::PartitionEntry;
 use crate::manifest::error::{File, Found, ManifestError, Owner, Problem, Wanted, clip};
 use crate::manifest::partition::{BOOT_ORDER_LAST, PartitionManifest};
@@ -128,7 +128,9 @@ fn nth(manifest: &SpmcManifest, entry: usize) -> Result<&PartitionEntry, Manifes
 ///   manifest;
 /// * its boot order or its identifier is taken;
 /// * a memory or device region of it is not inside memory of its kind, is somebody else's, or
-///   overlaps another region or a part of the memory that the partition is loaded to.
+///   overlaps another region or a part of the memory that the partition is loaded to;
+/// * an interrupt of a device of it is reserved, another partition's or not on the board, is routed to
+///   a core that there is not, or is one too many.
 pub fn check_partition(
     manifest: &SpmcManifest,
     entry: usize,
@@ -220,6 +222,7 @@ pub fn check_partition(
     };
     let memory = regions::memory(&place, partition, entrypoint)?;
     let devices = regions::devices(&place, partition, &memory)?;
+    let interrupts = interrupts::of_devices(&place, partition)?;
     let buffer = |index: usize| memory.get(index).map(|mapped| mapped.range.clone());
     let rx_tx = partition
         .rx_tx
@@ -233,6 +236,7 @@ pub fn check_partition(
         boot_order,
         memory,
         devices,
+        interrupts,
         rx_tx,
     })
 }

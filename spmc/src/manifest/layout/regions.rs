@@ -64,17 +64,17 @@ pub(super) fn taken(
 }
 
 /// One region while it is checked.
-struct Candidate<'a> {
-    place: &'a Place<'a>,
+pub(super) struct Candidate<'a> {
+    pub(super) place: &'a Place<'a>,
     /// "memory-regions" or "device-regions".
-    list: &'static str,
+    pub(super) list: &'static str,
     /// The name of its node.
-    node: &'a Name,
+    pub(super) node: &'a Name,
 }
 
 impl Candidate<'_> {
     /// An error about it.
-    fn error(&self, property: &'static str, problem: Problem) -> ManifestError {
+    pub(super) fn error(&self, property: &'static str, problem: Problem) -> ManifestError {
         // The names of both nodes have at most 48 bytes of 64.
         let mut node: Path = clip("/");
         for part in [self.list, "/", self.node] {

@@ -10,6 +10,7 @@ use proptest::sample::{Index, select};
 
 use super::dts::Node;
 use super::*;
+use crate::context::NsAction;
 
 /// Everything that is done with bytes from outside.
 fn read_all(blob: &[u8]) {
@@ -44,6 +45,10 @@ fn read_all(blob: &[u8]) {
             assert_ne!(partition.messaging_method(), 0);
             assert!(partition.abort_action.is_none() || partition.lifecycle);
             assert!(!partition.lifecycle || partition.execution_ctx_count == 1);
+            assert!(!partition.power_off_messages || partition.execution_ctx_count > 1);
+            let rules = partition.rules;
+            assert!(!rules.other_s_queued || rules.ns_action == NsAction::Queued);
+            assert!(!rules.managed_exit_virq || rules.ns_action == NsAction::ManagedExit);
             for (fits, others) in &*FITS {
                 for place in 0..others.len() {
                     let mut partitions = others.clone();
@@ -57,7 +62,10 @@ fn read_all(blob: &[u8]) {
 }
 
 /// Loads partitions one after the other and checks what is promised of those accepted.
-fn load_all(manifest: &SpmcManifest, partitions: &[(PartitionManifest, Package)]) -> Vec<Accepted> {
+pub(super) fn load_all(
+    manifest: &SpmcManifest,
+    partitions: &[(PartitionManifest, Package)],
+) -> Vec<Accepted> {
     let mut accepted: Vec<Accepted> = Vec::new();
     for (entry, (partition, package)) in partitions.iter().enumerate() {
         match check_partition(manifest, entry, partition, package, &accepted, &FIRMWARE) {
@@ -149,6 +157,22 @@ fn promises(
         let mut regions = other.memory.iter().chain(&other.devices);
         assert!(regions.all(|other| apart(&other.range, region)));
     }
+    let own = &accepted.interrupts;
+    for (index, interrupt) in own.iter().enumerate() {
+        let intid = interrupt.intid;
+        assert!((16..FIRMWARE.intids_end).contains(&intid));
+        assert!(!FIRMWARE.reserved_intids.contains(&intid));
+        assert!((0x10..=0x78).contains(&interrupt.priority) && interrupt.priority & 7 == 0);
+        let mut others = own[..index]
+            .iter()
+            .chain(earlier.iter().flat_map(|e| &e.interrupts));
+        assert!(others.all(|other| other.intid != intid));
+        if let Some(target) = interrupt.target {
+            assert!(intid >= 32 && manifest.cpus.contains(&target));
+        }
+    }
+    let listed = partition.device_regions.iter().flat_map(|d| &d.interrupts);
+    assert!(own.iter().eq(listed));
     if let Some((rx, tx)) = &accepted.rx_tx {
         let size = rx.end - rx.start;
         assert!(rx != tx && size == tx.end - tx.start && size <= 4 * 4096);
@@ -243,6 +267,9 @@ fn value() -> impl Strategy<Value = Vec<u8>> {
         0x0630_0000,
         0x0740_0000,
         0x8100_1000,
+        0x38,
+        0xb01,
+        0x500,
         0xffff_f000,
         u32::MAX,
     ]);
@@ -282,6 +309,13 @@ fn change() -> impl Strategy<Value = Change> {
         "attributes",
         "phandle",
         "exclusive-access",
+        "interrupts",
+        "interrupts-target",
+        "ns-interrupts-action",
+        "other-s-interrupts-action",
+        "sri-interrupts-policy",
+        "managed-exit",
+        "managed-exit-virq",
         "stream-ids",
         "lifecycle-support",
         "abort-action",
@@ -451,6 +485,7 @@ proptest! {
                         access: Access { execute: false, ..region.access },
                         normal_world: region.normal_world,
                         exclusive: region.access.execute,
+                        interrupts: Default::default(),
                         name: region.name,
                     };
                     partition.device_regions.push(device).unwrap();
@@ -567,6 +602,11 @@ fn nothing_of_the_specification_is_forgotten() {
         "messaging-method",
         "gp-register-num",
         "power-management-messages",
+        "managed-exit",
+        "managed-exit-virq",
+        "ns-interrupts-action",
+        "other-s-interrupts-action",
+        "sri-interrupts-policy",
         "boot-info",
         "rx_tx-info",
         "lifecycle-support",
@@ -577,11 +617,6 @@ fn nothing_of_the_specification_is_forgotten() {
     ];
     let all = [
         "auxiliary-id",
-        "managed-exit",
-        "managed-exit-virq",
-        "ns-interrupts-action",
-        "other-s-interrupts-action",
-        "sri-interrupts-policy",
         "notification-support",
         "has-primary-scheduler",
         "time-slice-mem",

@@ -3,6 +3,7 @@
 use ffa_abi::{EndpointId, Uuid, Version, availability::VmEvents};
 
 use super::*;
+use crate::context::InterruptRules;
 
 #[test]
 fn the_spmc_manifest_says_what_its_source_says() {
@@ -68,7 +69,8 @@ fn the_partition_manifest_says_what_its_source_says() {
     assert_eq!(manifest.entrypoint_offset, 0x4000);
     assert_eq!(manifest.boot_order, 0);
     assert_eq!(manifest.gp_register_num, Some(0));
-    assert_eq!(manifest.ns_interrupts_action, 2);
+    assert_eq!(manifest.rules, InterruptRules::default());
+    assert!(!manifest.power_off_messages);
     assert_eq!(manifest.id, None);
     assert_eq!(manifest.image_uuid, None);
     assert_eq!(manifest.description, "echo");
@@ -81,7 +83,8 @@ fn what_is_not_written_has_its_default() {
     assert_eq!(manifest.load_address, None);
     assert_eq!(manifest.boot_order, BOOT_ORDER_LAST);
     assert_eq!(manifest.gp_register_num, None);
-    assert_eq!(manifest.ns_interrupts_action, 2);
+    assert_eq!(manifest.rules, InterruptRules::default());
+    assert!(!manifest.power_off_messages);
     assert_eq!(manifest.description, "");
     assert!(!manifest.boot_info_fdt);
     let zero = changed(ECHO, "<0x0 0x0e300000>", "<0>");
@@ -192,7 +195,7 @@ fn what_only_informs_is_accepted() {
         "managed-exit-virq;",
         "other-s-interrupts-action = <1>;",
         "vm-availability-messages = <0>;",
-        "power-management-messages = <0x6>;",
+        "power-management-messages = <0xe>;",
         "own-setup { compatible = \"own,setup\"; own_flag; };",
     ] {
         let source = changed(ECHO, "gp-register-num = <0>;", line);

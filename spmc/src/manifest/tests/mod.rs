@@ -6,6 +6,7 @@ mod field;
 #[cfg(not(miri))]
 mod fuzz;
 mod good;
+mod interrupts;
 // Too slow under Miri; what runs there covers the same code.
 #[cfg(not(miri))]
 mod mistakes;
@@ -42,6 +43,8 @@ const FIRMWARE: Reserved<'_> = Reserved {
         0x1c09_0000..0x1c09_1000,
         0x07ff_0000..0x0800_0000,
     ],
+    reserved_intids: &[20, 25, 26, 27, 28, 30, 39],
+    intids_end: 256,
 };
 
 /// A source text with one place changed.

@@ -140,6 +140,11 @@ fn features_are_what_the_asker_may_call() {
         (RxtxUnmap, false, true, true, true),
         (RxRelease, false, true, true, true),
         (RxAcquire, false, true, false, false),
+        (NotificationInfoGet, false, true, false, false),
+        (NotificationInfoGet, true, true, false, false),
+        // B has several contexts.
+        (SecondaryEpRegister, false, false, true, false),
+        (SecondaryEpRegister, true, false, true, false),
         (PartitionInfoGet, false, true, true, true),
         (PartitionInfoGetRegs, true, true, true, true),
         (Abort, false, false, false, true),
@@ -186,8 +191,15 @@ fn features_are_what_the_asker_may_call() {
             f.sp(msg_wait());
         }
     }
-    // No feature id is given to anybody yet; the hint is no part of an identifier.
-    for query in [0, 1, 2, 3, 4, 0x100, 0x7fff_ffff, DIRECT_REQ2 | SVE_HINT] {
+    // There are no notifications; the hint is no part of an identifier.
+    for query in [0, 1, 3, 4, 0x100, 0x7fff_ffff, DIRECT_REQ2 | SVE_HINT] {
+        f.answered(ask(query), &no);
+    }
+    let success = u64::from(SUCCESS_32);
+    f.answered(ask(2), &[success, 0, 8]);
+    f.nwd_runs(B);
+    f.answered(ask(3), &[success, 0, 4]);
+    for query in [0, 1, 2, 4, 0x100] {
         f.answered(ask(query), &no);
     }
 }

@@ -150,14 +150,16 @@ fn who_ran_it_or_called_it_as_a_partition_is_told_the_same() {
             assert_eq!(f.now[0], Next::Partition(A));
             assert_eq!(f.sp(msg_wait()), Next::Partition(B));
         }
+        if action == AbortAction::Propagate {
+            // It was stopped with all others.
+            assert_eq!(f.now[0], Next::NormalWorld);
+            f.nwd_got(&ABORTED);
+            assert_eq!(f.state(B), State::Aborted);
+            continue;
+        }
         f.sp_got(B, &ABORTED);
         let ask = message(DIRECT_REQ_32, id(B), id(A));
         match told(action) {
-            // Its own next call ends a partition where all are stopped.
-            Some(_) if action == AbortAction::Propagate => {
-                assert_eq!(f.sp(ask), Next::NormalWorld);
-                f.nwd_got(&ABORTED);
-            }
             Some(error) => f.refused(ask, error),
             None => {
                 f.sp_requests(A, DIRECT_REQ_32);
@@ -243,21 +245,59 @@ fn whom_it_calls_while_it_initialises_again_is_run_after_an_interrupt() {
 }
 
 #[test]
-fn others_of_a_partitions_contexts_keep_its_pair() {
+fn a_partition_fails_with_all_of_its_contexts() {
     let mut f = world(AbortAction::Fail);
     let own = Fake::memory(C);
     f.nwd_runs(C);
     let map = Function::RxtxMap.raw64().into();
     f.answered(frame(&[map, own, own + 0x1000, 1]), &[SUCCESS_32.into()]);
     f.sp(msg_wait());
+    f.nwd_requests(C, DIRECT_REQ_32);
     f.pe = 1;
     f.nwd_requests(C, DIRECT_REQ_32);
     assert_eq!(f.abort(), Next::NormalWorld);
+    f.nwd_got(&ABORTED);
+    assert!(f.machine.windows.is_empty());
+    // The one that runs on the other core is stopped there.
     f.pe = 0;
+    assert_eq!(f.looks(), Some(Next::NormalWorld));
+    f.nwd_got(&ABORTED);
+    assert_eq!(f.state(C), State::Aborted);
+    for pe in [0, 1] {
+        f.pe = pe;
+        f.refused(message(DIRECT_REQ_32, VM, id(C)), Aborted);
+        f.refused(run(C, pe as u16), Aborted);
+    }
+}
+
+#[test]
+fn who_called_a_context_whose_partition_failed_elsewhere_is_told_when_its_callee_comes_back() {
+    let mut f = world(AbortAction::Fail);
+    f.nwd_requests(C, DIRECT_REQ_64);
+    f.sp_requests(A, DIRECT_REQ2);
+    f.pe = 1;
     f.nwd_requests(C, DIRECT_REQ_32);
-    let unmap = frame(&[Function::RxtxUnmap.raw32().into()]);
-    f.answered(unmap, &[SUCCESS_32.into()]);
-    f.responds_to_nwd(DIRECT_RESP_32);
+    f.abort();
+    f.pe = 0;
+    // The callee has done nothing wrong.
+    assert_eq!(f.looks(), Some(Next::Partition(A)));
+    assert_eq!(f.state(C), State::Blocked);
+    assert_eq!(f.sp(message(DIRECT_RESP2, id(A), id(C))), Next::NormalWorld);
+    f.nwd_got(&ABORTED);
+    assert_eq!((f.state(C), f.state(A)), (State::Aborted, State::Waiting));
+}
+
+#[test]
+fn a_context_that_waits_is_dead_before_its_core_has_looked() {
+    let mut f = world(AbortAction::Fail);
+    f.pe = 1;
+    f.nwd_requests(C, DIRECT_REQ_32);
+    f.abort();
+    f.pe = 0;
+    f.refused(message(DIRECT_REQ2, VM, id(C)), Aborted);
+    f.refused(run(C, 0), Aborted);
+    assert_eq!(f.looks(), Some(Next::NormalWorldResume));
+    assert_eq!(f.state(C), State::Aborted);
 }
 
 #[test]
@@ -445,10 +485,10 @@ fn a_permissive_list_lets_all_pass_but_power_and_hypercalls() {
         0xc400_0003,
         0xc400_001f,
         0xff03,
-        0xff04,
-        0xff08,
+        0xff05,
+        0xff06,
         0xff09,
-        0xff0a,
+        0xff0b,
         0x0200_0001,
     ] {
         f.machine.el3_calls.clear();

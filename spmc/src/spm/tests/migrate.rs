@@ -238,8 +238,7 @@ fn another_context_of_an_mp_sender_may_not_run_its_callee() {
         assert_eq!(f.nwd(run(B, 1)), Next::Partition(B));
         f.refused(run(A, 0), Denied);
         f.refused(message(DIRECT_REQ2, id(B), id(A)), Busy);
-        // Its death is not the sender's.
-        assert_eq!(f.abort(), Next::NormalWorld);
+        assert_eq!(f.sp(msg_wait()), Next::NormalWorld);
         f.refused(run(A, 0), Denied);
         f.pe = 0;
         assert_eq!(f.sp(run(A, 0)), Next::Partition(A));

@@ -9,6 +9,7 @@ mod discovery;
 mod el3;
 mod fixture;
 mod info;
+mod interrupts;
 mod life;
 mod mailbox;
 mod migrate;

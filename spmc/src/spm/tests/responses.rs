@@ -373,7 +373,7 @@ fn a_kept_response_whose_sender_died_on_another_core_is_freed() {
     f.responds_to(A, DIRECT_RESP2);
 }
 #[test]
-fn a_kept_response_outlives_another_context_of_its_partition() {
+fn a_kept_response_is_freed_when_another_context_of_its_partition_fails() {
     let mut f = strict_runner();
     f.sp(run(B, 0));
     f.sp(message(DIRECT_RESP2, id(B), id(A)));
@@ -383,7 +383,8 @@ fn a_kept_response_outlives_another_context_of_its_partition() {
     assert_eq!(f.nwd(run(A, 0)), Next::Partition(A));
     f.sp_requests(B, DIRECT_REQ_32);
     assert_eq!(f.abort(), Next::Partition(A));
-    // The context that sent it lives.
-    f.refused(run(B, 1), Denied);
-    assert!(f.view(A).parked.is_some());
+    // All of its partition is dead with it.
+    f.sp(run(B, 1));
+    f.sp_got(A, &[ERROR.into(), 0, Denied.register()]);
+    assert!(f.view(A).parked.is_none());
 }

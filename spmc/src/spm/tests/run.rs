@@ -175,9 +175,10 @@ fn an_aborted_context_is_aborted_on_every_core() {
     f.nwd_runs(B);
     assert_eq!(f.abort(), Next::NormalWorld);
     f.refused(run(B, 0), Aborted);
-    // The other context of the same partition lives on.
     f.pe = 1;
-    assert_eq!(f.nwd(run(B, 1)), Next::Partition(B));
+    f.refused(run(B, 1), Aborted);
+    assert_eq!(f.looks(), Some(Next::NormalWorldResume));
+    f.refused(run(B, 1), Aborted);
 }
 
 #[test]

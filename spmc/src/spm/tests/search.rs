@@ -26,6 +26,8 @@ enum Action {
     WaitWide,
     Yield,
     Interrupt,
+    /// A core that was kicked looks.
+    Look,
     Fail,
     /// The core goes off, if the normal world has it.
     Off,
@@ -57,7 +59,8 @@ struct Key {
     kept: Option<Slot>,
 }
 
-type Keys = (Vec<Option<Slot>>, Vec<Key>);
+/// Who has each core, and whether it was kicked; and the contexts.
+type Keys = (Vec<(Option<Slot>, bool)>, Vec<Key>);
 
 fn giver(giver: Giver) -> (u8, bool) {
     match giver {
@@ -69,9 +72,12 @@ fn giver(giver: Giver) -> (u8, bool) {
 }
 
 fn keys(f: &Fixture) -> Keys {
-    let now = f.now.iter().map(|next| match next {
-        Next::Partition(slot) => Some(*slot),
-        _ => None,
+    let now = f.now.iter().enumerate().map(|(core, next)| {
+        let kicked = f.machine.interrupts.kicked.contains(&(core as u16));
+        match next {
+            Next::Partition(slot) => (Some(*slot), kicked),
+            _ => (None, kicked),
+        }
     });
     let contexts = f.snapshot().contexts.into_iter().map(|view| {
         let live = matches!(
@@ -137,6 +143,7 @@ fn act(f: &mut Fixture, form: Form, action: Action) -> bool {
             }
             call
         }
+        (Action::Look, _) => return f.looks().is_some(),
         (Action::Off, None) => core_off(),
         (Action::Off, Some(_)) | (_, None) => return false,
         (Action::Wait, _) => msg_wait(),
@@ -193,6 +200,7 @@ impl Search {
             Action::Wait,
             Action::Yield,
             Action::Interrupt,
+            Action::Look,
         ]);
         if failures {
             actions.extend([Action::Fail, Action::Off]);
@@ -233,7 +241,7 @@ impl Search {
         let at_rest = |key: &Key| {
             matches!(key.state, State::Waiting | State::Aborted | State::Off) && key.kept.is_none()
         };
-        let quiet = now.iter().all(Option::is_none) && contexts.iter().all(at_rest);
+        let quiet = now.iter().all(|now| *now == (None, false)) && contexts.iter().all(at_rest);
         let next = self.paths.len();
         let number = *self.numbers.entry(keys).or_insert(next);
         if number == next {

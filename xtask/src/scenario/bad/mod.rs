@@ -4,6 +4,7 @@
 //! The mistake is in the second partition, so that the first shows that the rest still boots. A VM's stops the
 //! proxy: its VMs are configured together.
 
+mod interrupts;
 mod properties;
 mod vms;
 
@@ -33,6 +34,7 @@ pub fn all() -> Vec<Scenario> {
     all.extend(spmc_manifest_layout());
     all.extend(partition_manifest());
     all.extend(properties::all());
+    all.extend(interrupts::all());
     all.extend(partition_package());
     all.extend(partition_initialisation());
     all.extend(vm_manifest());

@@ -1,6 +1,7 @@
 //! Each manifest here is a good one with one mistake, and each mistake has its sentence.
 
 mod fit;
+mod interrupts;
 mod packages;
 mod partition;
 mod regions;

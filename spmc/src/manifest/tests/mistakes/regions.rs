@@ -4,7 +4,7 @@
 use super::*;
 
 /// Boots with a mistake in one of the three manifests.
-fn refused(field: &str, os: &str, store: &str) -> Vec<String> {
+pub(super) fn refused(field: &str, os: &str, store: &str) -> Vec<String> {
     let packages = [packed(&dts::compile(os)), listed(&dts::compile(store))];
     let (accepted, refused) = boot(field, &[&packages[0], &packages[1]]).unwrap();
     assert_eq!(accepted.len() + refused.len(), 2);
@@ -12,7 +12,7 @@ fn refused(field: &str, os: &str, store: &str) -> Vec<String> {
 }
 
 /// Boots with each mistake in the store's manifest.
-fn each_in_store(mistakes: &[Mistake<'_>]) {
+pub(super) fn each_in_store(mistakes: &[Mistake<'_>]) {
     for (from, to, message) in mistakes {
         let store = changed(STORE, from, to);
         assert_eq!(
@@ -113,7 +113,6 @@ fn mistakes_in_device_regions() {
     let secure = "is outside the secure devices, that is, any one range with device_type \"device-memory\"";
     let normal = "is outside the normal world's devices, that is, any one range with device_type \"ns-device-memory\" or \"ns-memory\"";
     let no_smmu = "not implemented yet: there is no SMMU driver, so nothing would confine what the device reads and writes";
-    let no_interrupts = "not implemented yet: secure interrupts are not given to partitions";
     let uart = "base-address = <0x0 0x1c0b0000>;";
     each_in_store(&[
         ("\"arm,ffa-manifest-device-regions\"", "\"arm,device-regions\"",
@@ -128,8 +127,6 @@ fn mistakes_in_device_regions() {
         ("attributes = <0x9>;", "attributes = <0x8>;", &format!("device-regions/rtc: property attributes: found 0x8, {attributes}")),
         ("attributes = <0x9>;", "attributes = <0x1>;", &format!("device-regions/rtc: property base-address: 0x1c170000-0x1c170fff {secure}")),
         ("exclusive-access;", "exclusive-access = <1>;", "device-regions/flash: property exclusive-access: found 4 bytes, wanted a flag without a value"),
-        ("exclusive-access;", "interrupts = <0x28 0xb01>;", &format!("device-regions/flash: property interrupts: {no_interrupts}")),
-        ("exclusive-access;", "interrupts-target = <0x28 0 0>;", &format!("device-regions/flash: property interrupts-target: {no_interrupts}")),
         ("exclusive-access;", "smmu-id = <0>;", &format!("device-regions/flash: property smmu-id: {no_smmu}")),
         ("exclusive-access;", "stream-ids = <0>;", &format!("device-regions/flash: property stream-ids: {no_smmu}")),
         ("device-regions {", "device-regions { stream-ids = <0>;", &format!("device-regions: property stream-ids: {no_smmu}")),
@@ -213,8 +210,6 @@ fn mistakes_in_the_life_cycle_and_the_boot_information() {
          ": property auxiliary-id: found 0x100ae, wanted at most 0xffff"),
         ("abort-action = <2>;", "smmu-id = <0>;",
          ": property smmu-id: not implemented yet: there is no SMMU driver, so nothing would confine what the device reads and writes"),
-        ("abort-action = <2>;", "sri-interrupts-policy = <1>;",
-         ": property sri-interrupts-policy: found 0x1, which is not implemented yet, wanted 0: there is no schedule receiver interrupt"),
         ("hob_list;", "hob_list = <1>;",
          "boot-info: property hob_list: found 4 bytes, wanted a flag without a value"),
         ("boot-info {", "boot-information {",

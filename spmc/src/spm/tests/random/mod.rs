@@ -223,7 +223,9 @@ impl World {
                 self.twin.call(call);
                 self.after_call(&before, caller, &call);
             }
-            850..996 => {
+            // One that has several contexts dies with all of them, on other cores as well: that is the
+            // search's.
+            850..996 | 996.. if kind < 996 || matches!(caller, Who::Context(B, _)) => {
                 place.what = format!("{caller:?} is interrupted");
                 self.f.preempt();
                 self.twin.preempt();
