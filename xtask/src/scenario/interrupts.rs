@@ -84,14 +84,38 @@ const PAGES_SIZE: u32 = 0x8000;
 
 /// All of them.
 pub fn all() -> Vec<Scenario> {
-    vec![Scenario {
-        clock: Clock::Instructions,
-        ..interrupts(
-            "interrupts-1",
-            "interrupts of both worlds on one core, case by case",
-            Bl33::Direct(payload("client-interrupts")),
-        )
-    }]
+    let eight = Bl33::Direct(payload("client-interrupts-8"));
+    vec![
+        Scenario {
+            clock: Clock::Instructions,
+            ..interrupts(
+                "interrupts-1",
+                "interrupts of both worlds on one core, case by case",
+                Bl33::Direct(payload("client-interrupts")),
+            )
+        },
+        interrupts(
+            "interrupts-8",
+            "the same between eight cores that run at once",
+            eight,
+        ),
+        Scenario {
+            clock: Clock::Instructions,
+            ..interrupts(
+                "interrupts-8-turns",
+                "the same between eight cores that take turns",
+                eight,
+            )
+        },
+        Scenario {
+            clock: Clock::Instructions,
+            ..interrupts(
+                "interrupts-vm",
+                "secure interrupts while a VM runs, and its own while partitions do",
+                Bl33::Vm(payload("client-interrupts-vm")),
+            )
+        },
+    ]
 }
 
 fn interrupts(name: &'static str, about: &'static str, bl33: Bl33) -> Scenario {

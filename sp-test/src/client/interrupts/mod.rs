@@ -3,6 +3,7 @@
 
 mod chains;
 mod controller;
+pub mod cores;
 mod dead;
 mod exits;
 pub mod gic;
@@ -14,6 +15,7 @@ mod secure;
 mod sri;
 mod start;
 mod timers;
+pub mod vm;
 
 use super::report::{Failure, Seen, equal};
 use super::{Client, ECHO, Peer, RELAY, Refusal, compare};
