@@ -21,7 +21,7 @@ const OWN: [u32; 4] = [TIMER, MANAGED_EXIT, NOTIFICATION_PENDING, INTER_PROCESSO
 /// The most interrupts of a partition.
 const MAX: usize = OWN.len() + MAX_DEVICE_INTERRUPTS;
 
-/// One of a partition's virtual interrupts: its place among [`OWN`] and its devices'.
+/// One of a partition's virtual interrupts: its place among the ids that every partition has and its devices'.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Interrupt(u8);
 

@@ -34,26 +34,43 @@ impl Asker {
 
 /// Whether the SPMC implements a function for the one who asks. What is not here is answered
 /// NOT_SUPPORTED both by `FFA_FEATURES` and when it is called.
+#[inline(always)]
 const fn implemented(fid: Fid, asker: Asker) -> bool {
+    match asker {
+        Asker::NormalWorld { version } => for_normal_world(fid, version),
+        Asker::Partition { version, up, .. } => {
+            for_partition(fid, version, wide_cycles(asker), !up)
+        }
+    }
+}
+
+/// The same for the normal world.
+#[inline(always)]
+const fn for_normal_world(fid: Fid, version: Version) -> bool {
     use Function::*;
-    let partition = matches!(asker, Asker::Partition { .. });
     match fid.function {
-        Success => true,
-        Error | Interrupt => !fid.wide || (partition && wide_cycles(asker)),
-        Version | Features | IdGet | SpmIdGet => true,
-        RxtxMap | RxtxUnmap | RxRelease | PartitionInfoGet => true,
-        PartitionInfoGetRegs => asker.version().has_extended_registers(),
-        // The hypervisor takes its VMs' buffers.
-        RxAcquire => !partition,
-        // Of interrupts of partitions, whose cycles are the normal world's to give.
-        NotificationInfoGet => !partition,
-        SecondaryEpRegister => matches!(asker, Asker::Partition { up: false, .. }),
-        MsgSendDirectReq | MsgSendDirectReq2 => true,
-        // The 64-bit forms of cycle management live at the virtual instance only, from 1.3.
-        Run => !fid.wide || wide_cycles(asker),
-        MsgSendDirectResp | MsgSendDirectResp2 | ConsoleLog => partition,
-        MsgWait | Yield => partition && (!fid.wide || wide_cycles(asker)),
-        Abort => partition && asker.version().raw() >= self::Version::V1_3.raw(),
+        Success | Version | Features | IdGet | SpmIdGet | RxtxMap | RxtxUnmap | RxRelease
+        | RxAcquire | PartitionInfoGet | MsgSendDirectReq | MsgSendDirectReq2
+        | NotificationInfoGet => true,
+        // The 64-bit forms of cycle management live at the virtual instance only.
+        Error | Interrupt | Run => !fid.wide,
+        PartitionInfoGetRegs => version.has_extended_registers(),
+        _ => false,
+    }
+}
+
+/// The same for a partition of this version: whether it has the 64-bit forms of cycle management, and
+/// several contexts.
+const fn for_partition(fid: Fid, version: Version, wide_cycles: bool, several: bool) -> bool {
+    use Function::*;
+    match fid.function {
+        Success | Version | Features | IdGet | SpmIdGet | RxtxMap | RxtxUnmap | RxRelease
+        | PartitionInfoGet | MsgSendDirectReq | MsgSendDirectReq2 | MsgSendDirectResp
+        | MsgSendDirectResp2 | ConsoleLog => true,
+        Error | Interrupt | Run | MsgWait | Yield => !fid.wide || wide_cycles,
+        PartitionInfoGetRegs => version.has_extended_registers(),
+        SecondaryEpRegister => several,
+        Abort => version.raw() >= self::Version::V1_3.raw(),
         _ => false,
     }
 }
@@ -88,8 +105,22 @@ const BUFFERS: RxtxProperties = RxtxProperties {
     max_pages: MAX_BUFFER_PAGES as u16,
 };
 
+/// The interrupt that a feature id asks for. No notifications, so nothing tells of them.
+#[cold]
+#[inline(never)]
+fn interrupt_id(asker: Asker, id: u8) -> Option<u32> {
+    match (FeatureId::try_from(id), asker) {
+        (Ok(FeatureId::ScheduleReceiverInterrupt), Asker::NormalWorld { .. }) => {
+            Some(SCHEDULE_RECEIVER)
+        }
+        (Ok(FeatureId::ManagedExitInterrupt), Asker::Partition { .. }) => Some(MANAGED_EXIT),
+        _ => None,
+    }
+}
+
 impl<M: Registers> Spmc<'_, M> {
     /// `FFA_FEATURES`.
+    #[inline(always)]
     pub(super) fn features(asker: Asker, query: FeatureQuery, _input: u32) -> Reply {
         match query {
             FeatureQuery::Function(fid) if fid.function == Function::RxtxMap => match fid.wide {
@@ -98,15 +129,9 @@ impl<M: Registers> Spmc<'_, M> {
                 false => Reply::error(FfaError::NotSupported),
             },
             FeatureQuery::Function(fid) if implemented(fid, asker) => Reply::success(0),
-            FeatureQuery::Feature(id) => match (FeatureId::try_from(id), asker) {
-                (Ok(FeatureId::ScheduleReceiverInterrupt), Asker::NormalWorld { .. }) => {
-                    Reply::success(SCHEDULE_RECEIVER)
-                }
-                (Ok(FeatureId::ManagedExitInterrupt), Asker::Partition { .. }) => {
-                    Reply::success(MANAGED_EXIT)
-                }
-                // No notifications, so nothing tells of them.
-                _ => Reply::error(FfaError::NotSupported),
+            FeatureQuery::Feature(id) => match interrupt_id(asker, id) {
+                Some(id) => Reply::success(id),
+                None => Reply::error(FfaError::NotSupported),
             },
             _ => Reply::error(FfaError::NotSupported),
         }
