@@ -117,12 +117,12 @@ pub fn take_all(spmc: &Core, pe: &mut PeState) {
         gic::end(intid);
         match intid {
             KICK => {
-                gic::deactivate(intid);
+                Port.deactivate(intid, pe.index);
                 spmc.kicked(pe, &mut Port);
             }
             timer if timer == BOARD.secure_el2_timer => {
                 alarm::set(u64::MAX);
-                gic::deactivate(intid);
+                Port.deactivate(intid, pe.index);
                 spmc.timer(pe, &mut Port);
             }
             _ => spmc.device(pe, intid, &mut Port),
