@@ -118,7 +118,7 @@ pub fn all() -> Vec<Scenario> {
     ]
 }
 
-fn interrupts(name: &'static str, about: &'static str, bl33: Bl33) -> Scenario {
+pub(super) fn interrupts(name: &'static str, about: &'static str, bl33: Bl33) -> Scenario {
     let nodes: Vec<_> = (3..)
         .zip(ALL)
         .map(|(number, rules)| Node {
