@@ -116,6 +116,7 @@ pub fn take_all(spmc: &Core, pe: &mut PeState) {
         // has dealt with it.
         gic::end(intid);
         match intid {
+            // Not by ICC_DIR_EL1: QEMU 10 ignores it at S-EL2 for a secure interrupt.
             KICK => {
                 Port.deactivate(intid, pe.index);
                 spmc.kicked(pe, &mut Port);
