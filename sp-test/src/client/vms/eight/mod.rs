@@ -45,9 +45,9 @@ pub fn run(env: &mut Env) {
     if !up {
         return;
     }
+    schedule::run(env);
     power::run(env);
     interrupts::run(env);
-    schedule::run(env);
     power::rounds(env);
     death::run(env);
 }
@@ -59,6 +59,7 @@ fn up(env: &mut Env) -> Verdict {
             page(who, core).reset();
         }
     }
+    env.suite.vms = [Some(env.two), None];
     env.until_it_waits(2, 0)?;
     env.two = boot::who(env, 2)?;
     env.until_it_waits(3, 0)?;

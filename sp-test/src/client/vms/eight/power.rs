@@ -180,6 +180,7 @@ fn is_lost(env: &mut Env) -> Verdict {
 }
 
 fn lost(env: &mut Env) -> Verdict {
+    page(SIGNALLED, FAR).reset();
     cores::begin(FAR, env, |env| {
         order(env, &[Op::Spin(LONG)])?;
         let exchange = env.run_vcpu(3, FAR_16)?;
@@ -195,6 +196,7 @@ fn lost(env: &mut Env) -> Verdict {
 
 /// The partition yields, and VM 3 is taken off the core before it runs it again.
 fn lost_yielded(env: &mut Env) -> Verdict {
+    page(SIGNALLED, FAR).reset();
     cores::begin(FAR, env, |env| {
         order(env, &[Op::Yield, Op::Yield, Op::Spin(LONG)])?;
         let exchange = env.run_vcpu(3, FAR_16)?;

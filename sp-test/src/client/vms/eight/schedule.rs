@@ -58,6 +58,7 @@ fn features(env: &mut Env) -> Verdict {
 /// The partition is named, and nobody else; or nobody is.
 fn named(env: &mut Env, somebody: bool) -> Result<(), Failure> {
     let exchange = call(env, abi::NOTIFICATION_INFO_GET_64, 0)?;
+    crate::say!("@note {:x?}", &exchange.got[..8]);
     match somebody {
         true => starts_with(
             &exchange,
