@@ -120,7 +120,9 @@ fn eight_cores() -> Scenario {
     const ALL_CORES: &str = "<0 1 2 3 4 5 6 7>";
     let one = Manifest::plain("vms-1.dts")
         .with("vcpu-count = <4>;", "vcpu-count = <8>;")
-        .with("<0 1 2 3>", ALL_CORES);
+        .with("<0 1 2 3>", ALL_CORES)
+        // The host's time: longer still.
+        .with("time-slice-us = <200000>;", "time-slice-us = <1000000>;");
     let three = Manifest::plain("vms-3.dts")
         .with("vcpu-count = <2>;", "vcpu-count = <8>;")
         .with("<0 1>", ALL_CORES);

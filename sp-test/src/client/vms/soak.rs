@@ -180,7 +180,7 @@ pub(super) fn message(env: &mut Env, who: &'static Subject, kind: Kind) -> Resul
 }
 
 /// A command in a `DIRECT_REQ_64`: the details of its answer.
-fn command(
+pub(super) fn command(
     env: &mut Env,
     who: &'static Subject,
     command: u16,

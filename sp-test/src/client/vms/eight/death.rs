@@ -1,19 +1,19 @@
 //! A VM ends on one core while its other vCPUs are on others, in every state: all of them stop there and then.
 
 use super::{
-    CORES, LONG, REQUEST, SOON, answered, interrupted, nudge, page, send, take, ticks, until_asked,
+    CORES, LONG, REQUEST, SOON, answered, arm, interrupted, nudge, page, send, ticks, until_asked,
 };
 use crate::abi::{self, ABORTED, BUSY};
 use crate::client::report::{Failure, Seen, Verdict, equal};
-use crate::client::suite::{How, is_error};
-use crate::client::vms::{Env, ask, cores, errors, good, matrix_ask};
+use crate::client::suite::is_error;
+use crate::client::vms::{Env, ask, cores, errors, good, matrix_ask, soak};
 use crate::contract::Kind;
 use crate::interrupts::{QUEUED, SIGNALLED, page::Entry, script::Op};
 use crate::rt::{cores as vcpus, irq, regs};
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// Milliseconds for which VM 3 spins.
-const SPIN_MS: u64 = 10_000;
+const SPIN_MS: u64 = 5_000;
 
 /// The chapter: VM 3 ends once.
 pub fn run(env: &mut Env) {
@@ -69,8 +69,7 @@ fn in_a_partition(env: &mut Env, who: crate::interrupts::Who) -> Verdict {
     page(who, core).script(Entry::Request, &[Op::Spin(LONG)]);
     let three = env.three;
     let how = u64::from(abi::DIRECT_REQ_64);
-    env.suite
-        .arm(three, matrix_ask::PASS_ON, who.id.into(), how)?;
+    arm(env, matrix_ask::PASS_ON, who.id.into(), how)?;
     let start = regs::cntvct();
     is_there();
     let (_, mut exchange) = env.suite.send(Kind::Req64, three)?;
@@ -87,11 +86,13 @@ fn preempted(env: &mut Env) -> Verdict {
     page(SIGNALLED, core).script(Entry::Request, &[Op::Spin(LONG)]);
     let three = env.three;
     let how = u64::from(abi::DIRECT_REQ_64);
-    env.suite
-        .arm(three, matrix_ask::PASS_ON, SIGNALLED.id.into(), how)?;
-    let (_, exchange) = env.suite.send(Kind::Req64, three)?;
+    arm(env, matrix_ask::PASS_ON, SIGNALLED.id.into(), how)?;
+    let (_, mut exchange) = env.suite.send(Kind::Req64, three)?;
     interrupted(&exchange, 3, core)?;
-    take(super::NUDGE)?;
+    while irq::poll() != Some(super::NUDGE) {
+        exchange = env.run_vcpu(3, core as u16)?;
+        interrupted(&exchange, 3, core)?;
+    }
     is_there();
     has_ended()?;
     is_error(&env.run_vcpu(3, core as u16)?, ABORTED)?;
@@ -116,8 +117,7 @@ fn in_another_vm(env: &mut Env) -> Verdict {
     env.suite
         .arm(two, matrix_ask::SPIN, ticks(1000 * SPIN_MS), 0)?;
     let how = u64::from(abi::DIRECT_REQ_64);
-    env.suite
-        .arm(three, matrix_ask::PASS_ON, two.id.into(), how)?;
+    arm(env, matrix_ask::PASS_ON, two.id.into(), how)?;
     let start = regs::cntvct();
     is_there();
     let (_, mut exchange) = env.suite.send(Kind::Req64, three)?;
@@ -193,11 +193,11 @@ fn others(env: &mut Env) -> Verdict {
     let exchange = env.suite.send(Kind::Req64, two)?.1;
     is_error(&exchange, BUSY)?;
     env.until_it_waits(2, 0)?;
-    env.suite.answered(Kind::Req64, two, How::Clean)?;
+    soak::message(env, two, Kind::Req64)?;
     for core in 1..CORES {
         cores::on(core, env, |env| {
             let two = env.two;
-            env.suite.answered(Kind::Req64, two, How::Clean)?;
+            soak::message(env, two, Kind::Req64)?;
             errors::dead(env, 3)?;
             good()
         })?;

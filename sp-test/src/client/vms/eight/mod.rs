@@ -6,7 +6,7 @@ mod interrupts;
 mod power;
 mod schedule;
 
-use super::{Env, ask, boot, cores, good, soak};
+use super::{Env, ask, boot, cores, good, matrix_ask, soak};
 use crate::abi::{self, Regs, ids};
 use crate::client::report::{Failure, Verdict, equal};
 use crate::expect::Exchange;
@@ -65,7 +65,7 @@ fn up(env: &mut Env) -> Verdict {
     env.until_it_waits(3, 0)?;
     env.three = boot::who(env, 3)?;
     for core in 1..CORES {
-        let [status, ..] = env.suite.ask(env.three, ask::START, [core, 0, 0, 0])?;
+        let [status, ..] = tell(env, ask::START, [core, 0, 0, 0])?;
         equal("CPU_ON of VM 3", status, 0)?;
         cores::on(core, env, |env| {
             env.until_it_waits(3, gic::vcpu() as u16)?;
@@ -111,6 +111,29 @@ fn asks(env: &mut Env, who: Who, ops: &[Op]) -> Result<bool, Failure> {
         Some(exchange) => answered(env, &exchange, who).map(|()| true),
         None => Ok(false),
     }
+}
+
+/// A command to VM 3's vCPU of this core, however often a busy host makes a time slice end meanwhile.
+fn tell(env: &mut Env, command: u16, arguments: [u64; 4]) -> Result<[u64; 4], Failure> {
+    let three = env.three;
+    match soak::command(env, three, command, arguments)? {
+        Some(details) => Ok(details),
+        None => equal("VM 3 is busy", 1, 0).map(|()| [0; 4]),
+    }
+}
+
+/// It does this when it is asked or run the next time.
+fn arm(env: &mut Env, action: u64, first: u64, second: u64) -> Result<(), Failure> {
+    tell(env, matrix_ask::ARM, [action, first, second, 0]).map(|_| ())
+}
+
+/// How often it saw a call completed so, with every register right.
+fn count(env: &mut Env, call: u32, completion: u64) -> Result<u64, Failure> {
+    let [counts, register, got, _] = tell(env, matrix_ask::TALLY, [call.into(), completion, 0, 0])?;
+    if counts >> 32 != 0 {
+        equal("a register of VM 3", got, register)?;
+    }
+    Ok(counts)
 }
 
 /// The call was completed by FFA_INTERRUPT of this context.

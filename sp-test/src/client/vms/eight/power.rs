@@ -1,17 +1,17 @@
 //! Cores that go off and come on, with what partitions and other VMs have there.
 
 use super::{
-    CORES, LONG, NUDGE, OFF, REQUEST, SOON, answered, asks, interrupted, kept, nudge, page, saw,
-    send, take, ticks, until_asked,
+    CORES, LONG, NUDGE, OFF, REQUEST, SOON, answered, arm, asks, count, interrupted, kept, nudge,
+    page, saw, send, take, tell, ticks, until_asked,
 };
 use crate::abi::{self, ABORTED};
 use crate::client::registers;
 use crate::client::report::{Failure, Seen, Verdict, equal};
-use crate::client::suite::{How, starts_with};
-use crate::client::vms::{Env, cores, good, matrix_ask, soak};
+use crate::client::suite::starts_with;
+use crate::client::vms::{Env, ask, cores, good, matrix_ask, soak};
 use crate::contract::{Kind, protocol::error};
 use crate::interrupts::{ALONE, EXIT_FIQ, QUEUED, SIGNALLED, SINGLE, log::Event, script::Op};
-use crate::rt::{call::fresh, cores as vcpus, gic, interrupt, regs};
+use crate::rt::{call::fresh, cores as vcpus, gic, interrupt, irq, regs};
 
 /// How often each core goes off and comes on again.
 const ROUNDS: u64 = 100;
@@ -48,7 +48,8 @@ pub fn rounds(env: &mut Env) {
     env.case(format_args!("eight/power/everybody_answers_after"), |env| {
         let [two, three] = [env.two, env.three];
         for subject in [two, three] {
-            env.suite.answered(Kind::Req64, subject, How::Clean)?;
+            let answered = soak::command(env, subject, matrix_ask::WHO, [0; 4])?;
+            equal("it answers", answered.is_some().into(), 1)?;
         }
         for who in [SIGNALLED, SINGLE, EXIT_FIQ, QUEUED, ALONE] {
             equal("it answers", asks(env, who, &[])?.into(), 1)?;
@@ -163,17 +164,28 @@ fn order(env: &mut Env, ops: &'static [Op]) -> Result<(), Failure> {
     Ok(())
 }
 
+/// VM 3 runs there until vCPU 0 takes the core.
+fn run_until_nudged(env: &mut Env) -> Result<(), Failure> {
+    for _ in 0..100 {
+        let exchange = env.run_vcpu(3, FAR_16)?;
+        interrupted(&exchange, 3, FAR)?;
+        if irq::poll() == Some(NUDGE) {
+            return Ok(());
+        }
+    }
+    equal("times that it was taken off the core", 100, 1)
+}
+
 /// It is run again on a core that was off meanwhile: its request was answered ABORTED.
 fn is_lost(env: &mut Env) -> Verdict {
     page(SIGNALLED, FAR).script(crate::interrupts::page::Entry::Request, &[]);
-    let exchange = env.run_vcpu(3, FAR_16)?;
-    starts_with(&exchange, &[abi::MSG_WAIT.into(), 3 << 16 | FAR])?;
-    let three = env.three;
-    let count = env.suite.count(three, abi::DIRECT_REQ_64, error(ABORTED))?;
-    let later = env.suite.count(three, abi::RUN, error(ABORTED))?;
-    equal("requests that ended with ABORTED", count + later, 1)?;
+    env.until_it_waits(3, FAR_16)?;
+    let at_once = count(env, abi::DIRECT_REQ_64, error(ABORTED))?;
+    let later = count(env, abi::RUN, error(ABORTED))?;
+    equal("requests that ended with ABORTED", at_once + later, 1)?;
     // Both are as ever.
-    env.suite.answered(Kind::Req64, three, How::Clean)?;
+    let three = env.three;
+    soak::message(env, three, Kind::Req64)?;
     let exchange = send(env, SIGNALLED, &[])?;
     answered(env, &exchange, SIGNALLED)?;
     good()
@@ -183,9 +195,7 @@ fn lost(env: &mut Env) -> Verdict {
     page(SIGNALLED, FAR).reset();
     cores::begin(FAR, env, |env| {
         order(env, &[Op::Spin(LONG)])?;
-        let exchange = env.run_vcpu(3, FAR_16)?;
-        interrupted(&exchange, 3, FAR)?;
-        take(NUDGE)?;
+        run_until_nudged(env)?;
         good()
     })?;
     until_asked(SIGNALLED, FAR)?;
@@ -199,9 +209,7 @@ fn lost_yielded(env: &mut Env) -> Verdict {
     page(SIGNALLED, FAR).reset();
     cores::begin(FAR, env, |env| {
         order(env, &[Op::Yield, Op::Yield, Op::Spin(LONG)])?;
-        let exchange = env.run_vcpu(3, FAR_16)?;
-        interrupted(&exchange, 3, FAR)?;
-        take(NUDGE)?;
+        run_until_nudged(env)?;
         good()
     })?;
     until_yielded()?;
@@ -248,10 +256,8 @@ fn migrates(env: &mut Env) -> Verdict {
 /// VM 3's vCPU is in the midst of something, with all of its registers watched.
 fn other_goes_on(env: &mut Env) -> Verdict {
     cores::on(FAR, env, |env| {
-        let three = env.three;
-        env.suite.clear(three)?;
-        let spin = ticks(400_000);
-        env.suite.arm(three, matrix_ask::SPIN, spin, 0)?;
+        tell(env, matrix_ask::CLEAR, [0; 4])?;
+        arm(env, matrix_ask::SPIN, ticks(400_000), 0)?;
         interrupt::arm(ticks(20_000));
         let exchange = env.run_vcpu(3, FAR_16)?;
         env.suite.take_interrupt()?;
@@ -260,9 +266,7 @@ fn other_goes_on(env: &mut Env) -> Verdict {
     })?;
     cores::on(FAR, env, |env| {
         env.until_it_waits(3, FAR_16)?;
-        let three = env.three;
-        let count = env.suite.count(three, 0, 0)?;
-        equal("spins of VM 3", count, 1)?;
+        equal("spins of VM 3", count(env, 0, 0)?, 1)?;
         good()
     })
 }
@@ -270,17 +274,18 @@ fn other_goes_on(env: &mut Env) -> Verdict {
 /// It fires while its core is off, and is there when it runs again.
 fn parked_timer(env: &mut Env) -> Verdict {
     cores::on(FAR, env, |env| {
-        let three = env.three;
-        env.taken(three, gic::VIRTUAL_TIMER, true)?;
-        env.timer(three, ticks(5_000))?;
+        let timer = gic::VIRTUAL_TIMER.into();
+        tell(env, ask::TAKEN, [timer, 1, 0, 0])?;
+        tell(env, ask::TIMER, [ticks(5_000), 0, 0, 0])?;
         good()
     })?;
-    crate::rt::irq::wait_until(ticks(20_000), || false);
+    irq::wait_until(ticks(20_000), || false);
     cores::on(FAR, env, |env| {
-        let three = env.three;
-        let taken = env.taken(three, gic::VIRTUAL_TIMER, false)?;
+        let timer = gic::VIRTUAL_TIMER.into();
+        let [taken, nothing, others, _] = tell(env, ask::TAKEN, [timer, 0, 0, 0])?;
         equal("interrupts of its timer, at least", taken.min(1), 1)?;
-        env.timer(three, 0)?;
+        equal("interrupts that were none, or others", nothing + others, 0)?;
+        tell(env, ask::TIMER, [0; 4])?;
         good()
     })
 }
