@@ -52,6 +52,7 @@ impl<T, const LEVEL: u8> Lock<T, LEVEL> {
     /// fn both(first: &Lock<u32, 1>, second: &Lock<u32, 2>, held: &mut Held<0>) {
     ///     first.with(held, |_, held| second.with(held, |value, _| *value = 1));
     /// }
+    /// # std::hint::black_box(both as fn(&Lock<u32, 1>, &Lock<u32, 2>, &mut Held<0>));
     /// ```
     ///
     /// ```compile_fail
@@ -59,6 +60,7 @@ impl<T, const LEVEL: u8> Lock<T, LEVEL> {
     /// fn twice(first: &Lock<u32, 1>, held: &mut Held<0>) {
     ///     first.with(held, |_, held| first.with(held, |value, _| *value = 1));
     /// }
+    /// # std::hint::black_box(twice as fn(&Lock<u32, 1>, &mut Held<0>));
     /// ```
     pub fn with<const HELD: u8, R>(
         &self,
