@@ -188,6 +188,16 @@ pub fn set_hcr(hcr: u64) {
     unsafe { write_sysreg!("hcr_el2", hcr) }
 }
 
+/// Raises the virtual IRQ and the virtual FIQ of the guest that runs next, or takes them down.
+pub fn set_lines(irq: bool, fiq: bool) {
+    const VF: u64 = 1 << 6;
+    const VI: u64 = 1 << 7;
+    let rest = read_sysreg!("hcr_el2") & !(VI | VF);
+    let lines = if irq { VI } else { 0 } | if fiq { VF } else { 0 };
+    // SAFETY: Only what the guest has pending changes.
+    unsafe { write_sysreg!("hcr_el2", rest | lines) }
+}
+
 /// Opens what a VM uses that not every one does to the guest that runs next, beside the keys ([`open_keys`]), or has it
 /// trap: the physical timer, and writes of EL1 registers where the CPU can have them trap one by one (FEAT_FGT).
 pub fn open(open: bool, features: &Features) {

@@ -122,6 +122,8 @@ pub const V1_3: u32 = 0x1_0003;
 pub const NOT_SUPPORTED: i32 = -1;
 /// INVALID_PARAMETERS.
 pub const INVALID_PARAMETERS: i32 = -2;
+/// NO_DATA.
+pub const NO_DATA: i32 = -9;
 /// NO_MEMORY.
 pub const NO_MEMORY: i32 = -3;
 /// BUSY.
@@ -226,6 +228,7 @@ pub const fn error_name(x2: u64) -> &'static str {
         DENIED => "DENIED",
         RETRY => "RETRY",
         ABORTED => "ABORTED",
+        NO_DATA => "NO_DATA",
         _ => "other",
     }
 }

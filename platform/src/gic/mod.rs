@@ -2,40 +2,35 @@
 //!
 //! Owns the bring-up of one core's redistributor and CPU interface in the image's own security state, and acknowledging
 //! and ending interrupts. Called at start-up of each core and by interrupt handlers. Everything may be called again and
-//! changes nothing then. Never touches an interrupt that it was not told of, another core's redistributor, or a setting
-//! of the other world; never routes or shares interrupts by itself, and has nothing to do with virtual ones.
+//! changes nothing then. Never touches an interrupt that it was not told of, another core's redistributor (but to
+//! deactivate what became active there), or a setting of the other world; never routes or shares interrupts by itself,
+//! and has nothing to do with virtual ones.
 //!
 //! GIC architecture specification IHI 0069, chapters 4 (bring-up, groups) and 12 (registers).
 
 mod normal;
+pub mod secure;
 pub mod virt;
 
 pub use normal::{enable_private, enable_spi, hold_private, raise_sgi};
 
 use crate::board::Gic;
+use crate::gic_bits::{PRIVATE_INTIDS, SPECIAL_INTIDS};
 use crate::{cpu, read_sysreg, write_sysreg};
 use arm_gic::gicv3::registers::{Gicd, GicdCtlr, GicrSgi};
 use arm_gic::gicv3::{
-    GicCpuInterface, GicDistributor, GicRedistributor, Group, SecureIntGroup, SgiTarget,
-    SgiTargetGroup,
+    GicCpuInterface, GicDistributor, GicRedistributor, Group, SgiTarget, SgiTargetGroup,
 };
 use arm_gic::{IntId, InterruptGroup, UniqueMmioPointer};
 use core::arch::asm;
 use core::ptr::{self, NonNull};
 
-/// The first INTID that is not private to a core.
-const PRIVATE_INTIDS: u32 = 32;
 /// The first INTID that is no SGI.
 const SGI_INTIDS: u32 = 16;
-/// INTIDs from here on mean that there is nothing to take (1020 to 1023).
-const SPECIAL_INTIDS: u32 = 1020;
 /// Offset of GICR_TYPER in bytes.
 const GICR_TYPER: usize = 8;
 /// Lets every priority through.
 pub const PRIORITY_MASK_OPEN: u8 = 0xff;
-/// Priority of the secure interrupts that an image takes for itself: above all that the normal world can have, which is
-/// the lower half.
-const SECURE_PRIORITY: u8 = 0x40;
 /// ICC_SRE_EL2: SRE, and bits that stay set (DFB, DIB, Enable).
 const SRE_ALL: u64 = 0xf;
 
@@ -54,15 +49,15 @@ pub enum GicError {
 }
 
 /// Brings up this core's part for the image at S-EL2: wakes the redistributor, lets secure group 1 through to this
-/// core, and takes `intids` (SGIs and PPIs) for it: group 1 secure, enabled. All others stay as they are.
+/// core, and separates the two halves of ending an interrupt ([`split_end`]). No interrupt's own settings change.
 ///
 /// # Errors
-/// See [`GicError`]. Interrupts before the one at fault are configured.
+/// See [`GicError`].
 ///
 /// # Safety
 /// `gic` is the board's GIC, mapped as device memory; this is S-EL2, and no other code of this core is using the
 /// redistributor.
-pub unsafe fn init_secure_core(gic: &Gic, intids: &[u32]) -> Result<(), GicError> {
+pub unsafe fn init_secure_core(gic: &Gic) -> Result<(), GicError> {
     // SAFETY: the caller's promise.
     let mut redistributor = unsafe { own_redistributor(gic)? };
     wake(&mut redistributor);
@@ -71,10 +66,8 @@ pub unsafe fn init_secure_core(gic: &Gic, intids: &[u32]) -> Result<(), GicError
         // SAFETY: the caller's promise.
         unsafe { distributor(gic)? }.modify_control(GicdCtlr::EnableGrp1S, true);
     }
-    for intid in intids {
-        set_group(&mut redistributor, *intid, true)?;
-    }
     open_cpu_interface();
+    split_end();
     Ok(())
 }
 
@@ -90,7 +83,7 @@ pub unsafe fn give_to_normal(gic: &Gic, intids: &[u32]) -> Result<(), GicError> 
     // SAFETY: the caller's promise.
     let mut redistributor = unsafe { own_redistributor(gic)? };
     for intid in intids {
-        set_group(&mut redistributor, *intid, false)?;
+        give_one(&mut redistributor, *intid)?;
     }
     Ok(())
 }
@@ -243,29 +236,16 @@ fn wake(redistributor: &mut GicRedistributor<'_>) {
     let _ = redistributor.mark_core_awake();
 }
 
-/// Puts one private interrupt into secure group 1 and enables it, or into non-secure group 1, disabled.
-fn set_group(
-    redistributor: &mut GicRedistributor<'_>,
-    intid: u32,
-    secure: bool,
-) -> Result<(), GicError> {
+/// Puts one private interrupt into non-secure group 1, disabled.
+fn give_one(redistributor: &mut GicRedistributor<'_>, intid: u32) -> Result<(), GicError> {
     let number = private(intid)?;
     let bad = |_| GicError::Intid(intid);
     // A group is changed while the interrupt is off, so that none arrives in between.
     redistributor.enable_interrupt(number, false).map_err(bad)?;
     redistributor.wait_for_pending_write();
-    if secure {
-        let group = Group::Secure(SecureIntGroup::Group1S);
-        redistributor.set_group(number, group).map_err(bad)?;
-        redistributor
-            .set_interrupt_priority(number, SECURE_PRIORITY)
-            .map_err(bad)?;
-        redistributor.enable_interrupt(number, true).map_err(bad)
-    } else {
-        redistributor
-            .set_group(number, Group::Group1NS)
-            .map_err(bad)
-    }
+    redistributor
+        .set_group(number, Group::Group1NS)
+        .map_err(bad)
 }
 
 /// An INTID that is private to a core, as the driver names it.
@@ -297,7 +277,15 @@ unsafe fn own_redistributor(gic: &Gic) -> Result<GicRedistributor<'static>, GicE
 /// # Safety
 /// `gic` is the board's GIC, mapped.
 unsafe fn own_frames(gic: &Gic) -> Result<usize, GicError> {
-    let affinity = cpu::affinity();
+    // SAFETY: the caller's promise.
+    unsafe { frames_of(gic, cpu::affinity()) }
+}
+
+/// Where the redistributor of the core with this affinity is.
+///
+/// # Safety
+/// `gic` is the board's GIC, mapped.
+unsafe fn frames_of(gic: &Gic, affinity: u64) -> Result<usize, GicError> {
     // GICR_TYPER has Aff3 right above the other three.
     let wanted = (affinity >> 32 & 0xff) << 24 | (affinity & 0xff_ffff);
     let mut frame = gic.redistributors.base;

@@ -1,8 +1,9 @@
 //! What the image at NS-EL2 does with single interrupts: lets them come, raises them, and keeps one from
 //! coming again while a guest has it in its hands.
 
-use super::{GicError, PRIVATE_INTIDS, SPECIAL_INTIDS, address, distributor, own_frames, private};
+use super::{GicError, address, distributor, own_frames, private};
 use crate::board::Gic;
+use crate::gic_bits::{PRIVATE_INTIDS, SPECIAL_INTIDS};
 use arm_gic::gicv3::{GicCpuInterface, GicRedistributor, SgiTarget, SgiTargetGroup};
 use arm_gic::{IntId, Trigger};
 use core::arch::asm;

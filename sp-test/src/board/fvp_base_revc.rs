@@ -1,6 +1,6 @@
 //! Arm's Base Platform RevC.
 
-use super::Board;
+use super::{Board, Source, SourceKind};
 
 pub(super) const BOARD: Board = Board {
     name: "fvp-base-revc",
@@ -16,8 +16,9 @@ pub(super) const BOARD: Board = Board {
         // UART0, UART2.
         0x1c09_0000,
         0x1c0b_0000,
-        // The real-time clock, the trusted watchdog.
+        // The real-time clock, the normal world's timer frame, the trusted watchdog.
         0x1c17_0000,
+        0x2a83_0000,
         0x2a49_0000,
         0x2f00_0000,
         0x2f10_0000,
@@ -48,4 +49,18 @@ pub(super) const BOARD: Board = Board {
     register: (0, [0x5a5a, 0xffff_ffff]),
     // The bytes 556d75e2-6033-b54b-b575-6279fd1137ff.
     sip_uid: Some([0xe275_6d55, 0x4bb5_3360, 0x7962_75b5, 0xff37_11fd]),
+    lines: [
+        Source {
+            intid: 58,
+            kind: SourceKind::TimerFrame,
+        },
+        Source {
+            intid: 56,
+            kind: SourceKind::Watchdog,
+        },
+        Source {
+            intid: 36,
+            kind: SourceKind::Clock,
+        },
+    ],
 };

@@ -22,7 +22,7 @@ pub const CORES: u16 = 8;
 type Window = (u64, u64);
 
 /// All windows. Where one lies inside another, it comes first.
-const WINDOWS: [Window; 14] = [
+const WINDOWS: [Window; 15] = [
     // The page with EL3's configuration for the SPMC; a page of BL31's.
     (0x0e00_2000, 0x1000),
     (0x0e0a_0000, 0x1000),
@@ -35,7 +35,8 @@ const WINDOWS: [Window; 14] = [
     // The UART of the normal world, and that of the SPMC.
     (0x0900_0000, 0x1000),
     (0x0904_0000, 0x1000),
-    // A device of the normal world that is no UART; a device of the secure world that partitions are given.
+    // Two devices of the normal world that are no UARTs; a device of the secure world that partitions are given.
+    (0x0901_0000, 0x1000),
     (0x0903_0000, 0x1000),
     (0x090b_0000, 0x1000),
     // The interrupt controller: distributor, redistributors.
@@ -67,6 +68,76 @@ pub struct Board {
     pub register: (u64, [u32; 2]),
     /// The UID of the platform's service in EL3, in four registers, if TF-A has one.
     pub sip_uid: Option<[u64; 4]>,
+    /// The devices whose interrupts the suite `interrupts` raises, in the order of [`Line`].
+    pub lines: [Source; 3],
+}
+
+/// An interrupt that software raises and lowers as it likes, by its device's registers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
+pub enum Line {
+    /// A partition's. Its device is the normal world's, which so can raise it at any moment.
+    Shared = 0,
+    /// A partition's. Only the secure world reaches its device.
+    Secure = 1,
+    /// The normal world's. Partitions reach its device, and so can have themselves interrupted at any instruction.
+    Normal = 2,
+}
+
+impl Line {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Shared, Self::Secure, Self::Normal];
+
+    /// The line with this number.
+    pub const fn from_number(number: u64) -> Option<Self> {
+        match number {
+            0 => Some(Self::Shared),
+            1 => Some(Self::Secure),
+            2 => Some(Self::Normal),
+            _ => None,
+        }
+    }
+
+    /// What is behind it on this board.
+    pub const fn source(self) -> Source {
+        BOARD.lines[self as usize]
+    }
+
+    /// Its INTID.
+    pub const fn intid(self) -> u32 {
+        self.source().intid
+    }
+
+    /// Where its device is for [`place`].
+    pub const fn device(self) -> u64 {
+        match self {
+            Self::Shared => place(0x0903_0000),
+            Self::Secure => DEVICE,
+            Self::Normal => place(0x0901_0000),
+        }
+    }
+}
+
+/// Where a [`Line`] comes from.
+#[derive(Clone, Copy, Debug)]
+pub struct Source {
+    /// The interrupt's number.
+    pub intid: u32,
+    /// How it is raised and lowered.
+    pub kind: SourceKind,
+}
+
+/// What kind of device raises an interrupt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SourceKind {
+    /// A PL061, with this pin: an input that stays as it is.
+    Gpio(u32),
+    /// A PL031.
+    Clock,
+    /// An SP805.
+    Watchdog,
+    /// A frame of the generic timer in memory.
+    TimerFrame,
 }
 
 /// All boards.

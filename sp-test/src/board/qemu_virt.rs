@@ -1,6 +1,6 @@
 //! QEMU's virt machine.
 
-use super::Board;
+use super::{Board, Source, SourceKind};
 
 pub(super) const BOARD: Board = Board {
     name: "qemu-virt",
@@ -13,6 +13,7 @@ pub(super) const BOARD: Board = Board {
         0x4000_0000,
         0x0900_0000,
         0x0904_0000,
+        0x0901_0000,
         0x0903_0000,
         0x090b_0000,
         0x0800_0000,
@@ -40,4 +41,19 @@ pub(super) const BOARD: Board = Board {
     // GPIOIS, interrupt sense.
     register: (0x404, [0x5a, 0]),
     sip_uid: None,
+    lines: [
+        Source {
+            intid: 39,
+            kind: SourceKind::Gpio(5),
+        },
+        // Pins 0 and 1 are wired to the machine's power.
+        Source {
+            intid: 32,
+            kind: SourceKind::Gpio(4),
+        },
+        Source {
+            intid: 34,
+            kind: SourceKind::Clock,
+        },
+    ],
 };

@@ -26,6 +26,8 @@ fn on_the_fvp_each_window_lies_elsewhere() {
         (0x6040_0000, 0xa040_0000),
         (0x7fff_ffff, 0xbfff_ffff),
         (0x0904_0000, 0x1c0b_0000),
+        (0x0901_0000, 0x1c17_0000),
+        (0x0903_0000, 0x2a83_0000),
         (0x090b_0fff, 0x2a49_0fff),
         (0x080b_0000, 0x2f11_0000),
     ] {
@@ -63,4 +65,17 @@ fn boards_are_found_by_their_names() {
         assert_eq!(by_name(board.name).unwrap().name, board.name);
     }
     assert!(by_name("fvp").is_none());
+}
+
+#[test]
+fn lines_have_numbers_and_interrupts_of_their_own() {
+    for line in Line::ALL {
+        assert_eq!(Line::from_number(line as u64), Some(line));
+        assert!((32..1020).contains(&line.intid()));
+    }
+    assert_eq!(Line::from_number(3), None);
+    for board in BOARDS {
+        let intids: std::collections::BTreeSet<_> = board.lines.iter().map(|l| l.intid).collect();
+        assert_eq!(intids.len(), Line::ALL.len(), "{}", board.name);
+    }
 }

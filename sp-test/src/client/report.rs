@@ -3,6 +3,7 @@
 use super::{Client, Refusal};
 use crate::abi;
 use crate::expect::{Mismatch, VECTORS};
+use crate::interrupts::log::Event;
 use crate::rt::call::Conduit;
 use crate::rt::fault::Fault;
 use core::fmt;
@@ -70,6 +71,24 @@ pub enum Failure {
     NoFault(u64),
     /// The fault is of the wrong kind or at the wrong address.
     WrongFault(Fault),
+    /// A context of `sp-irq` has seen something else.
+    Event {
+        /// Its partition.
+        of: &'static str,
+        /// The place in its log.
+        number: usize,
+        /// What it has seen.
+        got: Event,
+        /// What it should have seen.
+        want: Event,
+    },
+    /// What a context of `sp-irq` has seen did not come after what another one has.
+    Order {
+        /// Its partition.
+        of: &'static str,
+        /// What it has seen too early, or not at all.
+        event: Event,
+    },
 }
 
 impl From<Refusal> for Failure {
@@ -105,6 +124,16 @@ impl fmt::Display for Failure {
             Self::Refused(refusal) => write!(f, "no response: {refusal}"),
             Self::Value { what, got, want } => write!(f, "{what}: {got:#x}, wanted {want:#x}"),
             Self::Partition { conduit, mismatch } => register(f, conduit, mismatch),
+            Self::Event {
+                of,
+                number,
+                got,
+                want,
+            } => write!(
+                f,
+                "{of} has seen, as no. {number}, {got:x?}, wanted {want:x?}"
+            ),
+            Self::Order { of, event } => write!(f, "{of} has not seen {event:x?} then"),
             Self::NoFault(value) => write!(f, "no fault, read {value:#x}"),
             Self::WrongFault(fault) => {
                 write!(

@@ -1,24 +1,26 @@
-//! More than one vCPU (or core, at EL1): each has a stack of its own and runs what it was switched on for.
+//! More than one vCPU, or core: each has a stack of its own and runs what it was switched on for.
 //!
 //! All share the image's memory, with the MMU off: nothing is cached, and what one stores the others load.
 
 use super::{call, regs};
-use crate::abi;
+use crate::{abi, board};
 use core::arch::naked_asm;
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 /// vCPUs that can be started, the first included, which never is.
 pub const VCPUS: usize = 8;
-const STACK: usize = 0x8000;
+/// Bytes of a stack.
+pub(crate) const STACK: usize = 0x8000;
 
 #[repr(C, align(16))]
-struct Stack(UnsafeCell<[u8; STACK]>);
+pub(crate) struct Stack(UnsafeCell<[u8; STACK]>);
 
 // SAFETY: each is the stack of one vCPU.
 unsafe impl Sync for Stack {}
 
-static STACKS: [Stack; VCPUS] = [const { Stack(UnsafeCell::new([0; STACK])) }; VCPUS];
+/// The stacks, by number.
+pub(crate) static STACKS: [Stack; VCPUS] = [const { Stack(UnsafeCell::new([0; STACK])) }; VCPUS];
 
 /// What a vCPU is switched on for.
 struct Order {
@@ -53,11 +55,21 @@ unsafe extern "C" fn entry() -> ! {
         "mov sp, x9",
         "adrp x9, {vectors}",
         "add x9, x9, :lo12:{vectors}",
-        "msr vbar_el1, x9",
+        "mrs x10, currentel",
+        "cmp x10, #8",
+        "b.ne 1f",
+        // As at the image's first instruction.
+        "mov x10, #0x80000000",
+        "msr hcr_el2, x10",
+        "mov x10, #0x32ff",
+        "msr cptr_el2, x10",
+        "msr vbar_el2, x9",
+        "b 2f",
+        "1: msr vbar_el1, x9",
         // CPACR_EL1.FPEN: FP and SIMD not trapped.
         "mov x10, #0x300000",
         "msr cpacr_el1, x10",
-        "isb",
+        "2: isb",
         "mov x29, xzr",
         "mov x30, xzr",
         "b {begin}",
@@ -84,6 +96,14 @@ extern "C" fn begin(number: u64) -> ! {
     panic!("CPU_OFF of vCPU {number} came back with {:#x}", off[0])
 }
 
+/// What PSCI calls vCPU `number`, or the board's core at NS-EL2.
+fn target(number: u64) -> u64 {
+    match regs::current_el() {
+        2 => board::affinity(number),
+        _ => number,
+    }
+}
+
 /// Switches vCPU `number` on to run `work`. Gives CPU_ON's result.
 pub fn start(number: u64, work: fn(u64), argument: u64) -> i64 {
     let Some(order) = ORDERS.get(number as usize) else {
@@ -94,7 +114,7 @@ pub fn start(number: u64, work: fn(u64), argument: u64) -> i64 {
     order.work.store(work as usize as u64, Ordering::Release);
     let mut on = [0; 18];
     on[0] = abi::PSCI_CPU_ON_64.into();
-    on[1] = number;
+    on[1] = target(number);
     on[2] = entry as *const () as u64;
     on[3] = number;
     call::call(call::Conduit::Smc, &mut on);
@@ -112,7 +132,7 @@ pub fn done(number: u64) -> bool {
 pub fn affinity_info(number: u64) -> i64 {
     let mut info = [0; 18];
     info[0] = abi::PSCI_AFFINITY_INFO_64.into();
-    info[1] = number;
+    info[1] = target(number);
     call::call(call::Conduit::Smc, &mut info);
     i64::from(info[0] as u32 as i32)
 }

@@ -1,6 +1,20 @@
 //! The first instruction to the image's `main`: relocation, memory, stack, vectors.
 
 use core::arch::naked_asm;
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// Where it goes on if the image's first instruction is executed again, 0 if that is as the first time. In memory
+/// that an image keeps when it starts anew: it is not zeroed.
+#[unsafe(link_section = ".data")]
+static AGAIN: AtomicU64 = AtomicU64::new(0);
+
+/// Has the image's first instruction lead to `entry` from now on, with all registers as they come but x8 and x9.
+///
+/// # Safety
+/// `entry` makes do with that: no stack, no vectors, the MMU off.
+pub unsafe fn next_time(entry: unsafe extern "C" fn() -> !) {
+    AGAIN.store(entry as *const () as u64, Relaxed);
+}
 
 /// What the image was entered with.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +42,11 @@ unsafe extern "C" fn _start() -> ! {
     naked_asm!(
         "msr daifset, #0xf",
         "msr spsel, #1",
+        "adrp x9, {again}",
+        "ldr x9, [x9, :lo12:{again}]",
+        "cbz x9, 7f",
+        "br x9",
+        "7:",
         // Relocate: every entry of .rela.dyn is R_AARCH64_RELATIVE (0x403): *(base + offset) =
         // base + addend.
         "adr x8, __image_start",
@@ -86,6 +105,7 @@ unsafe extern "C" fn _start() -> ! {
         "mov x29, xzr",
         "mov x30, xzr",
         "b {main}",
+        again = sym AGAIN,
         vectors = sym super::vectors::exception_vectors,
         main = sym image_main,
     )

@@ -32,6 +32,16 @@ const INSTRUCTION_ABORT: u64 = 0x21;
 const SYNC_SPX: u64 = 4;
 /// IRQ, the same.
 const IRQ_SPX: u64 = 5;
+/// FIQ, the same.
+const FIQ_SPX: u64 = 6;
+
+/// What takes IRQs and FIQs instead of [`irq`](super::irq), a `fn(bool)`; 0 for none.
+static HANDLER: AtomicU64 = AtomicU64::new(0);
+
+/// Has IRQs and FIQs taken by `handler`, which is told whether it is an FIQ.
+pub fn take_interrupts(handler: fn(bool)) {
+    HANDLER.store(handler as usize as u64, Relaxed);
+}
 
 /// Called by the vectors.
 pub(super) fn take(frame: &mut Frame) {
@@ -46,6 +56,13 @@ pub(super) fn take(frame: &mut Frame) {
             INSTRUCTION_ABORT => frame.x[30],
             _ => frame.elr.wrapping_add(4),
         };
+        return;
+    }
+    let handler = HANDLER.load(Relaxed);
+    if handler != 0 && matches!(frame.vector, IRQ_SPX | FIQ_SPX) {
+        // SAFETY: `take_interrupts` wrote it, from a `fn(bool)`.
+        let handler: fn(bool) = unsafe { core::mem::transmute(handler) };
+        handler(frame.vector == FIQ_SPX);
         return;
     }
     if frame.vector == IRQ_SPX {

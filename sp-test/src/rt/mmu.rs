@@ -1,5 +1,6 @@
 //! A stage 1 for S-EL1, for as long as something needs it: an identity map of the first gibibyte, and of the one
-//! that is the normal world's.
+//! that is the normal world's. The normal world's devices, which are in the first gibibyte too, are seen
+//! [elsewhere](NORMAL_DEVICES).
 
 use crate::board::NORMAL_RAM;
 use core::arch::asm;
@@ -9,7 +10,7 @@ use core::cell::UnsafeCell;
 #[repr(C, align(4096))]
 struct Table(UnsafeCell<[u64; 512]>);
 
-// SAFETY: written by one core before it turns its MMU on, and only read from then on.
+// SAFETY: each core writes the same before it turns its MMU on, and it is only read from then on.
 unsafe impl Sync for Table {}
 
 static TABLE: Table = Table(UnsafeCell::new([0; 512]));
@@ -24,21 +25,27 @@ const GIBIBYTE: u64 = 1 << 30;
 /// The normal world's gibibyte.
 const NORMAL_WORLD: usize = (NORMAL_RAM.start / GIBIBYTE) as usize;
 
-/// Attribute 0: normal memory, not cached.
+/// Attribute 0: normal memory, not cached. Attribute 1: Device-nGnRnE.
 const MAIR: u64 = 0x44;
+/// Attribute 1 in a block.
+const DEVICE: u64 = 1 << 2;
+
+/// Where the first gibibyte of the normal world's space is seen.
+pub const NORMAL_DEVICES: u64 = 4 * GIBIBYTE;
 /// 39 bits from TTBR0_EL1 with 4 KiB granules, walks not cached; no TTBR1_EL1; 32 bits of output.
 const TCR: u64 = 25 | 1 << 23;
 /// SCTLR_EL1.M.
 const ENABLE: u64 = 1;
 
-/// Calls `body` with the MMU on. The secure half is where it was, so the image goes on as before.
-pub fn with_normal_world<T>(body: impl FnOnce() -> T) -> T {
+/// Turns the MMU on. The secure half is where it was, so the image goes on as before.
+pub fn open() {
     let table = TABLE.0.get();
-    // SAFETY: this core alone uses the table, and its MMU is off. The map is an identity map of all
-    // that the image is made of.
+    // SAFETY: whoever has its MMU on already finds the same in the table. The map is an identity map of all that the
+    // image is made of.
     unsafe {
         (*table)[0] = BLOCK;
         (*table)[NORMAL_WORLD] = (NORMAL_WORLD as u64 * GIBIBYTE) | BLOCK | NS | NO_FETCH;
+        (*table)[(NORMAL_DEVICES / GIBIBYTE) as usize] = BLOCK | DEVICE | NS | NO_FETCH;
         asm!(
             "dsb sy",
             "msr mair_el1, {mair}",
@@ -60,7 +67,10 @@ pub fn with_normal_world<T>(body: impl FnOnce() -> T) -> T {
             options(nostack)
         );
     }
-    let value = body();
+}
+
+/// Turns the MMU off.
+fn close() {
     // SAFETY: without the MMU the same addresses are the same memory.
     unsafe {
         asm!(
@@ -77,5 +87,12 @@ pub fn with_normal_world<T>(body: impl FnOnce() -> T) -> T {
             options(nostack)
         );
     }
+}
+
+/// Calls `body` with the MMU on.
+pub fn with_normal_world<T>(body: impl FnOnce() -> T) -> T {
+    open();
+    let value = body();
+    close();
     value
 }

@@ -15,11 +15,12 @@ pub mod gic;
 pub mod id;
 pub mod interrupt;
 pub mod irq;
+pub mod line;
 pub mod mmu;
 pub mod regs;
 pub mod spin;
 pub mod sysregs;
-mod vectors;
+pub(crate) mod vectors;
 
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 

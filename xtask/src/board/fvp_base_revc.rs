@@ -69,12 +69,22 @@ pub const FVP_BASE_REVC: Board = Board {
         // The secure UART; a device for partitions: the GPIO's part is the trusted watchdog's.
         window(0x0904_0000, 0x1000, 0x1c0b_0000),
         window(0x090b_0000, 0x1000, 0x2a49_0000),
+        // Devices of the normal world: the real-time clock, and the GPIO's part is its timer frame's.
+        window(0x0901_0000, 0x1000, 0x1c17_0000),
+        window(0x0903_0000, 0x1000, 0x2a83_0000),
         // Where nothing answers.
         window(0x0b00_0000, 0x1000, 0x0500_0000),
     ],
     // Clusters of four; the cores' threads are Aff0.
     cores: [
         0x0, 0x100, 0x200, 0x300, 0x1_0000, 0x1_0100, 0x1_0200, 0x1_0300,
+    ],
+    interrupts: &[
+        // The GPIO's of the normal world is the timer frame's, that of the secure world the trusted watchdog's. The
+        // real-time clock is one.
+        (39, 58),
+        (32, 56),
+        (34, 36),
     ],
     uarts: &[
         Stream::Normal,

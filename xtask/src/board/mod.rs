@@ -53,6 +53,8 @@ pub struct Board {
     pub windows: &'static [Window],
     /// What `reg` says of each core: the affinity fields of its MPIDR_EL1.
     pub cores: [u32; CORES],
+    /// Interrupts of devices that have another number than on [`QEMU_VIRT`]: the number there, and here.
+    pub interrupts: &'static [(u32, u32)],
     /// What each UART carries, in the order in which QEMU takes them.
     pub uarts: &'static [Stream],
     /// Which QEMU has the machine.

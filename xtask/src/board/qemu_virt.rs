@@ -13,6 +13,7 @@ pub const QEMU_VIRT: Board = Board {
     argument: "qemu-virt",
     windows: &[],
     cores: [0, 1, 2, 3, 4, 5, 6, 7],
+    interrupts: &[],
     uarts: &[Stream::Normal, Stream::Secure],
     qemu: Qemu::Packaged,
     arguments: &[

@@ -1,7 +1,7 @@
 //! Makes another board's manifests and expected texts from those of QEMU's `virt`.
 //!
-//! In a manifest only addresses are touched: the values of some properties, unit addresses of nodes, and the
-//! cores. In a text every hexadecimal number is one that lies in a window.
+//! In a manifest only addresses and interrupts are touched: the values of some properties, unit addresses of nodes,
+//! and the cores. In a text every hexadecimal number is one that lies in a window.
 
 use super::{Board, Window};
 use std::{borrow::Cow, fmt::Write as _};
@@ -14,6 +14,10 @@ const ADDRESSES: [&str; 5] = [
     "base-address",
     "reg",
 ];
+/// The property with pairs of an interrupt's number and its attributes.
+const INTERRUPTS: &str = "interrupts";
+/// That with an interrupt's number and a core, in two cells.
+const TARGETS: &str = "interrupts-target";
 /// The node of the cores.
 const CORES: &str = "cpus";
 
@@ -55,6 +59,20 @@ impl Board {
                 nodes.pop();
                 translated += line;
             } else if let Some((property, _)) = content.split_once('=')
+                && [INTERRUPTS, TARGETS].contains(&property.trim())
+            {
+                translated += &match property.trim() == INTERRUPTS {
+                    true => numbers(line, |cell, value| match cell % 2 {
+                        0 => self.interrupt(value),
+                        _ => value,
+                    }),
+                    false => numbers(line, |cell, value| match cell % 3 {
+                        0 => self.interrupt(value),
+                        1 => value,
+                        _ => self.core(value),
+                    }),
+                };
+            } else if let Some((property, _)) = content.split_once('=')
                 && ADDRESSES.contains(&property.trim())
             {
                 translated += &if in_cores {
@@ -86,6 +104,13 @@ impl Board {
             }
             Err(_) => line.to_owned(),
         }
+    }
+
+    fn interrupt(&self, number: u64) -> u64 {
+        self.interrupts
+            .iter()
+            .find(|(from, _)| u64::from(*from) == number)
+            .map_or(number, |(_, to)| u64::from(*to))
     }
 
     fn core(&self, number: u64) -> u64 {
@@ -154,6 +179,8 @@ mod tests {
 		reg = <0x0 0x40000000 0x0 0x40000000>;
 	};
 	smc_whitelist = <0x40000000>;
+	interrupts = <0x27 0xb20>, <0x20 0x27>, <0x17 0x520>;
+	interrupts-target = <0x27 0x0 0x5>;
 };
 ";
 
@@ -166,7 +193,9 @@ mod tests {
             .replace("cpu@5", "cpu@10100")
             .replace("<0x0 0x5>", "<0x0 0x10100>")
             .replace("memory@40000000", "memory@80000000")
-            .replace("<0x0 0x40000000 0x0", "<0x0 0x80000000 0x0");
+            .replace("<0x0 0x40000000 0x0", "<0x0 0x80000000 0x0")
+            .replace("<0x27 0xb20>, <0x20 0x27>", "<0x3a 0xb20>, <0x38 0x27>")
+            .replace("<0x27 0x0 0x5>", "<0x3a 0x0 0x10100>");
         assert_eq!(translated, wanted);
     }
 

@@ -4,6 +4,7 @@ mod bad;
 mod contract;
 mod discovery;
 mod fvp;
+mod interrupts;
 mod lifecycle;
 mod many;
 mod vms;
@@ -184,7 +185,15 @@ pub struct Scenario {
 }
 
 /// The suites that are several boots: all whose names begin so.
-pub const GROUPS: [&str; 6] = ["contract", "discovery", "bad", "lifecycle", "many", "vms"];
+pub const GROUPS: [&str; 7] = [
+    "contract",
+    "discovery",
+    "bad",
+    "lifecycle",
+    "many",
+    "vms",
+    "interrupts",
+];
 
 /// The suite of a few boots that show whether a board works at all, as far as it has them.
 pub const SMOKE_SUITE: &str = "smoke";
@@ -326,6 +335,7 @@ pub fn tests(board: &Board) -> Vec<Scenario> {
     tests.extend(many::tests());
     tests.extend(lifecycle::all());
     tests.extend(vms::all());
+    tests.extend(interrupts::all());
     tests.extend(fvp::all());
     tests.retain(|test| test.is_for(board));
     tests
