@@ -215,7 +215,14 @@ impl<M> Context<M> {
         }
     }
 
-    /// Whether something is to be done when it next leaves the core.
+    /// It does not go the short way the next time that it is entered or leaves the core.
+    pub fn call_attention(&mut self) {
+        self.expected |= ATTENTION;
+    }
+
+    /// Whether something is to be done when it next leaves the core, and who enters it has to look at its lines and its
+    /// mask.
+    #[inline(always)]
     pub const fn wants_attention(&self) -> bool {
         self.expected & ATTENTION != 0
     }

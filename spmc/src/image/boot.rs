@@ -1,14 +1,13 @@
-//! Bringing up the SPMC: its own memory map, its manifest, each partition's first run, and the
-//! cores that come later.
+//! Bringing up the SPMC: its own memory map, its manifest, each partition's first run.
 //!
 //! An error in the SPMC's own manifest stops it with a message.
 
-use super::{BOARD, cpu::Cpu, load, vcpu::Vcpu};
+use super::{BOARD, cores, cpu::Cpu, interrupts, load, vcpu::Vcpu};
 use core::{
     fmt::{Display, Write},
     ops::Range,
 };
-use defmt::{error, info, warn};
+use defmt::{error, info};
 use ffa_abi::{
     Regs,
     fid::{Function, raw},
@@ -18,8 +17,7 @@ use platform::{
     board::Region,
     cpu,
     entry::{self, BootArgs},
-    fp::VectorState,
-    gic, layout,
+    layout,
     once::{Once, Shared},
     read_sysreg,
     stage1::{Kind, Pool, Stage1, Stage1Builder, Store},
@@ -30,7 +28,7 @@ use spmc::{
     MAX_CPUS, MAX_PARTITIONS,
     context::{Context, Slot},
     manifest::{SPMC_MANIFEST_LIMIT, SpmcManifest, check_layout},
-    spm::{Next, Pe, Spmc},
+    spm::{Pe, Spmc},
 };
 
 /// The core, with this machine's contexts.
@@ -56,19 +54,13 @@ static READ: Shared<SpmcManifest> = Shared::new();
 static CORE: Once<Core> = Once::new(Spmc::new());
 static CONTEXTS: Once<[[Context<Vcpu>; MAX_CPUS]; MAX_PARTITIONS]> =
     Once::new([const { [const { Context::new(Vcpu::RESET) }; MAX_CPUS] }; MAX_PARTITIONS]);
-static VECTORS: [Once<VectorState>; MAX_CPUS] = [const { Once::new(VectorState::EMPTY) }; MAX_CPUS];
-static PES: [Once<PeState>; MAX_CPUS] = [
-    Once::new(PeState::new(0)),
-    Once::new(PeState::new(1)),
-    Once::new(PeState::new(2)),
-    Once::new(PeState::new(3)),
-    Once::new(PeState::new(4)),
-    Once::new(PeState::new(5)),
-    Once::new(PeState::new(6)),
-    Once::new(PeState::new(7)),
-];
 /// The core, for cores that come later.
 static SHARED: Shared<Core> = Shared::new();
+
+/// The core, once all partitions are loaded.
+pub fn shared() -> Option<&'static Core> {
+    SHARED.get()
+}
 
 /// The image's own map.
 pub fn map() -> &'static Stage1 {
@@ -144,21 +136,19 @@ pub fn primary(args: &BootArgs) -> (&'static Core, &'static mut PeState, Cpu) {
     let Some(contexts) = CONTEXTS.take() else {
         cpu::park()
     };
-    let (Some(pe), Some(vectors)) = (
-        PES.get(index).and_then(Once::take),
-        VECTORS.get(index).and_then(Once::take),
-    ) else {
+    let Some((pe, vectors)) = cores::first(index) else {
         cpu::park()
     };
-    let order = load::load_all(manifest, core, pe, contexts);
+    load::load_all(manifest, core, pe, contexts);
     let core: &'static Core = core;
     SHARED.set(core);
-    bring_up_gic();
+    interrupts::bring_up_core();
     let mut cpu = Cpu::new(vectors);
     // Nothing that was cached before may be found under a partition's VMID.
     platform::guest::tlbi_all_guests();
-    for slot in order {
-        initialise(core, pe, &mut cpu, slot);
+    core.core_is_on(pe);
+    for slot in core.boot_order() {
+        initialise(core, pe, &mut cpu, *slot);
     }
     offer_secondaries(map);
     info!(
@@ -166,43 +156,6 @@ pub fn primary(args: &BootArgs) -> (&'static Core, &'static mut PeState, Cpu) {
         timer::now_us().wrapping_sub(started)
     );
     (core, pe, cpu)
-}
-
-/// A core that the normal world switched on, for the first time or again.
-pub fn secondary() -> (&'static Core, &'static mut PeState, Cpu) {
-    let index = BOARD
-        .linear_index(read_sysreg!("mpidr_el1"))
-        .filter(|index| *index < MAX_CPUS);
-    let (Some(index), Some(core)) = (index, SHARED.get()) else {
-        cpu::park()
-    };
-    cpu::set_index(index);
-    let (Some(pe), Some(vectors)) = (PES.get(index), VECTORS.get(index)) else {
-        cpu::park()
-    };
-    // SAFETY: Only this core uses its own; if it ran before, it was switched off since, and what
-    // held them then can't come back.
-    let (pe, vectors) = unsafe { (pe.retake(), vectors.retake()) };
-    bring_up_gic();
-    // What its TLB holds is from before it was off: it has heard of no change since.
-    platform::guest::tlbi_all_guests();
-    let cpu = Cpu::new(vectors);
-    info!("core {=usize} is on", index);
-    (core, pe, cpu)
-}
-
-/// This core's part of the interrupt controller. No secure interrupt is anybody's yet; SGI 8, which
-/// EL3 hands over as a secure one, is the normal world's.
-fn bring_up_gic() {
-    const SCHEDULE_RECEIVER_SGI: u32 = 8;
-    // SAFETY: The GIC is mapped, this is S-EL2, and nothing else runs on this core.
-    let done = unsafe {
-        gic::init_secure_core(&BOARD.gic, &[])
-            .and_then(|()| gic::give_to_normal(&BOARD.gic, &[SCHEDULE_RECEIVER_SGI]))
-    };
-    if let Err(error) = done {
-        error!("interrupt controller: {}", defmt::Debug2Format(&error));
-    }
 }
 
 /// Tells EL3 where secondary cores enter. Without it they would start where the primary did, over
@@ -303,20 +256,8 @@ fn read_manifest(address: u64, config: Option<Range<usize>>) -> &'static SpmcMan
 
 /// A partition's first run, until it waits or fails.
 fn initialise(core: &'static Core, pe: &mut PeState, cpu: &mut Cpu, slot: Slot) {
-    if !core.start(pe, slot) {
-        return;
-    }
-    let next = cpu.run_once(core, pe, slot);
-    let id = core.info(slot).map_or(0, |info| info.id.0);
-    if core.is_dead(slot, pe.index) {
-        error!("partition {=u16:#x} failed to initialise", id);
-    } else {
+    if cores::start(core, pe, cpu, slot) {
+        let id = core.info(slot).map_or(0, |info| info.id.0);
         info!("partition {=u16:#x} waits", id);
-    }
-    if next != Next::Booted {
-        warn!(
-            "partition {=u16:#x} left its initialisation in an unexpected way",
-            id
-        );
     }
 }

@@ -12,10 +12,7 @@ use ffa_abi::FfaError;
 use heapless::Vec;
 use platform::{
     cache,
-    el1::El1State,
-    fp::FpState,
     guest::GuestRegs,
-    pauth::Keys,
     stage1::Kind,
     stage2::{
         Attr, Flush, IpaSpace, Mapping, Memory, Stage2, Stage2Error, TablePool, TableStore, Tlbi,
@@ -267,12 +264,13 @@ pub fn reload(slot: Slot, vcpu: &mut Vcpu) -> bool {
     cache::invalidate_instructions();
     // What any core cached of the partition's own translations.
     tlbi.all(vmid);
-    vcpu.regs = start;
-    vcpu.el1 = El1State::START;
-    vcpu.fp = FpState::RESET;
-    vcpu.keys = Keys::RESET;
-    vcpu.csselr = 0;
+    vcpu.begin(start);
     true
+}
+
+/// Where a partition's first context started.
+pub fn entry_point(slot: Slot) -> Option<u64> {
+    with_estate(slot, |estate| estate.start.pc)
 }
 
 /// Wipes what a destroyed partition has had, and gives its tables back.

@@ -8,7 +8,9 @@
 use super::{
     BOARD,
     boot::{self, Core, MAX_DEVICES, PeState},
+    cores,
     estate::{Estate, Spaces},
+    interrupts,
     port::Port,
     vcpu::Vcpu,
 };
@@ -24,10 +26,10 @@ use ffa_abi::{
     package::Package,
 };
 use heapless::{String, Vec};
-use platform::{cache, el1::El1State, guest::GuestRegs, once::Once};
+use platform::{cache, guest::GuestRegs, once::Once};
 use spmc::{
     MAX_CPUS, MAX_PARTITIONS,
-    context::{AbortAction, Context, Messaging, PartitionInfo, Service, Slot, SmcFilter},
+    context::{AbortAction, Context, Messaging, NsAction, PartitionInfo, Service, Slot, SmcFilter},
     manifest::{
         self, Accepted, ManifestError, MemoryKind, PartitionManifest, Reserved, SpmcManifest,
         boot_sequence, check_memory, check_partition,
@@ -44,15 +46,15 @@ static ACCEPTED: Once<AllAccepted> = Once::new(Vec::new());
 /// restarts need.
 type Own = Vec<Range<u64>, { MAX_DEVICES + BOARD.secure_firmware.len() + MAX_PARTITIONS }>;
 
-/// Loads every partition that can be; gives the slots in boot order.
+/// Loads every partition that can be.
 pub fn load_all(
     manifest: &SpmcManifest,
     core: &mut Core,
     pe: &mut PeState,
     contexts: &'static mut [[Context<Vcpu>; MAX_CPUS]; MAX_PARTITIONS],
-) -> Vec<Slot, MAX_PARTITIONS> {
+) {
     let Some(accepted) = ACCEPTED.take() else {
-        return Vec::new();
+        return;
     };
     let regions = boot::devices().chain(BOARD.secure_firmware.iter().copied());
     let mut own: Own = regions.map(|region| region.base..region.end()).collect();
@@ -79,10 +81,10 @@ pub fn load_all(
             Err(reason) => error!("partition refused: {=str}", reason.as_str()),
         }
     }
-    boot_sequence(accepted)
-        .iter()
-        .filter_map(|index| slots.get(*index).copied())
-        .collect()
+    let sequence = boot_sequence(accepted);
+    let order = sequence.iter().filter_map(|index| slots.get(*index));
+    let order: Vec<Slot, MAX_PARTITIONS> = order.copied().collect();
+    core.set_boot_order(&order);
 }
 
 /// Why a partition was refused, as a sentence.
@@ -133,27 +135,25 @@ fn load(
     let spaces = Spaces::new(&partition, entry as u16 + 1).map_err(|what| about(name, what))?;
     let count = usize::from(info.contexts).min(MAX_CPUS);
     let up = info.is_up();
+    let masks = info.rules.ns_action == NsAction::Queued;
     let Some(slot) = core.add(info, read.ffa_version) else {
         spaces.destroy();
         return Err(about(name, "its id is taken"));
     };
     let mut start = GuestRegs::at(partition.entrypoint);
+    if let Some(register) = read.gp_register_num
+        && let Some(x) = start.x.get_mut(usize::from(register))
+    {
+        *x = region.start;
+    }
     for (index, context) in contexts.iter_mut().enumerate().take(count) {
         let vcpu = &mut context.machine;
-        vcpu.regs = GuestRegs::at(partition.entrypoint);
+        vcpu.begin(start.clone());
         vcpu.regs.x[4] = index as u64;
-        if index == 0 {
-            if let Some(register) = read.gp_register_num
-                && let Some(x) = vcpu.regs.x.get_mut(usize::from(register))
-            {
-                *x = region.start;
-            }
-            start = vcpu.regs.clone();
-        }
         vcpu.vttbr = spaces.normal.vttbr();
         vcpu.vsttbr = spaces.secure.root_pa();
         vcpu.vmpidr = 1 << 31 | index as u64;
-        vcpu.el1 = El1State::START;
+        vcpu.masks = masks;
     }
     Estate {
         load: region,
@@ -166,10 +166,15 @@ fn load(
     }
     .install(slot);
     super::estate::map_static_buffers(core, slot, &mut Port);
+    interrupts::add_devices(&partition.interrupts);
     // The context of the core that boots; the others wait for their cores.
     let mine = if up { 0 } else { usize::from(pe.index) };
-    if let Some(context) = contexts.get_mut(mine) {
-        core.adopt(pe, slot, context);
+    for (index, context) in contexts.iter_mut().enumerate().take(count) {
+        if index == mine {
+            core.adopt(pe, slot, context);
+        } else {
+            cores::keep(index, slot, context);
+        }
     }
     Ok((partition, slot))
 }

@@ -1,8 +1,10 @@
 //! The machine's half of the SPMC.
 
 mod boot;
+mod cores;
 mod cpu;
 mod estate;
+mod interrupts;
 mod load;
 mod port;
 mod vcpu;
@@ -13,6 +15,7 @@ use platform::{
     entry::BootArgs,
     image_main,
 };
+use spmc::spm::Next;
 
 image_main!(primary, secondary);
 
@@ -25,7 +28,7 @@ fn primary(args: BootArgs) -> ! {
 }
 
 fn secondary() -> ! {
-    let (spmc, pe, mut cpu) = boot::secondary();
+    let (spmc, pe, mut cpu) = cores::secondary();
     serve(spmc, pe, &mut cpu)
 }
 
@@ -36,11 +39,12 @@ fn serve(spmc: &'static boot::Core, pe: &mut boot::PeState, cpu: &mut Cpu) -> ! 
         platform::smc::smc(&mut pe.nwd.0);
         let outcome = spmc.handle_normal_world(pe, &mut port::Port);
         let mut next = outcome.next;
-        if let spmc::spm::Next::Partition(slot) = next {
+        if let Next::Partition(slot) = next {
             next = cpu.run(spmc, pe, slot);
+        } else if next == Next::NormalWorldResume {
+            next = cpu.interrupted(spmc, pe);
         }
-        if next == spmc::spm::Next::NormalWorldResume {
-            cpu.secure_interrupt();
+        if next == Next::NormalWorldResume {
             pe.nwd = spmc::spm::resume();
         }
     }

@@ -12,7 +12,7 @@ use spmc::{
     MAX_PARTITIONS,
     context::AbortAction,
     manifest::MemoryKind,
-    spm::{Interrupts, Machine, Mem, Notice, Owner, Window},
+    spm::{Machine, Mem, Notice, Owner, Window},
 };
 
 const PAGE: u64 = 4096;
@@ -45,8 +45,6 @@ pub fn may_log(partition: EndpointId) -> bool {
     }
     before.is_ok_and(|n| n < LINES)
 }
-
-impl Interrupts for Port {}
 
 impl Machine for Port {
     fn console(&mut self, from: EndpointId, character: u8) {

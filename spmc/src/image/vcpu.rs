@@ -24,6 +24,9 @@ pub struct Vcpu {
     pub vmpidr: u64,
     /// CSSELR_EL1 as the partition has it; the core's own is the normal world's.
     pub csselr: u64,
+    /// Whether its manifest has interrupts of the normal world wait (`ns-interrupts-action`): then the priority mask has
+    /// to be looked at each time that it is entered.
+    pub masks: bool,
 }
 
 impl Vcpu {
@@ -37,7 +40,17 @@ impl Vcpu {
         vsttbr: 0,
         vmpidr: 0,
         csselr: 0,
+        masks: false,
     };
+
+    /// Makes everything that a partition can change what it is at a first entry with these general registers.
+    pub fn begin(&mut self, regs: GuestRegs) {
+        self.regs = regs;
+        self.el1 = El1State::START;
+        self.fp = FpState::RESET;
+        self.keys = Keys::RESET;
+        self.csselr = 0;
+    }
 }
 
 impl Registers for Vcpu {

@@ -354,6 +354,11 @@ impl<'c, M: Registers> Spmc<'c, M> {
         );
     }
 
+    /// The partitions in that order.
+    pub fn boot_order(&self) -> &[Slot] {
+        &self.order
+    }
+
     /// Gives a core its context of a partition.
     pub fn adopt(&self, pe: &mut Pe<'c, M>, slot: Slot, context: &'c mut Context<M>) {
         context.migrates = self.info(slot).is_some_and(PartitionInfo::is_up);
@@ -613,7 +618,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
                 // Its answer must not go to the normal world in the short way.
                 Next::Partition(slot) => {
                     if let Some(context) = pe.context(slot) {
-                        context.set_lines(context.lines(), true);
+                        context.call_attention();
                     }
                 }
                 _ => {}

@@ -109,6 +109,10 @@ impl<'c, M: Registers> Spmc<'c, M> {
             context.giver = Giver::PowerOff;
             context.serve(ids, RequestKind::PowerOff, Giver::PowerOff, (0, 0));
             self.refresh_if_needed(pe, slot);
+            // Its mask is not that of a request.
+            if let Some(context) = pe.context(slot) {
+                context.call_attention();
+            }
             return Outcome::to(Next::Partition(slot));
         }
         self.go_off(pe, machine);

@@ -1,0 +1,276 @@
+//! One core: which endpoint's registers are live, and running partitions.
+//!
+//! EL3 swaps EL2 state only. The normal world's EL1 registers are saved when the first partition
+//! runs and are back before it runs again; vector registers and pointer authentication keys move
+//! only when somebody else needs them.
+
+mod masks;
+mod switch;
+mod traps;
+
+use super::{
+    boot::{Core, PeState},
+    estate, interrupts,
+    port::Port,
+};
+use defmt::error;
+use platform::{
+    confine::{Guests, confine},
+    cpu::Features,
+    el1::El1State,
+    fp::{self, VectorState},
+    gic,
+    guest::{self, Exit},
+    read_sysreg,
+    stage2::vstcr_el2,
+    sysreg::isb,
+    trap::SystemAccess,
+    write_sysreg,
+};
+use spmc::{
+    context::{Lines, Slot},
+    spm::{Mask, Next, Outcome, TimerRegister},
+};
+
+/// Whose EL1 registers are in the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Live {
+    /// The normal world's, which are saved nowhere else.
+    NormalWorld,
+    /// This partition's.
+    Partition(Slot),
+    /// Values that are all saved.
+    Nobody,
+}
+
+/// What is left to do after a trap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trapped {
+    /// Nothing.
+    Done,
+    /// The partition uses FP for the first time: the vector registers are to be given to it.
+    WantsFp,
+    /// An access to this register of its timer.
+    Timer(TimerRegister, SystemAccess),
+}
+
+/// A core's registers, and whose they are now.
+pub struct Cpu {
+    features: Features,
+    /// The normal world's EL1 registers while a partition's are live.
+    normal_world: El1State,
+    /// The normal world's vector registers while a partition's are live.
+    vectors: &'static mut VectorState,
+    /// Whose EL1 registers are live.
+    live: Live,
+    /// Whose vector registers are live; `None`: the normal world's.
+    fp_owner: Option<Slot>,
+    /// Whether CPTR_EL2 lets the resident partition use FP.
+    fp_open: bool,
+    /// Whose stage 2 and identity were loaded last. EL3 keeps them with S-EL2's state.
+    loaded: Option<Slot>,
+    /// The partition that can be made resident by its EL1 registers alone: it is loaded, and nobody
+    /// but the normal world owns vector registers, no interrupt line is raised, and no interrupt masked. [`NOBODY`] if
+    /// there is none.
+    plain: u8,
+    /// Which virtual interrupt lines are raised.
+    lines: Lines,
+    /// Which interrupts the priority mask lets through.
+    mask: Mask,
+    /// The priority mask of the normal world while another one is set.
+    normal_mask: u8,
+    /// Whether the partition that is loaded has a mask of its own.
+    masks: bool,
+}
+
+/// No slot.
+const NOBODY: u8 = u8::MAX;
+
+impl Cpu {
+    /// Sets up the EL2 registers that hold for all partitions on this core.
+    pub fn new(vectors: &'static mut VectorState) -> Self {
+        let features = Features::read();
+        // SAFETY: No partition runs on this core yet, and E2H was set at the entry.
+        unsafe {
+            confine(&features, Guests::Partitions);
+            write_sysreg!("S3_4_C2_C6_2", vstcr_el2());
+        }
+        fp::close();
+        isb();
+        Self {
+            features,
+            normal_world: El1State::RESET,
+            vectors,
+            live: Live::NormalWorld,
+            fp_owner: None,
+            fp_open: false,
+            loaded: None,
+            plain: NOBODY,
+            lines: Lines::DOWN,
+            mask: Mask::Open,
+            normal_mask: gic::PRIORITY_MASK_OPEN,
+            masks: false,
+        }
+    }
+
+    /// A secure interrupt took the core from the normal world: who runs when it was dealt with.
+    #[cold]
+    #[inline(never)]
+    pub fn interrupted(&mut self, spmc: &'static Core, pe: &mut PeState) -> Next {
+        interrupts::take_all(spmc, pe);
+        let Outcome { next, left } = spmc.dispatch(pe, None, &mut Port);
+        if let Some(left) = left {
+            spmc.saved(pe, left);
+        }
+        match next {
+            Next::Partition(slot) => self.run(spmc, pe, slot),
+            next => next,
+        }
+    }
+
+    /// [`run`](Self::run), for callers that are not in a hurry.
+    #[inline(never)]
+    pub fn run_once(&mut self, spmc: &'static Core, pe: &mut PeState, slot: Slot) -> Next {
+        self.run(spmc, pe, slot)
+    }
+
+    /// Runs partitions, starting with `slot`, until somebody else's turn comes; then the normal
+    /// world's registers are live again.
+    #[inline(always)]
+    pub fn run(&mut self, spmc: &'static Core, pe: &mut PeState, slot: Slot) -> Next {
+        let mut slot = slot;
+        loop {
+            if self.live == Live::NormalWorld
+                && self.plain == slot.0
+                && let Some(context) = pe.context(slot)
+                && !context.wants_attention()
+            {
+                self.normal_world.save();
+                // SAFETY: The normal world's registers were saved just above.
+                unsafe { context.machine.el1.load() }
+                self.live = Live::Partition(slot);
+            } else {
+                self.make_resident(pe, slot);
+                self.settle(spmc, pe, slot);
+            }
+            let Outcome { next, left } = self.run_one(spmc, pe, slot);
+            match next {
+                Next::Partition(next) => {
+                    if let Some(left) = left {
+                        if left.migrates() {
+                            self.let_go(pe, left.slot());
+                        }
+                        spmc.saved(pe, left);
+                    }
+                    slot = next;
+                }
+                // What is left of a partition's life is dealt with, and somebody else runs.
+                next @ (Next::Reload(_) | Next::Wipe(_)) => match self.after_life(spmc, pe, next) {
+                    Next::Partition(next) => slot = next,
+                    next => {
+                        self.leave(spmc, pe);
+                        return next;
+                    }
+                },
+                next => {
+                    if self.plain == slot.0
+                        && let Some(context) = pe.context(slot)
+                    {
+                        context.machine.el1.save();
+                        // SAFETY: The partition's registers were saved just above.
+                        unsafe { self.normal_world.load() }
+                        self.live = Live::NormalWorld;
+                    } else {
+                        self.leave(spmc, pe);
+                    }
+                    if let Some(left) = left {
+                        if left.migrates() {
+                            self.let_go(pe, left.slot());
+                        }
+                        spmc.saved(pe, left);
+                    }
+                    return next;
+                }
+            }
+        }
+    }
+
+    /// Loads a partition anew or wipes it, as the core says; gives who runs next.
+    #[cold]
+    #[inline(never)]
+    fn after_life(&mut self, spmc: &'static Core, pe: &mut PeState, what: Next) -> Next {
+        let outcome = match what {
+            Next::Reload(slot) => {
+                // Its registers leave the core before they are those of its first entry.
+                self.let_go(pe, slot);
+                let vcpu = pe.context(slot).map(|context| &mut context.machine);
+                let done = vcpu.is_some_and(|vcpu| estate::reload(slot, vcpu))
+                    && estate::map_static_buffers(spmc, slot, &mut Port);
+                spmc.reloaded(pe, slot, done, &mut Port)
+            }
+            Next::Wipe(slot) => {
+                self.let_go(pe, slot);
+                if let Some(context) = pe.context(slot) {
+                    estate::wipe(slot, &mut context.machine);
+                }
+                spmc.wiped(pe, slot, &mut Port)
+            }
+            next => return next,
+        };
+        if let Some(left) = outcome.left {
+            spmc.saved(pe, left);
+        }
+        outcome.next
+    }
+
+    /// Enters the resident partition again and again until its exit concerns the core.
+    #[inline(always)]
+    fn run_one(&mut self, spmc: &'static Core, pe: &mut PeState, slot: Slot) -> Outcome {
+        loop {
+            let Some(context) = pe.context(slot) else {
+                return spmc.abort(pe, slot, None, &mut Port);
+            };
+            let vcpu = &mut context.machine;
+            // SAFETY: `make_resident` has loaded this context's stage 2, identity and EL1
+            // registers; HCR_EL2 confines it.
+            let exit = unsafe { guest::enter(&mut vcpu.regs) };
+            if exit == Exit::Sync {
+                let esr = read_sysreg!("esr_el2");
+                // SMC with immediate 0, which is behind ELR; HVC with immediate 0.
+                let smc = esr & 0xfc00_ffff == 0x17 << 26;
+                if smc || esr & 0xfc00_ffff == 0x16 << 26 {
+                    if smc {
+                        vcpu.regs.pc = vcpu.regs.pc.wrapping_add(4);
+                    }
+                    return spmc.handle_partition(pe, slot, &mut Port);
+                }
+                match self.trapped(spmc, vcpu, slot) {
+                    Trapped::Done => {}
+                    Trapped::WantsFp => self.give_fp(pe, slot),
+                    Trapped::Timer(register, access) => {
+                        self.access_timer(spmc, pe, slot, register, access);
+                    }
+                }
+                continue;
+            }
+            match exit {
+                Exit::Fiq if gic::secure::group0_is_pending() => {
+                    return spmc.group0(slot, &mut Port);
+                }
+                Exit::Fiq => return spmc.normal_world_interrupt(pe, slot, &mut Port),
+                Exit::Irq => {
+                    interrupts::take_all(spmc, pe);
+                    return spmc.dispatch(pe, Some(slot), &mut Port);
+                }
+                _ => {
+                    error!(
+                        "partition in slot {=u8}: SError, ESR {=u64:#x}: aborted",
+                        slot.0,
+                        read_sysreg!("esr_el2")
+                    );
+                    return spmc.abort(pe, slot, None, &mut Port);
+                }
+            }
+        }
+    }
+}
