@@ -75,16 +75,19 @@ pub fn run(config: Config, boot: &Boot) -> ! {
         context: boot.regs[4],
         base: boot.base,
     };
-    crate::say!(
-        "{} {:#x} up: FF-A {}.{}, context {}, at {:#x}, boot information {:?}",
-        config.name,
-        start.id,
-        start.version >> 16 & 0x7fff,
-        start.version & 0xffff,
-        start.context,
-        start.base,
-        start.boot_info,
-    );
+    // Further contexts come and go with their cores.
+    if start.context == 0 {
+        crate::say!(
+            "{} {:#x} up: FF-A {}.{}, context {}, at {:#x}, boot information {:?}",
+            config.name,
+            start.id,
+            start.version >> 16 & 0x7fff,
+            start.version & 0xffff,
+            start.context,
+            start.base,
+            start.boot_info,
+        );
+    }
     Partition {
         config,
         start,

@@ -1,5 +1,6 @@
 //! The first instruction to the image's `main`: relocation, memory, stack, vectors.
 
+use super::cores::{STACK, STACKS};
 use core::arch::naked_asm;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -7,6 +8,11 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 /// that an image keeps when it starts anew: it is not zeroed.
 #[unsafe(link_section = ".data")]
 static AGAIN: AtomicU64 = AtomicU64::new(0);
+
+/// Whether the image was relocated and its memory zeroed: then its first instruction is that of a partition's further
+/// contexts, whose numbers come in x4, and each has a stack of its own.
+#[unsafe(link_section = ".data")]
+static READY: AtomicU64 = AtomicU64::new(0);
 
 /// Has the image's first instruction lead to `entry` from now on, with all registers as they come but x8 and x9.
 ///
@@ -46,10 +52,21 @@ unsafe extern "C" fn _start() -> ! {
         "ldr x9, [x9, :lo12:{again}]",
         "cbz x9, 7f",
         "br x9",
-        "7:",
+        "7: adrp x9, {ready}",
+        "ldr x9, [x9, :lo12:{ready}]",
+        "cbz x9, 8f",
+        "cbz x4, 8f",
+        "adrp x9, {stacks}",
+        "add x9, x9, :lo12:{stacks}",
+        "add x10, x4, #1",
+        "mov x11, #{size}",
+        "madd x9, x10, x11, x9",
+        "mov sp, x9",
+        "adr x8, __image_start",
+        "b 9f",
         // Relocate: every entry of .rela.dyn is R_AARCH64_RELATIVE (0x403): *(base + offset) =
         // base + addend.
-        "adr x8, __image_start",
+        "8: adr x8, __image_start",
         "adrp x9, __rela_start",
         "add x9, x9, :lo12:__rela_start",
         "adrp x10, __rela_end",
@@ -76,8 +93,11 @@ unsafe extern "C" fn _start() -> ! {
         "4: adrp x9, __stack_top",
         "add x9, x9, :lo12:__stack_top",
         "mov sp, x9",
+        "adrp x9, {ready}",
+        "mov x10, #1",
+        "str x10, [x9, :lo12:{ready}]",
         // Vectors and vector registers, at EL2 (not VHE) or EL1.
-        "adrp x9, {vectors}",
+        "9: adrp x9, {vectors}",
         "add x9, x9, :lo12:{vectors}",
         "mrs x10, currentel",
         "cmp x10, #8",
@@ -106,6 +126,9 @@ unsafe extern "C" fn _start() -> ! {
         "mov x30, xzr",
         "b {main}",
         again = sym AGAIN,
+        ready = sym READY,
+        stacks = sym STACKS,
+        size = const STACK,
         vectors = sym super::vectors::exception_vectors,
         main = sym image_main,
     )
