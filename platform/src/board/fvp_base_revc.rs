@@ -50,7 +50,7 @@ pub const FVP_BASE_REVC: Board = Board {
     gic_maintenance: 25,
     // Timers (secure EL2: virtual, physical; EL2: physical, virtual; EL1: virtual, secure, physical), counters'
     // overflow, virtual CPU interface; UART0, UART2 and UART3.
-    reserved_intids: &[19, 20, 26, 28, 27, 29, 30, 23, 25, 37, 39, 40],
+    reserved_intids: &[19, 20, 26, 28, 27, 29, 30, 25, 37, 39, 40],
     secure_ram: &[
         // Trusted SRAM.
         Region::new(0x0400_0000, 0x0008_0000),

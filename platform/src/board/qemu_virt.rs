@@ -36,7 +36,7 @@ pub const QEMU_VIRT: Board = Board {
     gic_maintenance: 25,
     // Timers (secure EL2: virtual, physical; EL2: physical, virtual; EL1: virtual, secure, physical), counters'
     // overflow, virtual CPU interface; UARTs.
-    reserved_intids: &[19, 20, 26, 28, 27, 29, 30, 23, 25, 33, 40],
+    reserved_intids: &[19, 20, 26, 28, 27, 29, 30, 25, 33, 40],
     secure_ram: &[Region::new(0x0e00_0000, 0x0100_0000)],
     secure_firmware: &[Region::new(0x0e00_0000, 0x0010_0000)],
     secure_config: &[Region::new(0x0e00_2000, 0x1000)],

@@ -1,6 +1,5 @@
 //! The first instruction to the image's `main`: relocation, memory, stack, vectors.
 
-use super::cores::{STACK, STACKS};
 use core::arch::naked_asm;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -8,11 +7,6 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 /// that an image keeps when it starts anew: it is not zeroed.
 #[unsafe(link_section = ".data")]
 static AGAIN: AtomicU64 = AtomicU64::new(0);
-
-/// Whether the image was relocated and its memory zeroed: then its first instruction is that of a partition's further
-/// contexts, whose numbers come in x4, and each has a stack of its own.
-#[unsafe(link_section = ".data")]
-static READY: AtomicU64 = AtomicU64::new(0);
 
 /// Has the image's first instruction lead to `entry` from now on, with all registers as they come but x8 and x9.
 ///
@@ -52,21 +46,10 @@ unsafe extern "C" fn _start() -> ! {
         "ldr x9, [x9, :lo12:{again}]",
         "cbz x9, 7f",
         "br x9",
-        "7: adrp x9, {ready}",
-        "ldr x9, [x9, :lo12:{ready}]",
-        "cbz x9, 8f",
-        "cbz x4, 8f",
-        "adrp x9, {stacks}",
-        "add x9, x9, :lo12:{stacks}",
-        "add x10, x4, #1",
-        "mov x11, #{size}",
-        "madd x9, x10, x11, x9",
-        "mov sp, x9",
-        "adr x8, __image_start",
-        "b 9f",
+        "7:",
         // Relocate: every entry of .rela.dyn is R_AARCH64_RELATIVE (0x403): *(base + offset) =
         // base + addend.
-        "8: adr x8, __image_start",
+        "adr x8, __image_start",
         "adrp x9, __rela_start",
         "add x9, x9, :lo12:__rela_start",
         "adrp x10, __rela_end",
@@ -93,11 +76,8 @@ unsafe extern "C" fn _start() -> ! {
         "4: adrp x9, __stack_top",
         "add x9, x9, :lo12:__stack_top",
         "mov sp, x9",
-        "adrp x9, {ready}",
-        "mov x10, #1",
-        "str x10, [x9, :lo12:{ready}]",
         // Vectors and vector registers, at EL2 (not VHE) or EL1.
-        "9: adrp x9, {vectors}",
+        "adrp x9, {vectors}",
         "add x9, x9, :lo12:{vectors}",
         "mrs x10, currentel",
         "cmp x10, #8",
@@ -126,9 +106,6 @@ unsafe extern "C" fn _start() -> ! {
         "mov x30, xzr",
         "b {main}",
         again = sym AGAIN,
-        ready = sym READY,
-        stacks = sym STACKS,
-        size = const STACK,
         vectors = sym super::vectors::exception_vectors,
         main = sym image_main,
     )

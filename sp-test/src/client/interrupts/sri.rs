@@ -35,7 +35,7 @@ pub fn run(suite: &mut Suite) {
 
 /// Its timer is set and it waits; then this much time passes.
 fn arms(suite: &Suite, who: Who) -> Check {
-    suite.request(who, &[Op::Arm(100, false)]);
+    suite.request(who, &[Op::Arm(1000, false)]);
     suite.answered(&suite.send(who), who)
 }
 
@@ -69,7 +69,7 @@ pub(super) fn named(all: &[Who]) -> Check {
 
 fn waiting(suite: &Suite) -> Check {
     arms(suite, SRI_WAITING)?;
-    pass(300);
+    pass(2500);
     suite.saw(SRI_WAITING, &[REQUEST])?;
     suite.taken(&[SCHEDULE_RECEIVER])?;
     named(&[SRI_WAITING])?;
@@ -143,7 +143,7 @@ fn left(suite: &Suite, entered: Event) -> Check {
 
 fn woken(suite: &Suite) -> Check {
     arms(suite, SRI_LEAVING)?;
-    pass(300);
+    pass(2500);
     suite.saw(
         SRI_LEAVING,
         &[REQUEST, Event::Interrupt(0, TIMER.into()), GOT],
@@ -155,7 +155,7 @@ fn both(suite: &Suite) -> Check {
     suite.answered(&suite.send(SRI_LEAVING), SRI_LEAVING)?;
     suite.taken(&[SCHEDULE_RECEIVER])?;
     arms(suite, SRI_WAITING)?;
-    pass(300);
+    pass(2500);
     suite.taken(&[SCHEDULE_RECEIVER])?;
     named(&[SRI_WAITING, SRI_LEAVING])?;
     for who in [SRI_WAITING, SRI_LEAVING] {
@@ -167,7 +167,7 @@ fn both(suite: &Suite) -> Check {
 
 fn once(suite: &Suite) -> Check {
     arms(suite, SRI_WAITING)?;
-    pass(300);
+    pass(2500);
     suite.taken(&[SCHEDULE_RECEIVER])?;
     named(&[SRI_WAITING])?;
     named(&[])?;

@@ -219,13 +219,8 @@ fn preempted_then_secure(suite: &Suite) -> Check {
 
 /// The partition touches all registers of the controller while one of the VM's interrupts is pending.
 fn controller(suite: &Suite) -> Check {
-    const TIMES: usize = 10;
     gic::send(SGI, 1);
-    suite.request(QUEUED, &[Op::Controller; TIMES]);
-    suite.answered(&suite.send(QUEUED), QUEUED)?;
-    let mut events = [Event::Reached(0); TIMES + 1];
-    events[0] = REQUEST;
-    suite.saw(QUEUED, &events)?;
+    super::controller::hammers(suite)?;
     take(SGI)
 }
 

@@ -227,6 +227,7 @@ impl Context {
 
     fn handle(&self, id: u32, mode: u64) {
         match id {
+            TIMER if mode & mode::KEEP_LINE != 0 => {}
             TIMER => match mode >> mode::AGAIN_SHIFT {
                 0 => self.step(suite::script::Op::Disarm),
                 again => self.step(suite::script::Op::Arm(again, true)),
