@@ -152,5 +152,7 @@ fn messages(who: Who) -> Verdict {
 }
 
 fn busy() -> Verdict {
-    Ok(Seen::Count("times", station::sum(Count::Busy)))
+    let times = station::sum(Count::Busy);
+    equal("never", (times == 0).into(), 0)?;
+    Ok(Seen::Count("times", times))
 }
