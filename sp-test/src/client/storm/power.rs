@@ -106,7 +106,7 @@ pub fn run(seconds: u64) -> Check {
     station.now(State::Talks);
     let mut talker = Talker::new(0);
     let verdict = storm(&mut talker, seconds);
-    if let Err(failure) = verdict {
+    if let (Err(failure), None) = (verdict, station::failure()) {
         station.fail(failure);
     }
     // The others end by themselves now, wherever they are.
@@ -120,7 +120,8 @@ pub fn run(seconds: u64) -> Check {
     });
     match station::failure() {
         Some((core, failure)) => {
-            crate::say!("@note core {core} failed");
+            let [x0, x1] = station::of(core).doing();
+            crate::say!("@note core {core} failed, its last call {x0:#x} {x1:#x}");
             Err(failure)
         }
         None => all_off(),
