@@ -84,7 +84,6 @@ const PAGES_SIZE: u32 = 0x8000;
 
 /// All of them.
 pub fn all() -> Vec<Scenario> {
-    let eight = Bl33::Direct(payload("client-interrupts-8"));
     vec![
         Scenario {
             clock: Clock::Instructions,
@@ -94,17 +93,20 @@ pub fn all() -> Vec<Scenario> {
                 Bl33::Direct(payload("client-interrupts")),
             )
         },
-        interrupts(
-            "interrupts-8",
-            "the same between eight cores that run at once",
-            eight,
-        ),
         Scenario {
             clock: Clock::Instructions,
             ..interrupts(
-                "interrupts-8-turns",
-                "the same between eight cores that take turns",
-                eight,
+                "interrupts-8",
+                "the same between eight cores, which take turns",
+                Bl33::Direct(payload("client-interrupts-8")),
+            )
+        },
+        Scenario {
+            timeout: Duration::from_secs(300),
+            ..interrupts(
+                "interrupts-storm",
+                "what comes at no known moment, between eight cores that run at once",
+                Bl33::Direct(payload("client-interrupts-storm")),
             )
         },
         Scenario {

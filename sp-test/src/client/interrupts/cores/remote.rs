@@ -16,7 +16,7 @@ const ON_PENDING: i64 = -5;
 /// PSCI AFFINITY_INFO: it is off.
 const OFF: i64 = 1;
 /// Seconds after which something should have happened.
-const PATIENCE: u64 = 10;
+const PATIENCE: u64 = 30;
 
 /// What a core does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
