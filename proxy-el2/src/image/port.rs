@@ -10,7 +10,7 @@ use super::{
 };
 use core::{
     ops::Range,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, AtomicU32, Ordering},
 };
 use defmt::{error, info, warn};
 use ffa_abi::{EndpointId, Regs, availability::VmEvent, smccc::psci};
@@ -197,6 +197,18 @@ fn psci(fid: u32, arguments: [u64; 3]) -> i32 {
     regs[0] as i32
 }
 
+/// An interrupt that is dropped. Said at the first, second, fourth … of all.
+fn nobodys(intid: u32) {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+    if count.is_power_of_two() {
+        warn!(
+            "interrupt {=u32} belongs to nobody: dropped, {=u32} by now",
+            intid, count
+        );
+    }
+}
+
 fn switch_on(core: u16) -> bool {
     let Some(affinity) = BOARD.affinity(core.into()) else {
         return false;
@@ -255,7 +267,7 @@ impl Cpu {
             let kick = vm.gic.lock().pend(vcpu, intid);
             vm.kick(kick, Some(vcpu));
         } else if intid != KICK {
-            warn!("interrupt {=u32} belongs to nobody: dropped", intid);
+            nobodys(intid);
         }
         gic::end(intid);
         gic::deactivate(intid);
