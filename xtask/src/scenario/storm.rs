@@ -25,13 +25,13 @@ pub fn all() -> Vec<Scenario> {
             Clock::Instructions,
         ),
         storm(
-            "interrupts-storm",
+            "storm-8",
             "eight cores, everything at random moments, for a minute",
             "client-storm",
             Clock::Host,
         ),
         storm(
-            "interrupts-storm-turns",
+            "storm-8-turns",
             "the same, shorter, while the cores take turns",
             "client-storm-turns",
             Clock::Instructions,

@@ -1,4 +1,4 @@
-//! The clients of the boots `cores` and `interrupts-storm`, at NS-EL2 on eight cores. Every core sends messages, whose
+//! The clients of the boots `cores` and `storm`, at NS-EL2 on eight cores. Every core sends messages, whose
 //! receivers do what the messages say; the boot core also switches the others off and on. In a storm everything that
 //! can interrupt does so meanwhile, at moments that nobody knows.
 //!
