@@ -12,7 +12,9 @@ mod normal;
 pub mod secure;
 pub mod virt;
 
-pub use normal::{enable_private, enable_spi, hold_private, raise_sgi};
+pub use normal::{
+    close_normal_core, enable_private, enable_spi, hold_private, open_normal_core, raise_sgi,
+};
 
 use crate::board::Gic;
 use crate::gic_bits::{PRIVATE_INTIDS, SPECIAL_INTIDS};
@@ -148,7 +150,7 @@ pub unsafe fn init_normal_distributor(gic: &Gic) -> Result<(), GicError> {
 ///
 /// # Safety
 /// `gic` is the board's GIC, mapped as device memory; this is NS-EL2, no other code of this core is using the
-/// redistributor, and no VM has run on this core yet.
+/// redistributor, and no VM has run on this core yet, or since it was switched on.
 pub unsafe fn init_normal_core(gic: &Gic) -> Result<(), GicError> {
     // SAFETY: the caller's promise.
     wake(&mut unsafe { own_redistributor(gic)? });
