@@ -1,4 +1,4 @@
-//! The boots `cores` and `interrupts-storm`: what their client and the partition `sp-storm` share.
+//! The boots `cores` and `storm`: what their client and the partition `sp-storm` share.
 //!
 //! The partitions are those of the suite [`interrupts`](crate::interrupts), with the same ids and rules, but of another
 //! program: it does what the request itself [says](order) before it answers, takes interrupts at any moment, and keeps

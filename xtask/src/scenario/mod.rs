@@ -186,7 +186,7 @@ pub struct Scenario {
 }
 
 /// The suites that are several boots: all whose names begin so.
-pub const GROUPS: [&str; 8] = [
+pub const GROUPS: [&str; 9] = [
     "contract",
     "discovery",
     "bad",
@@ -195,6 +195,7 @@ pub const GROUPS: [&str; 8] = [
     "vms",
     "interrupts",
     "cores",
+    "storm",
 ];
 
 /// The suite of a few boots that show whether a board works at all, as far as it has them.
@@ -311,6 +312,7 @@ pub fn bench() -> Vec<Scenario> {
     ];
     boots.extend(many::bench());
     boots.push(vms::bench());
+    boots.push(storm::bench());
     for boot in &mut boots {
         boot.timeout = Duration::from_secs(120);
     }

@@ -25,18 +25,28 @@ pub fn all() -> Vec<Scenario> {
             Clock::Instructions,
         ),
         storm(
-            "interrupts-storm",
+            "storm-8",
             "eight cores, everything at random moments, for a minute",
             "client-storm",
             Clock::Host,
         ),
         storm(
-            "interrupts-storm-turns",
+            "storm-8-turns",
             "the same, shorter, while the cores take turns",
             "client-storm-turns",
             Clock::Instructions,
         ),
     ]
+}
+
+/// The boot of `bench`.
+pub fn bench() -> Scenario {
+    storm(
+        "bench-cores",
+        "cost of a secure interrupt, and with eight cores",
+        "client-bench-cores",
+        Clock::Instructions,
+    )
 }
 
 fn storm(name: &'static str, about: &'static str, client: &'static str, clock: Clock) -> Scenario {

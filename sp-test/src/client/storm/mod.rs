@@ -1,9 +1,10 @@
-//! The clients of the boots `cores` and `interrupts-storm`, at NS-EL2 on eight cores. Every core sends messages, whose
+//! The clients of the boots `cores` and `storm`, at NS-EL2 on eight cores. Every core sends messages, whose
 //! receivers do what the messages say; the boot core also switches the others off and on. In a storm everything that
 //! can interrupt does so meanwhile, at moments that nobody knows.
 //!
 //! Partitions, orders and pages are those of [`storm`](crate::storm). What must be true in the end is in `judge`.
 
+pub mod bench;
 mod choice;
 mod cores;
 mod judge;
