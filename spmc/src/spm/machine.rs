@@ -85,7 +85,7 @@ pub trait Interrupts {
     /// An SPI that goes to core `from`, which goes off, goes to `to` from now on.
     fn reroute(&mut self, _intid: u32, _from: u16, _to: u16) {}
 
-    /// An SPI goes to this core from now on. `false` if it can't.
+    /// An SPI goes to this core from now on, or from when it is on. `false` if it can't.
     fn route(&mut self, _intid: u32, _core: u16) -> bool {
         false
     }
