@@ -80,9 +80,6 @@ impl<'c, M: Registers> Spmc<'c, M> {
         // Those that it took before may come again.
         self.let_go(pe, slot, machine);
         let taken = self.own_virtuals(pe, slot).with(|queue| queue.take());
-        if let Some(context) = pe.context(slot) {
-            context.announced = None;
-        }
         self.refresh(pe, slot);
         taken.map(|interrupt| interrupt.id(self.devices(slot)))
     }

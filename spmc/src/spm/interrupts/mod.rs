@@ -147,11 +147,12 @@ impl<'c, M: Registers> Spmc<'c, M> {
     /// Raises the lines of a context on this core as its queue says.
     pub(super) fn refresh(&self, pe: &mut Pe<'c, M>, slot: Slot) {
         let index = self.context_index(slot, pe.index);
+        let sri = pe.sri;
         if let Some(context) = pe.context(slot) {
             let (lines, active) = self
                 .virtuals(slot, index)
                 .with(|queue| (queue.lines(), queue.any_active()));
-            context.set_lines(lines, active);
+            context.set_lines(lines, active || sri);
         }
     }
 
@@ -190,6 +191,8 @@ impl<'c, M: Registers> Spmc<'c, M> {
     pub(super) fn silence(&self, slot: Slot, machine: &mut impl Machine) {
         for intid in self.devices(slot) {
             machine.enable(*intid, false);
+            // It may have made it the normal world's.
+            let _ = machine.set_secure(*intid, true);
         }
         for index in 0..MAX_CPUS as u16 {
             let own = self.virtuals(slot, index);
