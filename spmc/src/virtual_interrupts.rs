@@ -70,8 +70,8 @@ pub struct Queue {
     /// The one that the context was told of with `FFA_INTERRUPT`, until it asks for one, or it comes
     /// anew.
     named: Option<Interrupt>,
-    /// Those of devices that are still active in the machine, and on which cores they became so, one
-    /// bit for each: a private one may be on several.
+    /// Those of devices that are still active in the machine, and the cores on which they are, one bit
+    /// for each: a private interrupt may be so on several.
     active: u64,
     active_on: [u8; MAX],
 }
@@ -194,8 +194,8 @@ impl Queue {
         self.active != 0
     }
 
-    /// Takes one out that is active and that the context has taken, for it to come again; with the
-    /// core on which it is active. `all`: also one that is pending still.
+    /// Takes one out that is active and that the context has taken, for it to come again, on one core
+    /// on which it is active. `all`: also one that is pending still.
     pub fn let_go(&mut self, all: bool) -> Option<(Interrupt, u16)> {
         let mut places = (0..MAX as u8).map(Interrupt);
         let found = places.find(|interrupt| {
@@ -207,7 +207,7 @@ impl Queue {
         if *on == 0 {
             self.active &= !found.bit();
         }
-        Some((found, core as u16 & 7))
+        Some((found, core as u16))
     }
 }
 

@@ -262,7 +262,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
             context.model = Model::Restart;
             context.call_is_wide = false;
             self.reset_interrupts(pe, slot);
-            // What another core took meanwhile.
+            // What came while it was loaded, to the last moment.
             self.drop_active(pe, slot, machine);
             if let Some(partition) = self.partitions.get(slot.index()) {
                 partition.parked.with(&mut pe.held, |_, _| {

@@ -312,6 +312,7 @@ pub fn bench() -> Vec<Scenario> {
     ];
     boots.extend(many::bench());
     boots.push(vms::bench());
+    boots.push(storm::bench());
     for boot in &mut boots {
         boot.timeout = Duration::from_secs(120);
     }

@@ -4,6 +4,7 @@
 //!
 //! Partitions, orders and pages are those of [`storm`](crate::storm). What must be true in the end is in `judge`.
 
+pub mod bench;
 mod choice;
 mod cores;
 mod judge;

@@ -1,326 +1,130 @@
-//! Timings and orders in which something was lost or left behind.
+//! What was found by reading the code.
 
-use super::{timers::power_response, *};
+use super::*;
 use crate::{
     context::AbortAction,
-    spm::{Mask, Next},
-    state::{Model, State},
+    spm::{Next, TimerRegister},
 };
+use ffa_abi::Function;
 
+/// A device's interrupt that another core takes while a partition is loaded anew.
 #[test]
-fn one_that_serves_who_is_told_of_the_core_going_off_stays_any_cores() {
-    let mut f = world();
-    f.on(1).nwd_runs(B);
-    assert_eq!(f.hypercall(&[ENABLE, 9, 1, 0]), 0);
-    f.sp(msg_wait());
-    assert_eq!(f.nwd(core_off()), Next::Partition(B));
-    // an interrupt of its own, so that the answer is intercepted
-    assert_eq!(f.hypercall(&[SEND, 1]), 0);
-    assert_eq!(f.sp(power_response(B, 0)), Next::Partition(B));
-    assert_eq!(f.view(B).model, Model::SecureInterrupt);
-    f.sp_requests(A, DIRECT_REQ2);
-    // B fails on core 0.
-    f.on(0).nwd_runs(B);
-    f.abort();
-    // A answers on core 1.
-    f.on(1).sp(message(DIRECT_RESP2, id(A), id(B)));
-    assert_eq!(f.state(A), State::Waiting, "innocent");
-    f.on(0).nwd_requests(A, DIRECT_REQ2);
+fn taken_while_its_partition_is_loaded_anew() {
+    let specs = [
+        Spec::up(Version::V1_3)
+            .devices([OF_A, 0])
+            .on_abort(AbortAction::Restart),
+        Spec::up(Version::V1_2),
+    ];
+    let mut f = Fixture::booted(&specs);
+    f.nwd_runs(A);
+    assert_eq!(f.hypercall(&[ENABLE, OF_A.into(), 1, 0]), 0);
+    let pe = &mut f.pes[0];
+    let x = &mut pe.context(A).unwrap().machine.x;
+    x[..8].fill(0);
+    x[0] = Function::Abort.raw64().into();
+    let outcome = f.spmc.handle_partition(pe, A, &mut f.machine);
+    assert_eq!(outcome.next, Next::Reload(A));
+    // Acknowledged before it was switched off.
+    f.on(1).take(&[Taken::Device(OF_A)]);
+    let outcome = f.spmc.reloaded(&mut f.pes[0], A, true, &mut f.machine);
+    assert_eq!(outcome.next, Next::Partition(A));
+    f.now[0] = Next::Partition(A);
+    f.on(0).apply_mask();
+    assert_eq!(f.hypercall(&[ENABLE, OF_A.into(), 1, 0]), 0);
+    let pending = f.hypercall(&[GET]);
+    assert_eq!(f.hypercall(&[DEACTIVATE, OF_A.into(), OF_A.into()]), 0);
+    assert!(
+        may_come_again(&mut f, OF_A),
+        "still active in the machine; GET gave {pending:#x}"
+    );
 }
 
+/// The schedule receiver interrupt is not forgotten.
 #[test]
-fn one_that_was_told_of_an_interrupt_and_did_not_ask_is_told_of_the_next() {
-    let mut f = world();
-    f.nwd_runs(A);
-    assert_eq!(f.hypercall(&[ENABLE, 3, 1, 0]), 0);
-    f.write_timer(A, 1, 100);
-    f.sp(msg_wait());
-    f.machine.interrupts.now = 100;
-    assert_eq!(f.take(&[Taken::Timer]), Next::Partition(A));
-    f.sp_told_of_interrupt(A, 3);
-    // Handles it by what FFA_INTERRUPT says: sets the timer up anew, does not ask.
-    f.write_timer(A, 1, 200);
-    assert_eq!(f.sp(msg_wait()), Next::NormalWorldResume);
+fn sri_after_a_timer_access() {
+    let mut waiting = signalled();
+    waiting.sri_waiting = true;
+    let mut f = world_of([signalled(), signalled(), waiting]);
     f.nwd_requests(A, DIRECT_REQ2);
-    f.machine.interrupts.now = 200;
-    assert_eq!(f.take(&[Taken::Timer]), Next::Partition(A));
-    assert!(f.lines(A).irq);
-    // It has its interrupts masked, and answers.
-    assert_eq!(
-        f.sp(message(DIRECT_RESP2, id(A), VM)),
-        Next::Partition(A),
-        "intercepted"
-    );
-    f.sp_told_of_interrupt(A, 3);
+    assert_eq!(f.take(&[Taken::Device(OF_C)]), Next::Partition(A));
+    // What the image does on `msr CNTP_CTL_EL0, xzr`.
+    f.spmc
+        .write_timer(&mut f.pes[0], A, TimerRegister::Control, 0, &mut f.machine);
+    f.responds_to_nwd(DIRECT_RESP2);
+    assert_eq!(f.machine.interrupts.schedule_receiver, [0]);
 }
 
 #[test]
-fn one_that_comes_again_while_the_first_is_dealt_with_is_told_again() {
-    let mut f = world();
-    f.nwd_runs(A);
-    assert_eq!(f.hypercall(&[ENABLE, 3, 1, 0]), 0);
-    f.write_timer(A, 1, 100);
-    f.sp(msg_wait());
-    f.machine.interrupts.now = 100;
-    assert_eq!(f.take(&[Taken::Timer]), Next::Partition(A));
-    f.sp_told_of_interrupt(A, 3);
-    f.write_timer(A, 1, 110);
-    f.machine.interrupts.now = 110;
-    assert_eq!(f.take(&[Taken::Timer]), Next::Partition(A));
-    assert!(f.lines(A).irq);
-    assert_eq!(
-        f.sp(msg_wait()),
-        Next::Partition(A),
-        "the second one is told too"
-    );
-    f.sp_told_of_interrupt(A, 3);
-}
-
-#[test]
-fn a_second_interrupt_of_another_context_while_the_first_is_dealt_with_is_told() {
-    let mut f = world();
-    f.on(1).nwd_runs(B);
-    assert_eq!(f.hypercall(&[ENABLE, 9, 1, 0]), 0);
-    f.sp(msg_wait());
-    f.on(0).nwd_runs(B);
-    assert_eq!(f.hypercall(&[SEND, 1]), 0);
-    assert_eq!(f.on(1).looks(), Some(Next::Partition(B)));
-    f.sp_told_of_interrupt(B, 9);
-    // reads its mailbox now; then another one is sent
-    assert_eq!(f.on(0).hypercall(&[SEND, 1]), 0);
-    assert_eq!(f.on(1).looks(), Some(Next::Partition(B)));
-    assert_eq!(f.sp(msg_wait()), Next::Partition(B), "the second one");
-}
-
-#[test]
-fn the_schedule_receiver_interrupt_is_not_lost_by_a_hypercall() {
-    let rules = InterruptRules {
-        sri_waiting: true,
-        ..signalled()
-    };
-    let mut f = world_of([rules, signalled(), signalled()]);
-    f.nwd_requests(B, DIRECT_REQ2);
-    assert_eq!(f.take(&[Taken::Device(OF_A)]), Next::Partition(B));
+fn sri_after_a_hypercall() {
+    let mut waiting = signalled();
+    waiting.sri_waiting = true;
+    let mut f = world_of([signalled(), signalled(), waiting]);
+    f.nwd_requests(A, DIRECT_REQ2);
+    assert_eq!(f.take(&[Taken::Device(OF_C)]), Next::Partition(A));
     assert_eq!(f.hypercall(&[GET]), NONE);
     f.responds_to_nwd(DIRECT_RESP2);
     assert_eq!(f.machine.interrupts.schedule_receiver, [0]);
 }
 
+/// A private interrupt of two cores, of a partition with a single context.
 #[test]
-fn what_is_left_pending_is_named_again() {
-    let rules = InterruptRules {
-        sri_waiting: true,
-        sri_leaving: true,
-        ..signalled()
-    };
-    let mut f = world_of([rules, signalled(), signalled()]);
-    f.nwd_runs(A);
-    assert_eq!(f.hypercall(&[ENABLE, 3, 1, 0]), 0);
-    f.sp(msg_wait());
-    assert_eq!(f.take(&[Taken::Device(OF_A)]), Next::NormalWorldResume);
-    let info = 0xc400_0083;
-    f.nwd(frame(&[info]));
-    assert_eq!(f.result()[0], u64::from(SUCCESS_64));
-    f.nwd_runs(A);
-    f.write_timer(A, 1, 0);
-    assert_eq!(f.hypercall(&[GET]), u64::from(OF_A));
-    assert_eq!(f.sp(msg_wait()), Next::NormalWorld);
-    assert_eq!(f.machine.interrupts.schedule_receiver, [0, 0]);
-    f.nwd(frame(&[info]));
-    assert_eq!(
-        f.result()[0],
-        u64::from(SUCCESS_64),
-        "named, for the SRI that was raised"
-    );
-}
-
-#[test]
-fn one_taken_together_with_the_news_of_a_failure_is_looked_at() {
-    let mut f = world();
-    f.on(1).nwd_requests(B, DIRECT_REQ2);
-    f.on(0).nwd_runs(B);
-    f.abort();
-    f.on(1);
-    let next = f.take(&[Taken::Device(OF_A), Taken::Kick]);
-    assert_eq!(next, Next::NormalWorld);
-    assert_eq!(f.looks(), Some(Next::Partition(A)), "as soon as it may");
-}
-
-#[test]
-fn the_schedule_receiver_interrupt_is_raised_when_a_boot_ends() {
-    let rules = InterruptRules {
-        sri_leaving: true,
-        ..signalled()
-    };
-    let mut f = Fixture::with(
-        2,
-        &[
-            Spec::mp(Version::V1_2).rules(rules),
-            Spec::mp(Version::V1_2),
-        ],
-    );
-    f.start(A);
-    assert_eq!(f.hypercall(&[ENABLE, 3, 1, 0]), 0);
-    f.write_timer(A, 1, 0);
-    assert_eq!(f.sp(msg_wait()), Next::Booted);
-    f.start(B);
-    assert_eq!(f.sp(msg_wait()), Next::Booted);
-    f.now[0] = Next::NormalWorld;
-    f.nwd(frame(&[VERSION.into(), Version::V1_2.raw().into()]));
-    f.nwd_requests(B, DIRECT_REQ2);
-    f.responds_to_nwd(DIRECT_RESP2);
-    assert_eq!(f.machine.interrupts.schedule_receiver, [0]);
-}
-
-#[test]
-fn a_request_to_one_that_waits_with_an_interrupt_pending_raises_its_line_in_either_way() {
-    let rules = InterruptRules {
-        sri_waiting: true,
-        ..signalled()
-    };
-    for general in [true, false] {
-        let mut f = world_of([signalled(), rules, signalled()]);
-        f.general = general;
-        assert_eq!(f.take(&[Taken::Device(OF_B)]), Next::NormalWorldResume);
-        f.nwd_requests(B, DIRECT_REQ2);
-        assert!(f.lines(B).irq, "general {general}");
-    }
-}
-
-#[test]
-fn one_whose_interrupt_came_while_it_was_preempted_finds_its_line_raised() {
-    let specs = [
-        Spec::up(Version::V1_3)
-            .devices([OF_A, 0])
-            .on_abort(AbortAction::Restart),
-        Spec::mp(Version::V1_2).devices([OF_B, 0]),
-    ];
+fn private_ones_of_two_cores() {
+    const PRIVATE: u32 = 23;
+    let specs = [Spec::up(Version::V1_2).devices([PRIVATE, 0])];
     let mut f = Fixture::booted(&specs);
-    for (slot, device) in [(A, OF_A), (B, OF_B)] {
-        f.nwd_runs(slot);
-        assert_eq!(f.hypercall(&[ENABLE, device.into(), 1, 0]), 0);
-        f.sp(msg_wait());
-    }
-    f.nwd_requests(B, DIRECT_REQ2);
-    assert_eq!(f.take(&[Taken::Device(OF_A)]), Next::Partition(A));
-    assert_eq!(f.abort(), Next::Partition(A));
-    assert_eq!(f.view(A).model, Model::Restart);
-    assert_eq!(f.masks[0], Mask::Open);
-    assert_eq!(f.take(&[Taken::Device(OF_B)]), Next::Partition(A));
-    assert_eq!(f.sp(msg_wait()), Next::Partition(B));
-    let raised = f.lines(B).irq;
-    let looks = f.looks();
-    assert!(raised || looks.is_some());
-}
-
-#[test]
-fn what_was_taken_while_a_partition_was_loaded_anew_may_come_again() {
-    let specs = [
-        Spec::up(Version::V1_3)
-            .devices([24, 0])
-            .on_abort(AbortAction::Restart),
-        Spec::mp(Version::V1_2),
-    ];
-    let mut f = Fixture::booted(&specs);
-    f.nwd_runs(A);
-    assert_eq!(f.hypercall(&[ENABLE, 24, 1, 0]), 0);
-    // what the fixture does at an abort, with core 1 in between
-    let outcome = {
-        let Fixture {
-            spmc, pes, machine, ..
-        } = &mut f;
-        spmc.abort(&mut pes[0], A, None, machine)
-    };
-    assert_eq!(outcome.next, Next::Reload(A));
-    f.machine.interrupts.deactivated.clear();
-    f.on(1).take(&[Taken::Device(24)]);
-    let outcome = {
-        let Fixture {
-            spmc, pes, machine, ..
-        } = &mut f;
-        spmc.reloaded(&mut pes[0], A, true, machine)
-    };
-    f.now[0] = outcome.next;
-    f.on(0).looks();
-    assert_eq!(f.hypercall(&[ENABLE, 24, 1, 0]), 0);
-    f.sp(msg_wait());
-    let got = f.machine.interrupts.deactivated.clone();
-    assert!(
-        !got.is_empty() || f.now[0] == Next::Partition(A),
-        "it may come again, or was told"
-    );
-}
-
-#[test]
-fn a_private_one_that_is_active_on_two_cores_may_come_again_on_both() {
-    let specs = [Spec::up(Version::V1_2).devices([24, 0])];
-    let mut f = Fixture::booted(&specs);
-    for pe in [0, 1] {
+    for pe in 0..2 {
         f.on(pe).nwd_runs(A);
-        assert_eq!(f.hypercall(&[ENABLE, 24, 1, 0]), 0);
+        assert_eq!(f.hypercall(&[ENABLE, PRIVATE.into(), 1, 0]), 0);
         f.sp(msg_wait());
     }
-    f.on(0).take(&[Taken::Device(24)]);
-    assert_eq!(f.hypercall(&[GET]), 24);
-    f.on(1).take(&[Taken::Device(24)]);
-    f.on(0).looks();
-    assert_eq!(f.hypercall(&[GET]), 24);
+    assert_eq!(f.on(0).take(&[Taken::Device(PRIVATE)]), Next::Partition(A));
+    assert_eq!(
+        f.on(1).take(&[Taken::Device(PRIVATE)]),
+        Next::NormalWorldResume
+    );
+    f.on(0);
+    gets(&mut f, PRIVATE);
     f.sp(msg_wait());
     f.looks();
-    let mut all = f.machine.interrupts.deactivated.clone();
-    all.sort_unstable();
-    assert_eq!(all, [(24, 0), (24, 1)]);
+    f.on(1).looks();
+    let all = &f.machine.interrupts.deactivated;
+    assert!(
+        all.contains(&(PRIVATE, 0)) && all.contains(&(PRIVATE, 1)),
+        "{all:?}"
+    );
 }
 
+/// What a partition made of its interrupt is not what the next life finds.
 #[test]
-fn nothing_of_an_earlier_preemption_bars_a_run() {
-    let mut f = world();
-    f.nwd_requests(A, DIRECT_REQ2);
-    f.sp_requests(C, DIRECT_REQ2);
-    assert_eq!(f.take(&[Taken::Device(OF_A)]), Next::Partition(A));
-    gets(&mut f, OF_A);
-    f.responds_to_nwd(DIRECT_RESP2);
-    f.nwd_requests(A, DIRECT_REQ2);
-    // C owes A; A runs it with another one pending
-    f.take(&[Taken::Device(OF_A)]);
-    let n = f.sp(run(C, 0));
-    assert_eq!(n, Next::Partition(C), "{:x?}", f.result());
-}
-
-#[test]
-fn the_schedule_receiver_interrupt_of_a_core_that_goes_off_is_raised_elsewhere() {
-    let rules = InterruptRules {
-        sri_leaving: true,
-        sri_waiting: true,
-        ..signalled()
-    };
-    let mut f = world_of([rules, signalled(), signalled()]);
-    f.on(1).nwd_runs(B);
-    assert_eq!(f.hypercall(&[ENABLE, 9, 1, 0]), 0);
-    f.sp(msg_wait());
-    f.on(0).nwd_runs(A);
-    assert_eq!(f.hypercall(&[ENABLE, 3, 1, 0]), 0);
-    f.sp(msg_wait());
-    f.on(1).nwd(core_off());
-    assert_eq!(f.hypercall(&[SEND, 1]), 0);
-    assert_eq!(f.sp(power_response(B, 0)), Next::Partition(B));
-    f.sp_requests(A, DIRECT_REQ2);
-    f.write_timer(A, 1, 0);
-    f.responds_to(B, DIRECT_RESP2);
-    assert_eq!(f.hypercall(&[GET]), 9);
-    assert_eq!(f.sp(msg_wait()), Next::NormalWorld);
-    f.on(0).looks();
-    assert!(!f.machine.interrupts.schedule_receiver.is_empty());
-}
-
-#[test]
-fn the_interrupts_of_one_that_ended_are_secure_again() {
+fn the_next_life_has_its_interrupt_as_the_manifest_says() {
     let specs = [Spec::up(Version::V1_3)
         .devices([OF_A, 0])
         .on_abort(AbortAction::Restart)];
     let mut f = Fixture::booted(&specs);
-    f.nwd_runs(A);
+    f.on(1).nwd_runs(A);
+    assert_eq!(f.hypercall(&[RECONFIGURE, OF_A.into(), 0, 1]), 0);
     assert_eq!(f.hypercall(&[RECONFIGURE, OF_A.into(), 1, 0]), 0);
-    f.abort();
-    assert_eq!(f.machine.interrupts.secured.last(), Some(&(OF_A, true)));
+    f.sp(frame(&[Function::Abort.raw64().into(), 0, 0]));
+    f.sp(msg_wait());
+    let all = &f.machine.interrupts;
+    assert_eq!(
+        all.secured.last(),
+        Some(&(OF_A, true)),
+        "{:?} {:?}",
+        all.secured,
+        all.routed
+    );
+}
+
+/// A core goes off to which the interrupt of a partition is routed that other cores serve.
+#[test]
+fn interrupts_of_a_core_that_goes_off() {
+    let mut f = world();
+    f.on(1).nwd_runs(A);
+    assert_eq!(f.hypercall(&[RECONFIGURE, OF_A.into(), 0, 1]), 0);
+    f.sp(msg_wait());
+    f.nwd(core_off());
+    f.sp(super::timers::power_response(B, 0));
+    assert_eq!(f.machine.interrupts.routed.last(), Some(&(OF_A, 0)));
 }
