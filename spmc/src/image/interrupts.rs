@@ -42,8 +42,6 @@ static FIRST_TARGETS: [AtomicU8; 1020] = [const { AtomicU8::new(ANY) }; 1020];
 static TARGETS: [AtomicU8; 1020] = [const { AtomicU8::new(ANY) }; 1020];
 /// No core is named.
 const ANY: u8 = u8::MAX;
-/// Which cores are on, one bit for each.
-static ON: AtomicU32 = AtomicU32::new(0);
 /// The INTIDs of which each core has its own.
 const PRIVATE: core::ops::Range<u32> = 16..32;
 
@@ -116,10 +114,9 @@ pub fn bring_up_core() {
         });
     }
     let own = platform::cpu::index();
-    ON.fetch_or(1 << (own & 31), Ordering::SeqCst);
     let all = (0u32..).zip(&TARGETS);
     for (intid, _) in all.filter(|(_, target)| usize::from(target.load(Ordering::Relaxed)) == own) {
-        let _ = Port.route(intid, own as u16);
+        let _ = Port.route(intid, own as u16, true);
     }
 }
 
@@ -187,7 +184,7 @@ impl Interrupts for Port {
         });
     }
 
-    fn route(&mut self, intid: u32, core: u16) -> bool {
+    fn route(&mut self, intid: u32, core: u16, on: bool) -> bool {
         let (Some(affinity), Some(target)) =
             (BOARD.affinity(core.into()), TARGETS.get(intid as usize))
         else {
@@ -198,7 +195,7 @@ impl Interrupts for Port {
         }
         target.store(core as u8, Ordering::SeqCst);
         // One that is off gets it when it is on.
-        if ON.load(Ordering::SeqCst) & 1 << (core & 31) != 0 {
+        if on {
             // SAFETY: The GIC is mapped, and this is S-EL2.
             report(intid, unsafe {
                 gic::secure::route(&BOARD.gic, intid, affinity)
@@ -217,11 +214,10 @@ impl Interrupts for Port {
         unsafe { gic::secure::regroup(&BOARD.gic, intid, priority, own) }.is_ok()
     }
 
-    fn reset(&mut self, intid: u32) {
+    fn reset(&mut self, intid: u32, on: u32) {
         let Some(line) = line(intid) else {
             return;
         };
-        let on = ON.load(Ordering::SeqCst);
         let own = platform::cpu::index();
         let cores = match intid < PRIVATE.end {
             true => on,
@@ -246,18 +242,18 @@ impl Interrupts for Port {
             };
             let target = table(&FIRST_TARGETS);
             // Whichever core is on has it until the one that it is for is.
-            let _ = self.route(intid, own as u16);
+            let _ = self.route(intid, own as u16, true);
             if let Some(place) = TARGETS.get(intid as usize) {
                 place.store(target, Ordering::SeqCst);
             }
             if target != ANY {
-                let _ = self.route(intid, target.into());
+                let there = on & 1u32.unbounded_shl(target.into()) != 0;
+                let _ = self.route(intid, target.into(), there);
             }
         }
     }
 
     fn reroute(&mut self, intid: u32, from: u16, to: u16) {
-        ON.fetch_and(!(1 << (from & 31)), Ordering::SeqCst);
         let (Some(from), Some(to)) = (BOARD.affinity(from.into()), BOARD.affinity(to.into()))
         else {
             return;
