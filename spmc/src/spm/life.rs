@@ -261,6 +261,8 @@ impl<'c, M: Registers> Spmc<'c, M> {
         if done && !self.is_halted() && context.transition(Event::Restart) {
             context.model = Model::Restart;
             context.call_is_wide = false;
+            // What came while it was loaded.
+            self.drop_active(pe, slot, machine);
             self.reset_interrupts(pe, slot);
             if let Some(partition) = self.partitions.get(slot.index()) {
                 partition.parked.with(&mut pe.held, |_, _| {

@@ -78,6 +78,13 @@ pub trait Interrupts {
     /// An interrupt that became active on core `core` may come again.
     fn deactivate(&mut self, _intid: u32, _core: u16) {}
 
+    /// A device's interrupt is as at the start: off on all cores, secure, and an SPI goes where its
+    /// manifest says.
+    fn reset(&mut self, _intid: u32) {}
+
+    /// An SPI that goes to core `from`, which goes off, goes to `to` from now on.
+    fn reroute(&mut self, _intid: u32, _from: u16, _to: u16) {}
+
     /// An SPI goes to this core from now on. `false` if it can't.
     fn route(&mut self, _intid: u32, _core: u16) -> bool {
         false

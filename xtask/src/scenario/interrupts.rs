@@ -120,7 +120,7 @@ pub fn all() -> Vec<Scenario> {
     ]
 }
 
-fn interrupts(name: &'static str, about: &'static str, bl33: Bl33) -> Scenario {
+pub(super) fn interrupts(name: &'static str, about: &'static str, bl33: Bl33) -> Scenario {
     boot_of(name, about, bl33, IRQ, ALL)
 }
 

@@ -80,7 +80,7 @@ fn waiting(suite: &Suite) -> Check {
 /// The interrupt waits in the normal world's half while the partition that runs goes on, if it is not its own.
 fn other_runs(suite: &Suite) -> Check {
     arms(suite, SRI_WAITING)?;
-    suite.request(crate::interrupts::QUEUED, &[Op::Watch(300), Op::Mark(1)]);
+    suite.request(crate::interrupts::QUEUED, &[Op::Watch(2500), Op::Mark(1)]);
     suite.answered(
         &suite.send(crate::interrupts::QUEUED),
         crate::interrupts::QUEUED,

@@ -4,7 +4,7 @@ use super::super::log::Event;
 use super::super::page::{Entry, Page, mode};
 use super::super::{self as suite, MANAGED_EXIT, NONE, TIMER, Who};
 use crate::abi::{self, Regs};
-use crate::board::{self, Line};
+use crate::board::Line;
 use crate::expect;
 use crate::partition::respond;
 use crate::rt::{
@@ -74,8 +74,8 @@ impl Context {
         context::set_index(index);
         let context = Self::new(who, index);
         context.log(Event::Started(index, registered));
-        // A single context may be on any core.
-        if who.many && regs::mpidr() & 0xff_00ff_ffff != board::affinity(index) {
+        // The context's number, whatever the core's is.
+        if regs::mpidr() & 0xff_00ff_ffff != index {
             context.log(Event::Lost(100, regs::mpidr()));
         }
         context

@@ -69,14 +69,9 @@ impl Suite {
             let core = Core::start(FAR)?;
             suite.fresh();
             let verdict = run(suite, &core);
-            if core.is_done() {
-                let taken = core.taken(&[]);
-                core.stop()?;
-                verdict.and(taken)
-            } else {
-                // It is lost: it can't be switched off.
-                verdict
-            }
+            verdict?;
+            core.taken(&[])?;
+            core.stop()
         });
     }
 

@@ -131,8 +131,16 @@ impl Mailbox {
     }
 }
 
-/// Another core, which is on.
+/// Another core, which is on. A case that fails leaves it: then it goes off as soon as it can.
 pub(super) struct Core(u64);
+
+impl Drop for Core {
+    fn drop(&mut self) {
+        // One that is off already takes no notice.
+        self.order(Order::Leave, 0);
+        cores::patiently(PATIENCE, || cores::affinity_info(self.0) == OFF);
+    }
+}
 
 impl Core {
     fn mailbox(&self) -> &'static Mailbox {
