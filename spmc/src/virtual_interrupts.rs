@@ -197,10 +197,16 @@ impl Queue {
     /// Takes one out that is active and that the context has taken, for it to come again, on one core
     /// on which it is active. `all`: also one that is pending still.
     pub fn let_go(&mut self, all: bool) -> Option<(Interrupt, u16)> {
-        let mut places = (0..MAX as u8).map(Interrupt);
-        let found = places.find(|interrupt| {
-            self.active & interrupt.bit() != 0 && (all || !self.is_pending(*interrupt))
-        })?;
+        let pending = self.order.iter().map(|place| Interrupt(*place).bit());
+        let held = match all {
+            true => 0,
+            false => pending.fold(0, |held, bit| held | bit),
+        };
+        let free = self.active & !held;
+        if free == 0 {
+            return None;
+        }
+        let found = Interrupt(free.trailing_zeros() as u8);
         let on = self.active_on.get_mut(usize::from(found.0))?;
         let core = on.trailing_zeros();
         *on &= on.wrapping_sub(1);
