@@ -7,6 +7,7 @@
 mod masks;
 mod switch;
 mod traps;
+mod vectors;
 
 use super::{
     boot::{Core, PeState},
@@ -73,6 +74,12 @@ pub struct Cpu {
     /// but the normal world owns vector registers, no interrupt line is raised, and no interrupt masked. [`NOBODY`] if
     /// there is none.
     plain: u8,
+    /// The same for a partition that always uses vector registers: they are made live with the others.
+    trusted: u8,
+    /// The partition that is resident and was made so in this way, if nothing has changed since then.
+    quick: u8,
+    /// Whether the partition that is loaded always uses vector registers.
+    trusts: bool,
     /// Which virtual interrupt lines are raised.
     lines: Lines,
     /// Which interrupts the priority mask lets through.
@@ -106,6 +113,9 @@ impl Cpu {
             fp_open: false,
             loaded: None,
             plain: NOBODY,
+            trusted: NOBODY,
+            quick: NOBODY,
+            trusts: false,
             lines: Lines::DOWN,
             mask: Mask::Open,
             normal_mask: gic::PRIORITY_MASK_OPEN,
@@ -149,7 +159,7 @@ impl Cpu {
                 // SAFETY: The normal world's registers were saved just above.
                 unsafe { context.machine.el1.load() }
                 self.live = Live::Partition(slot);
-            } else {
+            } else if !self.enter_with_vectors(pe, slot) {
                 self.make_resident(pe, slot);
                 self.settle(spmc, pe, slot);
             }
@@ -180,7 +190,8 @@ impl Cpu {
                         // SAFETY: The partition's registers were saved just above.
                         unsafe { self.normal_world.load() }
                         self.live = Live::NormalWorld;
-                    } else {
+                        context.machine.habit.unused();
+                    } else if !self.leave_with_vectors(pe, slot) {
                         self.leave(spmc, pe);
                     }
                     if let Some(left) = left {

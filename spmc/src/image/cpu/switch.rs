@@ -2,42 +2,13 @@
 
 use super::{Cpu, Live, NOBODY};
 use crate::image::boot::PeState;
-use platform::{fp, sysreg::isb, write_sysreg};
+use platform::{fp, write_sysreg};
 use spmc::{
     context::{Lines, Slot},
     spm::Mask,
 };
 
 impl Cpu {
-    /// Gives the vector registers to `slot`, whose instruction is then executed again.
-    #[cold]
-    #[inline(never)]
-    pub(super) fn give_fp(&mut self, pe: &mut PeState, slot: Slot) {
-        match self.fp_owner {
-            Some(owner) if owner == slot => {}
-            Some(owner) => {
-                // The other partition's registers are live: open FP for EL2, swap.
-                fp::open_all();
-                isb();
-                if let Some(context) = pe.context(owner) {
-                    context.machine.fp.save();
-                }
-                if let Some(context) = pe.context(slot) {
-                    context.machine.fp.load();
-                }
-            }
-            None => {
-                if let Some(context) = pe.context(slot) {
-                    fp::take(self.vectors, &context.machine.fp, &self.features);
-                }
-            }
-        }
-        fp::open_guest();
-        self.fp_owner = Some(slot);
-        self.fp_open = true;
-        self.find_plain();
-    }
-
     /// Makes `slot`'s EL1 registers, stage 2 and identity the live ones.
     #[cold]
     #[inline(never)]
@@ -61,6 +32,7 @@ impl Cpu {
             }
             self.fp_open = fp_open;
         }
+        self.give_fp_at_entry(pe, slot);
         if let Some(context) = pe.context(slot) {
             // SAFETY: The earlier owner's registers were saved just above.
             unsafe { context.machine.el1.load() }
@@ -91,20 +63,22 @@ impl Cpu {
         }
     }
 
-    /// Works out anew who can be made resident in the short way.
+    /// Works out anew who can be made resident in a short way, and with which registers.
     pub(super) fn find_plain(&mut self) {
-        self.plain = match self.loaded {
-            Some(slot)
-                if self.fp_owner.is_none()
-                    && !self.fp_open
-                    && self.lines == Lines::DOWN
-                    && self.mask == Mask::Open
-                    && !self.masks =>
-            {
-                slot.0
-            }
+        let nobody_minds = self.fp_owner.is_none()
+            && !self.fp_open
+            && self.lines == Lines::DOWN
+            && self.mask == Mask::Open
+            && !self.masks;
+        let short = match self.loaded {
+            Some(slot) if nobody_minds => slot.0,
             _ => NOBODY,
         };
+        (self.plain, self.trusted) = match self.trusts {
+            true => (NOBODY, short),
+            false => (short, NOBODY),
+        };
+        self.quick = NOBODY;
     }
 
     /// Loads what a change of partition changes and EL3 keeps for us otherwise.
@@ -121,6 +95,7 @@ impl Cpu {
         };
         let vcpu = &context.machine;
         self.masks = vcpu.masks;
+        self.trusts = vcpu.habit.is_trusted();
         if self.features.pauth {
             vcpu.keys.load();
         }
@@ -141,6 +116,9 @@ impl Cpu {
             && let Some(context) = pe.context(slot)
         {
             context.machine.el1.save();
+            if self.fp_owner != Some(slot) {
+                context.machine.habit.unused();
+            }
             self.live = Live::Nobody;
         }
     }
@@ -157,18 +135,5 @@ impl Cpu {
         if self.fp_owner.is_some() {
             self.take_fp_back(pe);
         }
-    }
-
-    #[cold]
-    #[inline(never)]
-    pub(super) fn take_fp_back(&mut self, pe: &mut PeState) {
-        if let Some(owner) = self.fp_owner.take()
-            && let Some(context) = pe.context(owner)
-        {
-            fp::give_back(self.vectors, &mut context.machine.fp, &self.features);
-        }
-        fp::close();
-        self.fp_open = false;
-        self.find_plain();
     }
 }
