@@ -19,6 +19,7 @@ pub mod line;
 pub mod mmu;
 pub mod regs;
 pub mod spin;
+pub mod sve;
 pub mod sysregs;
 pub(crate) mod vectors;
 
