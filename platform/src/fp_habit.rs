@@ -4,7 +4,7 @@
 /// Runs in a row with a use after which a guest counts as one that always uses them.
 const RUNS: u8 = 4;
 /// Runs for which it does, until it is seen again whether it uses them.
-const TRUST: u8 = 64;
+const TRUST: u32 = 64;
 
 /// What is known of one guest.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub struct FpHabit {
     /// Its last runs in which it used vector registers, without one in between in which it did not; at most [`RUNS`].
     row: u8,
     /// Runs for which it is trusted, the next one included; 0: not at all.
-    trust: u8,
+    trust: u32,
     /// It is trusted whatever it does.
     always: bool,
 }

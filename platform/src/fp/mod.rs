@@ -94,6 +94,7 @@ pub struct VectorState {
     fpcr: u64,
     fpsr: u64,
     zcr: u64,
+    /// Zero while nothing is saved, or nothing in streaming mode.
     svcr: u64,
     z: [u8; 32 * MAX_VL],
 }
@@ -108,10 +109,6 @@ impl VectorState {
         svcr: 0,
         z: [0; 32 * MAX_VL],
     };
-
-    fn is_streaming(&self) -> bool {
-        self.svcr & SVCR_SM != 0
-    }
 }
 
 fn set_fpcr(fpcr: u64, fpsr: u64) {
@@ -143,15 +140,17 @@ fn with_streaming_ffr(features: &Features, body: impl FnOnce(bool)) {
 pub fn take(other: &mut VectorState, guest: &FpState, features: &Features) {
     open_all();
     isb();
-    other.svcr = svcr(features);
-    if features.sve && !other.is_streaming() {
+    let svcr = svcr(features);
+    let streaming = svcr & SVCR_SM != 0;
+    if has_quick_way(features) && !streaming {
         // SAFETY: SVE is there, everything is open, and this is no streaming mode.
         unsafe { registers::take(other, guest) }
         return open_guest();
     }
     other.fpcr = read_sysreg!("S3_3_C4_C4_0");
     other.fpsr = read_sysreg!("S3_3_C4_C4_1");
-    if other.is_streaming() {
+    if streaming {
+        other.svcr = svcr;
         // SAFETY: Everything is open, FFR if there is one in this mode.
         with_streaming_ffr(features, |ffr| unsafe { other.save_sve(ffr) });
         // SAFETY: SVCR.SM = 0 (MSR SVCRSM, #0) leaves streaming mode; ZA stays as it is.
@@ -166,12 +165,14 @@ pub fn take(other: &mut VectorState, guest: &FpState, features: &Features) {
 
 /// Loads the other side's state, which [`take`] or [`take_quickly`] saved, and closes everything. What is in the
 /// registers is lost.
-pub fn restore(other: &VectorState, features: &Features) {
+pub fn restore(other: &mut VectorState, features: &Features) {
     open_all();
     isb();
-    if other.is_streaming() {
+    // It is zero in between: nobody who saves in the quick way has to say so.
+    let svcr = core::mem::take(&mut other.svcr);
+    if svcr & SVCR_SM != 0 {
         // SAFETY: SVCR.SM back to what the other side had, before its registers are loaded.
-        unsafe { write_sysreg!("S3_3_C4_C2_2", other.svcr) }
+        unsafe { write_sysreg!("S3_3_C4_C2_2", svcr) }
         // SAFETY: Everything is open, FFR if there is one in this mode, and the length is that of `take`.
         with_streaming_ffr(features, |ffr| unsafe { other.load_sve(ffr) });
     } else if features.sve {
@@ -196,20 +197,22 @@ fn svcr(features: &Features) -> u64 {
     }
 }
 
-/// [`take`] with as few instructions as there can be: for a CPU with SVE, and a normal world that is not in streaming
-/// mode. Otherwise it says `false`, and has done nothing.
+/// Whether this CPU has [`take_quickly`].
+#[must_use]
+pub const fn has_quick_way(features: &Features) -> bool {
+    features.sve
+}
+
+/// [`take`] with as few instructions as there can be, for a CPU that [has it](has_quick_way) and a normal world that is
+/// not in streaming mode. Otherwise it says `false`, and has done nothing.
 #[inline(always)]
 pub fn take_quickly(other: &mut VectorState, guest: &FpState, features: &Features) -> bool {
-    if !features.sve {
-        return false;
-    }
     open_all();
     isb();
     if svcr(features) & SVCR_SM != 0 {
         close();
         return false;
     }
-    other.svcr = 0;
     // SAFETY: SVE is there, everything is open, and this is no streaming mode.
     unsafe { registers::take(other, guest) }
     open_guest();

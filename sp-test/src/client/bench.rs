@@ -31,11 +31,11 @@ pub fn main(boot: &Boot) -> ! {
     measure(&mut client, "features", &ECHO, abi::FEATURES);
     let verdict = id_reads(&mut client);
     client.case("bench/read_id_aa64pfr1", verdict);
+    vectors(&mut client);
     if regs::current_el() == 1 {
         let verdict = timer_ticks(&mut client, "timer_tick");
         client.case("bench/timer_tick", verdict);
     }
-    vectors(&mut client);
     client.end()
 }
 

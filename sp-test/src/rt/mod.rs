@@ -10,6 +10,7 @@ pub mod console;
 pub mod cores;
 pub mod entry;
 pub mod fault;
+pub mod forbidden;
 pub mod fp;
 pub mod gic;
 pub mod id;

@@ -202,15 +202,24 @@ pub struct Scalable {
     control: [u64; 2],
 }
 
-/// Where two sets of registers differ: in how many words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Where two sets of registers differ.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Differences {
-    /// Of Z.
+    /// In how many words of Z.
     pub z: u64,
-    /// Of P and FFR.
+    /// In how many bytes of P.
     pub p: u64,
-    /// Of FPCR and FPSR.
+    /// In how many bytes of FFR.
+    pub ffr: u64,
+    /// In how many of FPCR and FPSR.
     pub control: u64,
+}
+
+impl Differences {
+    /// All together.
+    pub const fn all(self) -> u64 {
+        self.z + self.p + self.ffr + self.control
+    }
 }
 
 /// As for the vectors of everybody: bits that every implementation keeps.
@@ -269,11 +278,23 @@ impl Scalable {
         }
     }
 
-    /// Compares.
-    pub fn differences(&self, other: &Self) -> Differences {
+    /// Compares, at vectors of `bytes`.
+    pub fn differences(&self, other: &Self, bytes: usize) -> Differences {
+        // FFR comes behind the sixteen predicates, an eighth of a vector each.
+        let predicates = 16 * bytes / 8;
+        let byte = |set: &Self, at: usize| {
+            let word = set.p.get(at / 8).copied().unwrap_or(0);
+            (word >> (8 * (at % 8))) as u8
+        };
+        let differ = |range: core::ops::Range<usize>| {
+            range
+                .filter(|at| byte(self, *at) != byte(other, *at))
+                .count() as u64
+        };
         Differences {
             z: different(&self.z, &other.z),
-            p: different(&self.p, &other.p),
+            p: differ(0..predicates),
+            ffr: differ(predicates..8 * self.p.len()),
             control: different(&self.control, &other.control),
         }
     }

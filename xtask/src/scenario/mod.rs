@@ -7,6 +7,7 @@ mod fvp;
 mod interrupts;
 mod lifecycle;
 mod many;
+mod vectors;
 mod vms;
 
 use crate::{
@@ -185,7 +186,7 @@ pub struct Scenario {
 }
 
 /// The suites that are several boots: all whose names begin so.
-pub const GROUPS: [&str; 7] = [
+pub const GROUPS: [&str; 8] = [
     "contract",
     "discovery",
     "bad",
@@ -193,6 +194,7 @@ pub const GROUPS: [&str; 7] = [
     "many",
     "vms",
     "interrupts",
+    "vectors",
 ];
 
 /// The suite of a few boots that show whether a board works at all, as far as it has them.
@@ -335,6 +337,7 @@ pub fn tests(board: &Board) -> Vec<Scenario> {
     tests.extend(many::tests());
     tests.extend(lifecycle::all());
     tests.extend(vms::all());
+    tests.extend(vectors::all());
     tests.extend(interrupts::all());
     tests.extend(fvp::all());
     tests.retain(|test| test.is_for(board));

@@ -64,20 +64,19 @@ pub struct Cpu {
     vectors: &'static mut VectorState,
     /// Whose EL1 registers are live.
     live: Live,
-    /// Whose vector registers are live; `None`: the normal world's.
-    fp_owner: Option<Slot>,
-    /// Whether CPTR_EL2 lets the resident partition use FP.
-    fp_open: bool,
+    /// The slot whose vector registers are live; [`NOBODY`]: the normal world's, and CPTR_EL2 lets no partition use them.
+    fp_owner: u8,
+    /// Whether CPTR_EL2 keeps them from the partition that is resident, since it is another one.
+    fp_shut: bool,
     /// Whose stage 2 and identity were loaded last. EL3 keeps them with S-EL2's state.
     loaded: Option<Slot>,
     /// The partition that can be made resident by its EL1 registers alone: it is loaded, and nobody
     /// but the normal world owns vector registers, no interrupt line is raised, and no interrupt masked. [`NOBODY`] if
     /// there is none.
     plain: u8,
-    /// The same for a partition that always uses vector registers: they are made live with the others.
+    /// The same for a partition that always uses vector registers: they are made live with the others. It stays so while
+    /// that partition is resident in this way.
     trusted: u8,
-    /// The partition that is resident and was made so in this way, if nothing has changed since then.
-    quick: u8,
     /// Whether the partition that is loaded always uses vector registers.
     trusts: bool,
     /// Which virtual interrupt lines are raised.
@@ -109,12 +108,11 @@ impl Cpu {
             normal_world: El1State::RESET,
             vectors,
             live: Live::NormalWorld,
-            fp_owner: None,
-            fp_open: false,
+            fp_owner: NOBODY,
+            fp_shut: false,
             loaded: None,
             plain: NOBODY,
             trusted: NOBODY,
-            quick: NOBODY,
             trusts: false,
             lines: Lines::DOWN,
             mask: Mask::Open,

@@ -23,16 +23,7 @@ impl Cpu {
         if previous != Some(slot) {
             self.load_stage2(pe, previous, slot);
         }
-        let fp_open = self.fp_owner == Some(slot);
-        if fp_open != self.fp_open {
-            if fp_open {
-                fp::open_guest();
-            } else {
-                fp::close();
-            }
-            self.fp_open = fp_open;
-        }
-        self.give_fp_at_entry(pe, slot);
+        self.fit_fp(pe, slot);
         if let Some(context) = pe.context(slot) {
             // SAFETY: The earlier owner's registers were saved just above.
             unsafe { context.machine.el1.load() }
@@ -49,7 +40,7 @@ impl Cpu {
         if self.live == Live::Partition(slot) {
             self.evict(pe);
         }
-        if self.fp_owner == Some(slot) {
+        if self.fp_owner == slot.0 {
             self.take_fp_back(pe);
         }
         if self.loaded == Some(slot) {
@@ -65,8 +56,7 @@ impl Cpu {
 
     /// Works out anew who can be made resident in a short way, and with which registers.
     pub(super) fn find_plain(&mut self) {
-        let nobody_minds = self.fp_owner.is_none()
-            && !self.fp_open
+        let nobody_minds = self.fp_owner == NOBODY
             && self.lines == Lines::DOWN
             && self.mask == Mask::Open
             && !self.masks;
@@ -74,11 +64,13 @@ impl Cpu {
             Some(slot) if nobody_minds => slot.0,
             _ => NOBODY,
         };
+        // Who is resident without vector registers is not left in the way of those with them.
+        let entered = self.live != Live::NormalWorld;
         (self.plain, self.trusted) = match self.trusts {
-            true => (NOBODY, short),
             false => (short, NOBODY),
+            true if entered || !fp::has_quick_way(&self.features) => (NOBODY, NOBODY),
+            true => (NOBODY, short),
         };
-        self.quick = NOBODY;
     }
 
     /// Loads what a change of partition changes and EL3 keeps for us otherwise.
@@ -116,7 +108,7 @@ impl Cpu {
             && let Some(context) = pe.context(slot)
         {
             context.machine.el1.save();
-            if self.fp_owner != Some(slot) {
+            if self.fp_owner != slot.0 {
                 context.machine.habit.unused();
             }
             self.live = Live::Nobody;
@@ -132,7 +124,7 @@ impl Cpu {
             unsafe { self.normal_world.load() }
             self.live = Live::NormalWorld;
         }
-        if self.fp_owner.is_some() {
+        if self.fp_owner != NOBODY {
             self.take_fp_back(pe);
         }
     }

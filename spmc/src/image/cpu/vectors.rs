@@ -33,16 +33,15 @@ impl Cpu {
         // SAFETY: The normal world's registers were saved just above.
         unsafe { vcpu.el1.load() }
         self.live = Live::Partition(slot);
-        self.fp_owner = Some(slot);
-        self.fp_open = true;
-        self.quick = slot.0;
+        self.fp_owner = slot.0;
         true
     }
 
-    /// The way back, if `slot` was entered in this way and nothing has changed since then.
+    /// The way back, if `slot` was entered in this way and nothing has changed since then: what does also finds anew
+    /// who is trusted, and that is nobody while a partition has vector registers or is resident in the general way.
     #[inline(always)]
     pub(super) fn leave_with_vectors(&mut self, pe: &mut PeState, slot: Slot) -> bool {
-        if self.quick != slot.0 {
+        if self.trusted != slot.0 {
             return false;
         }
         let Some(context) = pe.context(slot) else {
@@ -54,62 +53,64 @@ impl Cpu {
         unsafe { self.normal_world.load() }
         fp::give_back_quickly(self.vectors, &mut vcpu.fp);
         self.live = Live::NormalWorld;
-        self.fp_owner = None;
-        self.fp_open = false;
-        self.quick = NOBODY;
+        self.fp_owner = NOBODY;
         true
     }
 
-    /// Gives the vector registers to `slot`, which is being made resident in the general way, if it always uses them.
-    pub(super) fn give_fp_at_entry(&mut self, pe: &mut PeState, slot: Slot) {
-        if !self.trusts || self.fp_owner.is_some() {
+    /// Gives the vector registers to `slot`, which is being made resident in the general way, if they are its own
+    /// already or if it always uses them, and has them trap otherwise.
+    pub(super) fn fit_fp(&mut self, pe: &mut PeState, slot: Slot) {
+        if self.fp_owner != NOBODY {
+            let shut = self.fp_owner != slot.0;
+            if shut != self.fp_shut {
+                match shut {
+                    true => fp::close(),
+                    false => fp::open_guest(),
+                }
+                self.fp_shut = shut;
+            }
             return;
         }
-        let Some(context) = pe.context(slot) else {
-            return;
-        };
-        let vcpu = &mut context.machine;
-        if !vcpu.habit.begin() {
-            self.trusts = false;
-            return;
+        if self.trusts
+            && let Some(context) = pe.context(slot)
+        {
+            let vcpu = &mut context.machine;
+            if vcpu.habit.begin() {
+                fp::take(self.vectors, &vcpu.fp, &self.features);
+                self.fp_owner = slot.0;
+            } else {
+                self.trusts = false;
+            }
         }
-        fp::take(self.vectors, &vcpu.fp, &self.features);
-        self.fp_owner = Some(slot);
-        self.fp_open = true;
     }
 
     /// Gives the vector registers to `slot`, whose instruction is then executed again.
     #[cold]
     #[inline(never)]
     pub(super) fn give_fp(&mut self, pe: &mut PeState, slot: Slot) {
-        if let Some(owner) = self.fp_owner
-            && owner != slot
-            && let Some(context) = pe.context(owner)
-        {
-            // The other partition's registers are live.
-            fp::open_all();
-            isb();
-            context.machine.fp.save();
-        }
-        if let Some(context) = pe.context(slot) {
-            let vcpu = &mut context.machine;
-            match self.fp_owner {
-                Some(owner) if owner == slot => {}
-                Some(_) => {
-                    fp::open_all();
-                    isb();
-                    vcpu.fp.load();
+        let owner = self.fp_owner;
+        if owner != slot.0 {
+            if owner != NOBODY {
+                // The other partition's registers are live.
+                fp::open_all();
+                isb();
+                if let Some(context) = pe.context(Slot(owner)) {
+                    context.machine.fp.save();
                 }
-                None => fp::take(self.vectors, &vcpu.fp, &self.features),
             }
-            if self.fp_owner != Some(slot) {
+            if let Some(context) = pe.context(slot) {
+                let vcpu = &mut context.machine;
+                match owner {
+                    NOBODY => fp::take(self.vectors, &vcpu.fp, &self.features),
+                    _ => vcpu.fp.load(),
+                }
                 vcpu.habit.used();
                 self.trusts = vcpu.habit.is_trusted();
             }
-            fp::open_guest();
-            self.fp_owner = Some(slot);
-            self.fp_open = true;
         }
+        fp::open_guest();
+        self.fp_owner = slot.0;
+        self.fp_shut = false;
         self.find_plain();
     }
 
@@ -117,16 +118,17 @@ impl Cpu {
     #[cold]
     #[inline(never)]
     pub(super) fn take_fp_back(&mut self, pe: &mut PeState) {
-        if let Some(owner) = self.fp_owner.take() {
-            if let Some(context) = pe.context(owner) {
-                fp::open_all();
-                isb();
+        if self.fp_owner != NOBODY {
+            fp::open_all();
+            isb();
+            if let Some(context) = pe.context(Slot(self.fp_owner)) {
                 context.machine.fp.save();
             }
             fp::restore(self.vectors, &self.features);
+            self.fp_owner = NOBODY;
         }
         fp::close();
-        self.fp_open = false;
+        self.fp_shut = false;
         self.find_plain();
     }
 }
