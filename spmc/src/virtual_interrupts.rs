@@ -67,7 +67,8 @@ pub struct Queue {
     enabled: u64,
     /// Those that are virtual FIQs.
     fiq: u64,
-    /// Those of devices that are still active in the machine, and on which core they became so.
+    /// Those of devices that are still active in the machine, and the cores on which they are, one bit
+    /// for each: a private interrupt may be so on several.
     active: u64,
     active_on: [u8; MAX],
 }
@@ -151,7 +152,7 @@ impl Queue {
     pub fn activate(&mut self, interrupt: Interrupt, core: u16) {
         self.active |= interrupt.bit();
         if let Some(on) = self.active_on.get_mut(usize::from(interrupt.0)) {
-            *on = core as u8;
+            *on |= 1 << (core & 7);
         }
     }
 
@@ -160,16 +161,20 @@ impl Queue {
         self.active != 0
     }
 
-    /// Takes one out that is active and that the context has taken, for it to come again; with the
-    /// core on which it is active. `all`: also one that is pending still.
+    /// Takes one out that is active and that the context has taken, for it to come again, on one core
+    /// on which it is active. `all`: also one that is pending still.
     pub fn let_go(&mut self, all: bool) -> Option<(Interrupt, u16)> {
         let mut places = (0..MAX as u8).map(Interrupt);
         let found = places.find(|interrupt| {
             self.active & interrupt.bit() != 0 && (all || !self.is_pending(*interrupt))
         })?;
-        self.active &= !found.bit();
-        let on = self.active_on.get(usize::from(found.0)).copied();
-        Some((found, u16::from(on.unwrap_or(0))))
+        let on = self.active_on.get_mut(usize::from(found.0))?;
+        let core = on.trailing_zeros();
+        *on &= on.wrapping_sub(1);
+        if *on == 0 {
+            self.active &= !found.bit();
+        }
+        Some((found, core as u16))
     }
 }
 

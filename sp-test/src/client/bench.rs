@@ -16,7 +16,7 @@ use core::arch::asm;
 /// Round trips before a window.
 const WARM: u64 = 10;
 /// Round trips in a window.
-const ITERATIONS: u64 = 1000;
+pub(super) const ITERATIONS: u64 = 1000;
 
 /// The image's start.
 pub fn main(boot: &Boot) -> ! {
@@ -158,7 +158,7 @@ fn id_reads(client: &mut Client) -> Verdict {
     Ok(Seen::Value("ID_AA64PFR1_EL1", answer[1]))
 }
 
-fn measure(client: &mut Client, name: &'static str, peer: &Peer, id: u32) {
+pub(super) fn measure(client: &mut Client, name: &'static str, peer: &Peer, id: u32) {
     let mut payload = [0; 14];
     call::fresh().fill(&mut payload);
     let regs = match id {

@@ -36,6 +36,12 @@ const AT_ONCE: u32 = 64;
 static LINES: [AtomicU8; 1020] = [const { AtomicU8::new(0) }; 1020];
 /// In [`LINES`].
 const LEVEL: u8 = 1;
+/// The cores that shared ones are for by their partitions' manifests, or [`ANY`].
+static TARGETS: [AtomicU8; 1020] = [const { AtomicU8::new(ANY) }; 1020];
+/// The manifest names no core.
+const ANY: u8 = u8::MAX;
+/// Which cores are on, one bit for each.
+static ON: AtomicU32 = AtomicU32::new(0);
 /// The INTIDs of which each core has its own.
 const PRIVATE: core::ops::Range<u32> = 16..32;
 
@@ -57,10 +63,15 @@ pub fn add_devices(interrupts: &[DeviceInterrupt]) {
             let level = if one.level { LEVEL } else { 0 };
             place.store(one.priority & !LEVEL | level, Ordering::Relaxed);
         }
+        let target = one.target.and_then(|affinity| BOARD.linear_index(affinity));
+        if let (Some(place), Some(target)) = (TARGETS.get(one.intid as usize), target) {
+            place.store(target as u8, Ordering::Relaxed);
+        }
         if let Some(line) = line(one.intid)
             && one.intid >= PRIVATE.end
         {
-            let target = one.target.unwrap_or_else(platform::cpu::affinity);
+            // The core that it is for gets it when it is on.
+            let target = platform::cpu::affinity();
             // SAFETY: The GIC is mapped, and this is S-EL2.
             report(one.intid, unsafe {
                 gic::secure::prepare_shared(&BOARD.gic, &line, target)
@@ -98,6 +109,12 @@ pub fn bring_up_core() {
             gic::secure::prepare_private(&BOARD.gic, &line)
         });
     }
+    let own = platform::cpu::index();
+    ON.fetch_or(1 << (own & 31), Ordering::SeqCst);
+    let all = (0u32..).zip(&TARGETS);
+    for (intid, _) in all.filter(|(_, target)| usize::from(target.load(Ordering::Relaxed)) == own) {
+        let _ = Port.route(intid, own as u16);
+    }
 }
 
 /// Takes all secure interrupts that are pending on this core and tells the core of them, which then has to say who runs
@@ -116,13 +133,14 @@ pub fn take_all(spmc: &Core, pe: &mut PeState) {
         // has dealt with it.
         gic::end(intid);
         match intid {
+            // Not by ICC_DIR_EL1: QEMU 10 ignores it at S-EL2 for a secure interrupt.
             KICK => {
-                gic::deactivate(intid);
+                Port.deactivate(intid, pe.index);
                 spmc.kicked(pe, &mut Port);
             }
             timer if timer == BOARD.secure_el2_timer => {
                 alarm::set(u64::MAX);
-                gic::deactivate(intid);
+                Port.deactivate(intid, pe.index);
                 spmc.timer(pe, &mut Port);
             }
             _ => spmc.device(pe, intid, &mut Port),
@@ -176,8 +194,53 @@ impl Interrupts for Port {
             return false;
         };
         let priority = secure.then_some(line.priority);
-        // SAFETY: The GIC is mapped, this is S-EL2, and nothing else of this core uses its redistributor now.
-        unsafe { gic::secure::regroup(&BOARD.gic, intid, priority) }.is_ok()
+        let own = platform::cpu::affinity();
+        // SAFETY: The GIC is mapped, this is S-EL2, and this core is not being brought up.
+        unsafe { gic::secure::regroup(&BOARD.gic, intid, priority, own) }.is_ok()
+    }
+
+    fn reset(&mut self, intid: u32) {
+        let Some(line) = line(intid) else {
+            return;
+        };
+        let on = ON.load(Ordering::SeqCst);
+        let own = platform::cpu::index();
+        let cores = match intid < PRIVATE.end {
+            true => on,
+            // Any core will do.
+            false => 1 << (own & 31),
+        };
+        for core in (0..BOARD.max_cpus).filter(|core| cores & 1 << core != 0) {
+            let Some(affinity) = BOARD.affinity(core) else {
+                continue;
+            };
+            // SAFETY: The GIC is mapped, and this is S-EL2. A core that is just brought up makes it the same.
+            report(intid, unsafe {
+                gic::secure::disable_on(&BOARD.gic, intid, affinity).and_then(|()| {
+                    gic::secure::regroup(&BOARD.gic, intid, Some(line.priority), affinity)
+                })
+            });
+        }
+        if intid >= PRIVATE.end {
+            let target = TARGETS.get(intid as usize);
+            let target = target.map(|target| target.load(Ordering::Relaxed));
+            let target = target.filter(|core| on & 1u32.unbounded_shl((*core).into()) != 0);
+            let _ = self.route(intid, target.map_or(own as u16, u16::from));
+        }
+    }
+
+    fn reroute(&mut self, intid: u32, from: u16, to: u16) {
+        ON.fetch_and(!(1 << (from & 31)), Ordering::SeqCst);
+        let (Some(from), Some(to)) = (BOARD.affinity(from.into()), BOARD.affinity(to.into()))
+        else {
+            return;
+        };
+        if intid >= PRIVATE.end {
+            // SAFETY: The GIC is mapped, and this is S-EL2.
+            report(intid, unsafe {
+                gic::secure::reroute(&BOARD.gic, intid, from, to)
+            });
+        }
     }
 
     fn kick(&mut self, core: u16) {

@@ -1,6 +1,9 @@
 //! What the core asks of the machine while it handles a call.
 
-use crate::context::{AbortAction, Slot};
+use crate::{
+    context::{AbortAction, Slot},
+    locks::{self, Held},
+};
 use ffa_abi::{EndpointId, FfaError, Regs, smccc};
 
 /// Whose addresses an address is one of.
@@ -32,7 +35,13 @@ pub trait Mem {
     /// * NO_MEMORY: no room is left to note it.
     ///
     /// Nothing has changed then.
-    fn open(&mut self, _owner: Owner, _address: u64, _pages: u32) -> Result<Window, FfaError> {
+    fn open(
+        &mut self,
+        _held: &mut Held<{ locks::PAIRS }>,
+        _owner: Owner,
+        _address: u64,
+        _pages: u32,
+    ) -> Result<Window, FfaError> {
         Err(FfaError::NoMemory)
     }
 
@@ -68,6 +77,13 @@ pub trait Interrupts {
 
     /// An interrupt that became active on core `core` may come again.
     fn deactivate(&mut self, _intid: u32, _core: u16) {}
+
+    /// A device's interrupt is as at the start: off on all cores, secure, and an SPI goes where its
+    /// manifest says.
+    fn reset(&mut self, _intid: u32) {}
+
+    /// An SPI that goes to core `from`, which goes off, goes to `to` from now on.
+    fn reroute(&mut self, _intid: u32, _from: u16, _to: u16) {}
 
     /// An SPI goes to this core from now on. `false` if it can't.
     fn route(&mut self, _intid: u32, _core: u16) -> bool {

@@ -7,6 +7,7 @@ mod fvp;
 mod interrupts;
 mod lifecycle;
 mod many;
+mod storm;
 mod vectors;
 mod vms;
 
@@ -186,7 +187,7 @@ pub struct Scenario {
 }
 
 /// The suites that are several boots: all whose names begin so.
-pub const GROUPS: [&str; 8] = [
+pub const GROUPS: [&str; 10] = [
     "contract",
     "discovery",
     "bad",
@@ -194,6 +195,8 @@ pub const GROUPS: [&str; 8] = [
     "many",
     "vms",
     "interrupts",
+    "cores",
+    "storm",
     "vectors",
 ];
 
@@ -311,6 +314,7 @@ pub fn bench() -> Vec<Scenario> {
     ];
     boots.extend(many::bench());
     boots.push(vms::bench());
+    boots.push(storm::bench());
     for boot in &mut boots {
         boot.timeout = Duration::from_secs(120);
     }
@@ -339,6 +343,7 @@ pub fn tests(board: &Board) -> Vec<Scenario> {
     tests.extend(vms::all());
     tests.extend(vectors::all());
     tests.extend(interrupts::all());
+    tests.extend(storm::all());
     tests.extend(fvp::all());
     tests.retain(|test| test.is_for(board));
     tests

@@ -119,8 +119,9 @@ impl<'c, M: Registers> Spmc<'c, M> {
             0 => {
                 let core = u16::try_from(value).ok()?;
                 let up = self.info(slot)?.is_up();
-                let exists = usize::from(core) < MAX_CPUS && (!up || core == pe.index);
-                exists && machine.route(intid, core)
+                // What goes to a core that is off reaches nobody.
+                let on = usize::from(core) < MAX_CPUS && self.news.on() & 1 << core != 0;
+                on && (!up || core == pe.index) && machine.route(intid, core)
             }
             1 => machine.set_secure(intid, switch(value)?),
             2 => {

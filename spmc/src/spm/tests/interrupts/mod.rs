@@ -1,6 +1,7 @@
 //! Interrupts: of the normal world, of devices, timers and other contexts; cores that go off and on.
 
 mod delivery;
+mod found;
 mod hypercalls;
 mod managed_exit;
 mod power;
