@@ -88,6 +88,8 @@ impl Cpu {
         } else {
             // The VM owns the vector registers: nothing else at this level uses any.
             fp::open_all();
+            isb();
+            fp::largest(&features);
         }
         isb();
         Self {
