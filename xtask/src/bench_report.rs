@@ -96,7 +96,6 @@ impl Row {
             // Predicates, and Z that is longer than V: 37 more.
             ("direct", "direct_req2_fp_longest") => ("S-EL2", 530, self.s_el2),
             ("direct", "features") => ("S-EL2", 120, self.s_el2),
-            // With all that the partition asks for until it waits again.
             ("direct", "secure_interrupt") => ("S-EL2", 2500, self.s_el2),
             (_, BOOT) => ("S-EL2", 500_000, self.s_el2),
             ("vm", "direct_req32" | "direct_req64" | "direct_req2" | "direct_req2_with_8_vms") => {

@@ -27,7 +27,7 @@ use proxy_el2::{
 pub const MAX_CORES: usize = 8;
 /// Which cores are on, or about to be.
 static ON: [AtomicBool; MAX_CORES] = [const { AtomicBool::new(false) }; MAX_CORES];
-/// Which of them are never switched off. The first one is none that may be: see [`Machine::goes_off`].
+/// Which of them are never switched off, beside the first one: see [`Machine::goes_off`].
 static STAYS: [AtomicBool; MAX_CORES] = [const { AtomicBool::new(false) }; MAX_CORES];
 
 fn set(cores: &[AtomicBool; MAX_CORES], core: u16, value: bool) {
@@ -39,6 +39,11 @@ fn set(cores: &[AtomicBool; MAX_CORES], core: u16, value: bool) {
 fn get(cores: &[AtomicBool; MAX_CORES], core: u16) -> bool {
     let of = cores.get(usize::from(core));
     of.is_some_and(|of| of.load(Ordering::Acquire))
+}
+
+/// Whether a core that is on stays so.
+fn stays(core: u16) -> bool {
+    core == 0 || get(&STAYS, core)
 }
 
 /// The core that boots is on, and looks after consoles.
@@ -146,19 +151,17 @@ impl Machine<Guest> for Cpu {
     }
 
     fn power_on(&mut self, core: u16) -> bool {
-        if core != 0 && !get(&STAYS, core) {
-            return switch_on(core);
-        }
-        // It waits, and is told to look.
-        get(&ON, core)
+        // One that stays on waits, and is told to look.
+        let waits = stays(core) && get(&ON, core);
+        waits || switch_on(core)
     }
 
     fn goes_off(&mut self) -> bool {
-        self.index != 0 && !get(&STAYS, self.index)
+        !stays(self.index)
     }
 
     fn is_off(&mut self, core: u16) -> bool {
-        if core == 0 || get(&STAYS, core) {
+        if stays(core) {
             return true;
         }
         BOARD

@@ -37,11 +37,11 @@ static LINES: [AtomicU8; 1020] = [const { AtomicU8::new(0) }; 1020];
 /// In [`LINES`].
 const LEVEL: u8 = 1;
 /// The cores that shared ones are for by their partitions' manifests, or [`ANY`].
+static FIRST_TARGETS: [AtomicU8; 1020] = [const { AtomicU8::new(ANY) }; 1020];
+/// The same, as the partitions want it now.
 static TARGETS: [AtomicU8; 1020] = [const { AtomicU8::new(ANY) }; 1020];
-/// The manifest names no core.
+/// No core is named.
 const ANY: u8 = u8::MAX;
-/// Which cores are on, one bit for each.
-static ON: AtomicU32 = AtomicU32::new(0);
 /// The INTIDs of which each core has its own.
 const PRIVATE: core::ops::Range<u32> = 16..32;
 
@@ -64,8 +64,12 @@ pub fn add_devices(interrupts: &[DeviceInterrupt]) {
             place.store(one.priority & !LEVEL | level, Ordering::Relaxed);
         }
         let target = one.target.and_then(|affinity| BOARD.linear_index(affinity));
-        if let (Some(place), Some(target)) = (TARGETS.get(one.intid as usize), target) {
-            place.store(target as u8, Ordering::Relaxed);
+        if let Some(target) = target {
+            for table in [&FIRST_TARGETS, &TARGETS] {
+                if let Some(place) = table.get(one.intid as usize) {
+                    place.store(target as u8, Ordering::Relaxed);
+                }
+            }
         }
         if let Some(line) = line(one.intid)
             && one.intid >= PRIVATE.end
@@ -110,10 +114,9 @@ pub fn bring_up_core() {
         });
     }
     let own = platform::cpu::index();
-    ON.fetch_or(1 << (own & 31), Ordering::SeqCst);
     let all = (0u32..).zip(&TARGETS);
     for (intid, _) in all.filter(|(_, target)| usize::from(target.load(Ordering::Relaxed)) == own) {
-        let _ = Port.route(intid, own as u16);
+        let _ = Port.route(intid, own as u16, true);
     }
 }
 
@@ -181,12 +184,24 @@ impl Interrupts for Port {
         });
     }
 
-    fn route(&mut self, intid: u32, core: u16) -> bool {
-        let Some(affinity) = BOARD.affinity(core.into()) else {
+    fn route(&mut self, intid: u32, core: u16, on: bool) -> bool {
+        let (Some(affinity), Some(target)) =
+            (BOARD.affinity(core.into()), TARGETS.get(intid as usize))
+        else {
             return false;
         };
-        // SAFETY: The GIC is mapped, and this is S-EL2.
-        unsafe { gic::secure::route(&BOARD.gic, intid, affinity) }.is_ok()
+        if intid < PRIVATE.end {
+            return false;
+        }
+        target.store(core as u8, Ordering::SeqCst);
+        // One that is off gets it when it is on.
+        if on {
+            // SAFETY: The GIC is mapped, and this is S-EL2.
+            report(intid, unsafe {
+                gic::secure::route(&BOARD.gic, intid, affinity)
+            });
+        }
+        true
     }
 
     fn set_secure(&mut self, intid: u32, secure: bool) -> bool {
@@ -199,11 +214,10 @@ impl Interrupts for Port {
         unsafe { gic::secure::regroup(&BOARD.gic, intid, priority, own) }.is_ok()
     }
 
-    fn reset(&mut self, intid: u32) {
+    fn reset(&mut self, intid: u32, on: u32) {
         let Some(line) = line(intid) else {
             return;
         };
-        let on = ON.load(Ordering::SeqCst);
         let own = platform::cpu::index();
         let cores = match intid < PRIVATE.end {
             true => on,
@@ -222,15 +236,24 @@ impl Interrupts for Port {
             });
         }
         if intid >= PRIVATE.end {
-            let target = TARGETS.get(intid as usize);
-            let target = target.map(|target| target.load(Ordering::Relaxed));
-            let target = target.filter(|core| on & 1u32.unbounded_shl((*core).into()) != 0);
-            let _ = self.route(intid, target.map_or(own as u16, u16::from));
+            let table = |table: &[AtomicU8]| {
+                let target = table.get(intid as usize);
+                target.map_or(ANY, |target| target.load(Ordering::Relaxed))
+            };
+            let target = table(&FIRST_TARGETS);
+            // Whichever core is on has it until the one that it is for is.
+            let _ = self.route(intid, own as u16, true);
+            if let Some(place) = TARGETS.get(intid as usize) {
+                place.store(target, Ordering::SeqCst);
+            }
+            if target != ANY {
+                let there = on & 1u32.unbounded_shl(target.into()) != 0;
+                let _ = self.route(intid, target.into(), there);
+            }
         }
     }
 
     fn reroute(&mut self, intid: u32, from: u16, to: u16) {
-        ON.fetch_and(!(1 << (from & 31)), Ordering::SeqCst);
         let (Some(from), Some(to)) = (BOARD.affinity(from.into()), BOARD.affinity(to.into()))
         else {
             return;

@@ -261,9 +261,9 @@ impl<'c, M: Registers> Spmc<'c, M> {
         if done && !self.is_halted() && context.transition(Event::Restart) {
             context.model = Model::Restart;
             context.call_is_wide = false;
-            // What came while it was loaded.
-            self.drop_active(pe, slot, machine);
             self.reset_interrupts(pe, slot);
+            // What came while it was loaded, to the last moment.
+            self.drop_active(pe, slot, machine);
             if let Some(partition) = self.partitions.get(slot.index()) {
                 partition.parked.with(&mut pe.held, |_, _| {
                     partition.life.begin_another();

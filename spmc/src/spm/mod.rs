@@ -635,7 +635,8 @@ impl<'c, M: Registers> Spmc<'c, M> {
         };
         if pe.sri {
             match next {
-                Next::NormalWorld | Next::NormalWorldResume => {
+                // The end of a boot is the normal world's turn, or another boot's.
+                Next::NormalWorld | Next::NormalWorldResume | Next::Booted => {
                     pe.sri = false;
                     machine.schedule_receiver();
                 }

@@ -160,7 +160,8 @@ impl<'c, M: Registers> Spmc<'c, M> {
             let Some(context) = pe.context(slot) else {
                 continue;
             };
-            if context.state() == State::Off {
+            // A single context that is just leaving is any core's.
+            if context.state() == State::Off || context.migrates {
                 continue;
             }
             context.transition(Event::SwitchOff);
@@ -177,7 +178,9 @@ impl<'c, M: Registers> Spmc<'c, M> {
         pe.sri = false;
         for slot in (0..self.partitions.len()).map(|slot| Slot(slot as u8)) {
             let migrates = self.info(slot).is_some_and(|info| info.is_up());
-            if news & 1 << slot.index() != 0 && migrates {
+            // One that left while this core went off has told nobody of what it left pending.
+            let pending = self.virtuals(slot, 0).is_deliverable();
+            if migrates && (news & 1 << slot.index() != 0 || pending) {
                 self.notify(core, slot, machine);
             }
         }

@@ -104,9 +104,9 @@ pub fn all() -> Vec<Scenario> {
         Scenario {
             timeout: Duration::from_secs(300),
             ..interrupts(
-                "interrupts-storm",
+                "interrupts-together",
                 "what comes at no known moment, between eight cores that run at once",
-                Bl33::Direct(payload("client-interrupts-storm")),
+                Bl33::Direct(payload("client-interrupts-together")),
             )
         },
         Scenario {

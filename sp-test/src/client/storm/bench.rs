@@ -1,7 +1,9 @@
 //! What a secure interrupt costs whose partition waits while the normal world runs, and what a message costs with all
 //! cores on.
 
+use super::choice::Message;
 use super::page;
+use super::talk::Talker;
 use crate::abi;
 use crate::board::CORES;
 use crate::client::bench::{ITERATIONS, measure};
@@ -9,7 +11,9 @@ use crate::client::interrupts::gic;
 use crate::client::report::{Seen, Verdict, equal};
 use crate::client::{Client, ECHO};
 use crate::interrupts::SINGLE;
-use crate::rt::{cores, entry::Boot};
+use crate::rt::{call::fresh, cores, entry::Boot};
+use crate::storm::Peer;
+use crate::storm::order::Order;
 use crate::storm::page::Count;
 use core::arch::asm;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -25,8 +29,11 @@ static IDLE: AtomicU64 = AtomicU64::new(0);
 /// The image's start.
 pub fn main(boot: &Boot) -> ! {
     let mut client = Client::start("client-bench-cores", boot);
-    let verdict = secure_interrupt(&mut client);
-    client.case("bench/secure_interrupt", verdict);
+    gic::open(0);
+    for (name, told) in [("secure_interrupt", true), ("secure_interrupt_get", false)] {
+        let verdict = secure_interrupt(&mut client, name, told);
+        client.case(format_args!("bench/{name}"), verdict);
+    }
     match all_on() {
         Ok(_) => measure(
             &mut client,
@@ -39,11 +46,16 @@ pub fn main(boot: &Boot) -> ! {
     client.end()
 }
 
-/// The partition lowers its line, asks for what is pending until there is nothing, and waits.
-fn secure_interrupt(client: &mut Client) -> Verdict {
-    gic::open(0);
+/// The partition lowers its line and waits. Unless it is `told`, which is enough, it asks before what is pending until
+/// there is nothing, and deactivates every other one.
+fn secure_interrupt(client: &mut Client, name: &str, told: bool) -> Verdict {
     let page = page(SINGLE, 0);
-    let raise = |until: u64| {
+    if let Some(peer) = Peer::of((SINGLE.id - abi::ECHO).into()) {
+        let message = Message::order(&mut fresh(), peer, Order::Told(told.into()));
+        Talker::new(0).send(&message)?;
+    }
+    let raise = |times: u64| {
+        let until = page.count(Count::Device) + times;
         while page.count(Count::Device) < until {
             let before = page.count(Count::Device);
             gic::SHARED.raise();
@@ -51,15 +63,16 @@ fn secure_interrupt(client: &mut Client) -> Verdict {
         }
     };
     raise(WARM);
+    let woken = page.count(Count::Woken);
     client.count += 1;
-    crate::say!("@bench secure_interrupt {ITERATIONS}");
+    crate::say!("@bench {name} {ITERATIONS}");
     // SAFETY: nothing happens but that a counter sees it.
     unsafe { asm!("hint #0x60", options(nostack, preserves_flags)) }
-    raise(WARM + ITERATIONS);
+    raise(ITERATIONS);
     // SAFETY: as above.
     unsafe { asm!("hint #0x61", options(nostack, preserves_flags)) }
     equal("mistakes", page.count(Count::Mistakes), 0)?;
-    equal("wake-ups", page.count(Count::Woken), WARM + ITERATIONS)?;
+    equal("wake-ups", page.count(Count::Woken) - woken, ITERATIONS)?;
     Ok(Seen::Count("interrupts", ITERATIONS))
 }
 

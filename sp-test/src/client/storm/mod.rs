@@ -65,7 +65,7 @@ pub fn storm(boot: &Boot) -> ! {
 
 /// The start of that of the storm where the clock counts instructions, which is short.
 pub fn turns(boot: &Boot) -> ! {
-    run(boot, 3)
+    run(boot, 20)
 }
 
 fn run(boot: &Boot, seconds: u64) -> ! {

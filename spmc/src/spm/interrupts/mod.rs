@@ -191,7 +191,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
     #[cold]
     pub(super) fn silence(&self, slot: Slot, machine: &mut impl Machine) {
         for intid in self.devices(slot) {
-            machine.reset(*intid);
+            machine.reset(*intid, self.news.on());
         }
         for index in 0..MAX_CPUS as u16 {
             let own = self.virtuals(slot, index);

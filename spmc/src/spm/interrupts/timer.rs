@@ -86,12 +86,15 @@ impl<'c, M: Registers> Spmc<'c, M> {
         };
         let due = on && deadline <= now;
         let own = self.virtuals(slot, index);
-        own.watch(if due { NEVER } else { deadline }, core);
-        own.with(|queue| match due {
-            true => {
-                queue.pend(Interrupt::TIMER);
+        // In one step: the core that saw to it until now may be looking.
+        own.with(|queue| {
+            own.watch(if due { NEVER } else { deadline }, core);
+            match due {
+                true => {
+                    queue.pend(Interrupt::TIMER);
+                }
+                false => queue.clear(Interrupt::TIMER),
             }
-            false => queue.clear(Interrupt::TIMER),
         });
         self.refresh(pe, slot);
         self.set_alarm(pe, machine);
@@ -104,8 +107,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
         let now = machine.now();
         for slot in (0..self.partitions.len()).map(|slot| Slot(slot as u8)) {
             let own = self.own_virtuals(pe, slot);
-            if own.expire(now, pe.index) {
-                own.with(|queue| queue.pend(Interrupt::TIMER));
+            if own.fire(now, pe.index) {
                 pe.due |= 1 << slot.index();
             }
         }

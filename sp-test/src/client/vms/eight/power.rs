@@ -31,6 +31,7 @@ pub fn run(env: &mut Env) {
             starts as fn(&mut Env) -> Verdict,
         ),
         ("psci", psci),
+        ("boot_core_waits_until_it_is_on_again", boot_core),
         ("preempted_partition_starts_anew", preempted),
         ("request_of_another_vm_is_lost", lost),
         ("yielded_request_of_another_vm_is_lost", lost_yielded),
@@ -116,6 +117,29 @@ fn psci(env: &mut Env) -> Verdict {
         again,
         abi::code(abi::PSCI_ALREADY_ON),
     )?;
+    good()
+}
+
+/// vCPU 0 goes off and comes back; its core stays on.
+fn boot_core(env: &mut Env) -> Verdict {
+    page(SIGNALLED, 0).reset();
+    for _ in 0..3 {
+        cores::begin(FAR, env, |_| {
+            let off = vcpus::patiently(SOON, || vcpus::affinity_info(0) == 1);
+            equal("vCPU 0 is off", off.into(), 1)?;
+            equal("CPU_ON of vCPU 0", vcpus::call_back(0) as u64, 0)?;
+            let on = vcpus::patiently(SOON, || vcpus::affinity_info(0) == 0);
+            equal("vCPU 0 is on", on.into(), 1)?;
+            good()
+        })?;
+        equal("CPU_OFF of vCPU 0", vcpus::leave(), 0)?;
+        gic::open();
+        cores::finish(FAR)?;
+    }
+    // What partitions have there is as it was.
+    let exchange = send(env, SIGNALLED, &[])?;
+    answered(env, &exchange, SIGNALLED)?;
+    saw(SIGNALLED, 0, &[REQUEST])?;
     good()
 }
 

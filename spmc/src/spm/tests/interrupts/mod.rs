@@ -3,6 +3,7 @@
 mod delivery;
 mod found;
 mod hypercalls;
+mod left_behind;
 mod managed_exit;
 mod power;
 mod published;
