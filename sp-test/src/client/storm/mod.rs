@@ -7,6 +7,7 @@
 pub mod bench;
 mod choice;
 mod cores;
+mod interrupts;
 mod judge;
 mod power;
 mod rounds;
@@ -15,8 +16,8 @@ mod station;
 mod talk;
 
 use super::Client;
-use super::interrupts::gic;
 use super::report::Failure;
+use crate::client::interrupts::gic;
 use crate::interrupts::{ALL, CONTEXTS, Who, page_of};
 use crate::rt::{entry::Boot, regs};
 use crate::storm::number;
