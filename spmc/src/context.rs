@@ -261,7 +261,8 @@ impl<M> Context<M> {
     #[cfg(feature = "snapshot")]
     pub fn restore(&mut self, own: EndpointId, state: State, request: Option<Request>) {
         self.state = state;
-        self.served();
+        self.expected = 0;
+        self.request = None;
         match request {
             Some(Request {
                 sender,

@@ -173,6 +173,82 @@ impl Queue {
     }
 }
 
+/// What a queue is made of, for tests that go on from a state that they have noted: an interrupt is its
+/// place, the timer 0, managed exit 1, notifications 2, another context's 3, devices from 4 on.
+#[cfg(feature = "snapshot")]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct QueueNote {
+    /// Those that are pending, the oldest first.
+    pub order: Vec<u8, MAX>,
+    /// One bit for each that is enabled.
+    pub enabled: u64,
+    /// One bit for each that is a virtual FIQ.
+    pub fiq: u64,
+    /// The devices' that are active in the machine, and on which core.
+    pub active: Vec<(u8, u8), MAX>,
+}
+
+#[cfg(feature = "snapshot")]
+impl Queue {
+    fn note(&self) -> QueueNote {
+        let active = (0..MAX as u8).filter(|place| self.active & Interrupt(*place).bit() != 0);
+        QueueNote {
+            order: self.order.clone(),
+            enabled: self.enabled,
+            fiq: self.fiq,
+            active: active
+                .map(|place| (place, self.active_on[usize::from(place)]))
+                .collect(),
+        }
+    }
+
+    fn restore(&mut self, noted: &QueueNote) {
+        *self = Self {
+            order: noted.order.clone(),
+            enabled: noted.enabled,
+            fiq: noted.fiq,
+            ..Self::NEW
+        };
+        for (place, core) in &noted.active {
+            self.activate(Interrupt(*place), (*core).into());
+        }
+    }
+}
+
+/// What is known of a context's virtual interrupts, for the same tests.
+#[cfg(feature = "snapshot")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VirtualNote {
+    /// Its queue.
+    pub queue: QueueNote,
+    /// When its emulated timer fires.
+    pub deadline: u64,
+    /// The core that sees to that.
+    pub watcher: u16,
+    /// Whether the normal world was told of what is pending.
+    pub told: bool,
+}
+
+#[cfg(feature = "snapshot")]
+impl Virtual {
+    /// Notes it.
+    pub fn note(&self) -> VirtualNote {
+        VirtualNote {
+            queue: self.queue.lock().note(),
+            deadline: self.deadline.load(Ordering::Relaxed),
+            watcher: self.watcher.load(Ordering::Relaxed) as u16,
+            told: self.is_told(),
+        }
+    }
+
+    /// Goes back to what was noted.
+    pub fn restore(&self, noted: &VirtualNote) {
+        self.with(|queue| queue.restore(&noted.queue));
+        self.watch(noted.deadline, noted.watcher);
+        self.told.store(noted.told.into(), Ordering::Relaxed);
+    }
+}
+
 /// No time at all.
 pub const NEVER: u64 = u64::MAX;
 

@@ -32,7 +32,7 @@ pub use interrupts::{Mask, TimerRegister};
 pub use machine::{Interrupts, Machine, Mem, Notice, Owner, Window};
 pub use mailbox::{MAX_BUFFER_PAGES, MAX_VM_BUFFERS};
 #[cfg(feature = "snapshot")]
-pub use snapshot::Negotiation;
+pub use snapshot::{CoreNote, Negotiation};
 
 use crate::{
     MAX_CPUS, MAX_PARTITIONS,

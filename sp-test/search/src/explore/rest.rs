@@ -24,7 +24,9 @@ pub fn is_quiet(world: &World, s: &S) -> bool {
         return true;
     }
     let given_back = cores.iter().all(|core| {
-        matches!(core.now, Now::NormalWorld | Now::Off | Now::Unborn) && core.unsaved.is_none()
+        matches!(core.now, Now::NormalWorld | Now::Off | Now::Unborn)
+            && core.unsaved.is_none()
+            && !core.kick
     });
     let at_rest = s.ctx[..world.contexts.len()].iter().all(|ctx| {
         matches!(
