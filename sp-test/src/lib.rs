@@ -8,7 +8,7 @@
 //! [discovery boots](discovery): the partition `sp-discovery`, which is all of them by its place, and
 //! the clients `discovery-v10` to `discovery-v13` and `discovery-many`; those of the suite
 //! [`lifecycle`](life) and of the system of [twelve](many); `sp-irq` and the clients of the suite
-//! [`interrupts`]. It never
+//! [`interrupts`]; `sp-storm` and the clients of the [storm]. It never
 //! uses the firmware's own encoders: what a register must hold is stated here a second time, from the
 //! specifications (DEN0077A, DEN0028), so that a mistake in one place shows in the other.
 //!
@@ -29,6 +29,7 @@ pub mod many;
 pub mod protocol;
 pub mod random;
 pub mod sp_cases;
+pub mod storm;
 pub mod transform;
 pub mod vms;
 

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod context;
+pub mod locks;
 pub mod manifest;
 pub mod spm;
 pub mod state;

@@ -1,4 +1,4 @@
 //! The client of the suite `interrupts` that uses all cores, at NS-EL2.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
-sp_test::binary!(|boot| sp_test::client::interrupts::cores::main(boot));
+sp_test::binary!(|boot| sp_test::client::interrupts::cores::in_turns(boot));

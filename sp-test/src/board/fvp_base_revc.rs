@@ -49,6 +49,7 @@ pub(super) const BOARD: Board = Board {
     register: (0, [0x5a5a, 0xffff_ffff]),
     // The bytes 556d75e2-6033-b54b-b575-6279fd1137ff.
     sip_uid: Some([0xe275_6d55, 0x4bb5_3360, 0x7962_75b5, 0xff37_11fd]),
+    controller_traps: false,
     lines: [
         Source {
             intid: 58,

@@ -68,6 +68,9 @@ pub struct Board {
     pub register: (u64, [u32; 2]),
     /// The UID of the platform's service in EL3, in four registers, if TF-A has one.
     pub sip_uid: Option<[u64; 4]>,
+    /// Whether EL2 can keep the secure EL1 off the interrupt controller's registers. QEMU 10.0.2 does not do what
+    /// ICH_HCR_EL2 says in the secure state: there a partition reaches them, and only what it can't take is shown.
+    pub controller_traps: bool,
     /// The devices whose interrupts the suite `interrupts` raises, in the order of [`Line`].
     pub lines: [Source; 3],
 }

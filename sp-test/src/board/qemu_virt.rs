@@ -41,6 +41,7 @@ pub(super) const BOARD: Board = Board {
     // GPIOIS, interrupt sense.
     register: (0x404, [0x5a, 0]),
     sip_uid: None,
+    controller_traps: false,
     lines: [
         Source {
             intid: 39,

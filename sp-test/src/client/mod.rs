@@ -26,6 +26,7 @@ pub mod many;
 pub mod record;
 pub mod report;
 pub mod run;
+pub mod storm;
 pub mod suite;
 pub mod test;
 pub mod tzc;

@@ -53,6 +53,21 @@ fn hypervisor(me: &Me) -> Option<u64> {
     when(me.is_physical())
 }
 
+/// A partition with several contexts.
+fn several(me: &Me) -> Option<u64> {
+    when(me.subject.is_some_and(|subject| subject.contexts > 1))
+}
+
+/// The normal world's schedule receiver interrupt.
+fn schedule_receiver(me: &Me) -> Option<u64> {
+    me.is_physical().then_some(8)
+}
+
+/// The managed exit interrupt.
+fn managed_exit(me: &Me) -> Option<u64> {
+    me.is_partition().then_some(4)
+}
+
 fn console(me: &Me) -> Option<u64> {
     when(!me.is_physical())
 }
@@ -132,20 +147,20 @@ pub const FEATURES: &[Feature] = &[
     feature("notification_unbind", 0x8400_0080, nobody),
     feature("notification_set", 0x8400_0081, nobody),
     feature("notification_get", 0x8400_0082, nobody),
-    feature("notification_info_get_32", 0x8400_0083, nobody),
+    feature("notification_info_get_32", 0x8400_0083, hypervisor),
     feature(
         "notification_info_get_64",
         abi::NOTIFICATION_INFO_GET_64,
-        nobody,
+        hypervisor,
     ),
     feature("rx_acquire", abi::RX_ACQUIRE, hypervisor),
     feature("spm_id_get", abi::SPM_ID_GET, everybody),
     feature("msg_send2", 0x8400_0086, nobody),
-    feature("secondary_ep_register_32", 0x8400_0087, nobody),
+    feature("secondary_ep_register_32", 0x8400_0087, several),
     feature(
         "secondary_ep_register_64",
         abi::SECONDARY_EP_REGISTER,
-        nobody,
+        several,
     ),
     feature("mem_perm_get", 0x8400_0088, nobody),
     feature("mem_perm_set", 0x8400_0089, nobody),
@@ -173,8 +188,8 @@ pub const FEATURES: &[Feature] = &[
     feature("smccc_version", abi::SMCCC_VERSION, nobody),
     feature("feature_0", 0, nobody),
     feature("npi", 1, nobody),
-    feature("sri", 2, nobody),
-    feature("mei", 3, nobody),
+    feature("sri", 2, schedule_receiver),
+    feature("mei", 3, managed_exit),
     feature("notification", 4, nobody),
     feature("feature_5", 5, nobody),
     feature("feature_255", 0xff, nobody),

@@ -10,6 +10,8 @@ use crate::board::BOARD;
 pub enum Answer {
     /// x0 = -1 in 64 bits, x1-x30 untouched.
     Unknown,
+    /// Exactly this in x0, x1-x30 untouched.
+    X0(u64),
     /// x0 is this in its 32 bits, x1-x3 are the callee's, x4-x30 untouched.
     Result(i32),
     /// One of these, likewise.
@@ -168,10 +170,10 @@ pub const SMCS: &[Smc] = &[
     smc("psci_mem_protect", 0x8400_0013, 0, Answer::Unknown),
     smc("psci_last", 0x8400_001f, 0, Answer::Unknown),
     smc("interrupt_enable", 0xff03, 32, Answer::Unknown),
-    smc("interrupt_get", 0xff04, 0, Answer::Unknown),
+    smc("interrupt_get", 0xff04, 0, Answer::X0(0xffff_ffff)),
     smc("interrupt_deactivate", 0xff08, 32, Answer::Unknown),
     smc("interrupt_reconfigure", 0xff09, 32, Answer::Unknown),
-    smc("send_ipi", 0xff0a, 0, Answer::Unknown),
+    smc("send_ipi_to_nobody", 0xff0a, 8, Answer::Unknown),
     smc("hypercall_first", 0xff00, 0, Answer::Unknown),
     smc("hypercall_last", 0xffff, 0, Answer::Unknown),
     smc("std_uid", STD_UID, 0, Answer::Listed(TF_A)),

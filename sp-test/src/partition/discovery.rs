@@ -17,6 +17,7 @@ use crate::line::Line;
 use crate::rt::{
     self,
     call::{self, Conduit},
+    cores,
     entry::Boot,
 };
 use core::fmt::Write;
@@ -56,6 +57,7 @@ pub fn run(boot: &Boot) -> ! {
         boot.regs[4],
         boot.base,
     );
+    cores::others(cores::idle);
     Partition {
         env,
         text: Text::new(),

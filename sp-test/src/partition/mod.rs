@@ -15,10 +15,12 @@ use crate::expect::{self, Mismatch};
 use crate::protocol;
 use crate::rt::{
     call::{self, Conduit},
+    cores,
     entry::Boot,
     fault, fp,
 };
 use crate::transform::Transform;
+use core::sync::atomic::{AtomicPtr, Ordering};
 
 /// Which partition this is.
 #[derive(Clone, Copy)]
@@ -85,15 +87,23 @@ pub fn run(config: Config, boot: &Boot) -> ! {
         start.base,
         start.boot_info,
     );
-    Partition {
-        config,
-        start,
-        checked: false,
-        fp_each: false,
-        vectors: None,
-        counters: Counters::default(),
-    }
-    .serve()
+    let own = (config, start);
+    OWN.store((&raw const own).cast_mut(), Ordering::Release);
+    cores::others(run_other);
+    Partition::new(config, start).serve()
+}
+
+/// What the first context is, for the others.
+static OWN: AtomicPtr<(Config, Start)> = AtomicPtr::new(core::ptr::null_mut());
+
+/// Runs the context of another core, each time that it is switched on.
+fn run_other(context: u64) -> ! {
+    // SAFETY: null, or where `run` has put it, which never returns.
+    let Some((config, start)) = (unsafe { OWN.load(Ordering::Acquire).as_ref() }) else {
+        panic!("context {context} started before the first one");
+    };
+    let (config, start) = (*config, *start);
+    Partition::new(config, Start { context, ..start }).serve()
 }
 
 /// The partition's id, asked for before [`run`] by an image that is several partitions.
@@ -130,6 +140,17 @@ pub(crate) fn find_boot_info(address: u64) -> BootInfo {
 }
 
 impl Partition {
+    fn new(config: Config, start: Start) -> Self {
+        Self {
+            config,
+            start,
+            checked: false,
+            fp_each: false,
+            vectors: None,
+            counters: Counters::default(),
+        }
+    }
+
     fn serve(&mut self) -> ! {
         let mut regs = wait();
         loop {

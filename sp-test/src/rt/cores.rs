@@ -96,6 +96,67 @@ extern "C" fn begin(number: u64) -> ! {
     panic!("CPU_OFF of vCPU {number} came back with {:#x}", off[0])
 }
 
+/// What a partition's other contexts run, a `fn(u64) -> !`; 0 until it is known.
+static OTHERS: AtomicU64 = AtomicU64::new(0);
+
+/// Has the other contexts of this partition run `work`, with their index, when their cores are switched on.
+/// They start at the image's first instruction, as nothing else was registered.
+pub fn others(work: fn(u64) -> !) {
+    OTHERS.store(work as usize as u64, Ordering::Release);
+    // SAFETY: the entry needs nothing.
+    unsafe { super::entry::next_time(context_entry) }
+}
+
+/// Where another context of a partition starts, its index in x4.
+///
+/// # Safety
+/// Started by the firmware on a context that is not running.
+#[unsafe(naked)]
+unsafe extern "C" fn context_entry() -> ! {
+    naked_asm!(
+        "msr daifset, #0xf",
+        "msr spsel, #1",
+        "adrp x9, {stacks}",
+        "add x9, x9, :lo12:{stacks}",
+        "add x10, x4, #1",
+        "mov x11, #{size}",
+        "madd x9, x10, x11, x9",
+        "mov sp, x9",
+        "adrp x9, {vectors}",
+        "add x9, x9, :lo12:{vectors}",
+        "msr vbar_el1, x9",
+        // CPACR_EL1.FPEN: FP and SIMD not trapped.
+        "mov x10, #0x300000",
+        "msr cpacr_el1, x10",
+        "isb",
+        "mov x29, xzr",
+        "mov x30, xzr",
+        "mov x0, x4",
+        "b {begin}",
+        stacks = sym STACKS,
+        size = const STACK,
+        vectors = sym super::vectors::exception_vectors,
+        begin = sym begin_context,
+    )
+}
+
+extern "C" fn begin_context(index: u64) -> ! {
+    let work = OTHERS.load(Ordering::Acquire);
+    assert!(work != 0, "context {index} has nothing to do");
+    // SAFETY: `others` wrote it, from a `fn(u64) -> !`.
+    let work: fn(u64) -> ! = unsafe { core::mem::transmute(work) };
+    work(index)
+}
+
+/// A context that waits and answers nothing, whatever it is told.
+pub fn idle(_: u64) -> ! {
+    loop {
+        let mut regs = [0; 18];
+        regs[0] = abi::MSG_WAIT.into();
+        call::call(call::Conduit::Smc, &mut regs);
+    }
+}
+
 /// What PSCI calls vCPU `number`, or the board's core at NS-EL2.
 fn target(number: u64) -> u64 {
     match regs::current_el() {

@@ -7,6 +7,7 @@
 
 pub mod call;
 pub mod console;
+pub mod context;
 pub mod cores;
 pub mod entry;
 pub mod fault;

@@ -88,20 +88,21 @@ pub fn secondary() -> (&'static Core, &'static mut PeState, Cpu) {
 fn begin_again(core: &Core, pe: &mut PeState, slot: Slot) -> bool {
     let several = core.info(slot).is_some_and(|info| !info.is_up());
     let index = pe.index;
-    let Some(context) = pe.context(slot).filter(|_| several && core.is_alive(slot)) else {
-        return false;
-    };
-    if !matches!(context.state(), State::Created | State::Off) {
-        return false;
-    }
-    let registered = core.secondary_entry(slot);
-    let Some(entry) = registered.or_else(|| estate::entry_point(slot)) else {
-        return false;
-    };
-    let mut regs = GuestRegs::at(entry);
-    regs.x[4] = index.into();
-    context.machine.begin(regs);
-    true
+    let alive = several && core.is_alive(slot);
+    pe.with_context(slot, |context, held| {
+        if !alive || !matches!(context.state(), State::Created | State::Off) {
+            return false;
+        }
+        let registered = core.secondary_entry(slot);
+        let Some(entry) = registered.or_else(|| estate::entry_point(slot, held)) else {
+            return false;
+        };
+        let mut regs = GuestRegs::at(entry);
+        regs.x[4] = index.into();
+        context.machine.begin(regs);
+        true
+    })
+    .unwrap_or(false)
 }
 
 /// A context's first run, until it waits or fails. `true` if it waits.

@@ -18,10 +18,10 @@ use platform::{
         Attr, Flush, IpaSpace, Mapping, Memory, Stage2, Stage2Error, TablePool, TableStore, Tlbi,
     },
 };
-use spin::mutex::SpinMutex;
 use spmc::{
     MAX_PARTITIONS,
     context::Slot,
+    locks::{self, Held, Lock},
     manifest::{Accepted, Access, Mapped},
 };
 
@@ -33,8 +33,8 @@ static STORE: TableStore<TABLES> = TableStore::new();
 static STAGE2: TablePool<TABLES> = TablePool::new(&STORE);
 
 /// Each partition's, once it is loaded.
-static ESTATES: [SpinMutex<Option<Estate>>; MAX_PARTITIONS] =
-    [const { SpinMutex::new(None) }; MAX_PARTITIONS];
+static ESTATES: [Lock<Option<Estate>, { locks::MEMORY }>; MAX_PARTITIONS] =
+    [const { Lock::new(None) }; MAX_PARTITIONS];
 
 /// What is kept of a partition.
 pub struct Estate {
@@ -56,9 +56,9 @@ pub struct Estate {
 
 impl Estate {
     /// Makes this the estate of `slot`.
-    pub fn install(self, slot: Slot) {
+    pub fn install(self, slot: Slot, held: &mut Held<0>) {
         if let Some(place) = ESTATES.get(slot.index()) {
-            *place.lock() = Some(self);
+            place.with(held, |estate, _| *estate = Some(self));
         }
     }
 
@@ -169,10 +169,18 @@ fn flush(normal: &Stage2<'_>, secure: &Stage2<'_>, space: IpaSpace) -> Tlbi {
 
 /// In which way a partition's RX or TX buffer is to be mapped: what it names has to be read-write
 /// normal memory of its own, in one of its address spaces.
-pub fn kind_of(slot: Slot, address: u64, size: u64) -> Result<Kind, FfaError> {
-    let estate = ESTATES.get(slot.index()).map(SpinMutex::lock);
-    let estate = estate.as_ref().and_then(|estate| estate.as_ref());
-    let spaces = &estate.ok_or(FfaError::InvalidParameters)?.spaces;
+pub fn kind_of(
+    slot: Slot,
+    address: u64,
+    size: u64,
+    held: &mut Held<{ locks::PAIRS }>,
+) -> Result<Kind, FfaError> {
+    with_estate(slot, held, |estate| kind_in(&estate.spaces, address, size))
+        .unwrap_or(Err(FfaError::InvalidParameters))
+}
+
+/// The same, of one with these address spaces.
+fn kind_in(spaces: &Spaces, address: u64, size: u64) -> Result<Kind, FfaError> {
     let all_of = |space: &Stage2<'_>| {
         space.translate_range(address, size).all(|part| {
             part.is_ok_and(|Mapping { ipa, pa, attr, .. }| {
@@ -190,9 +198,9 @@ pub fn kind_of(slot: Slot, address: u64, size: u64) -> Result<Kind, FfaError> {
 }
 
 /// Whether a partition was given any of this address space of the normal world.
-pub fn anybody_has(range: &Range<u64>) -> bool {
-    ESTATES.iter().any(|estate| {
-        estate.lock().as_ref().is_some_and(|estate| {
+pub fn anybody_has(range: &Range<u64>, held: &mut Held<{ locks::PAIRS }>) -> bool {
+    (0..MAX_PARTITIONS).any(|slot| {
+        with_estate(Slot(slot as u8), held, |estate| {
             let mut all = estate.others.iter().chain(&estate.devices);
             all.any(|region| {
                 region.normal_world
@@ -200,20 +208,19 @@ pub fn anybody_has(range: &Range<u64>) -> bool {
                     && range.start < region.range.end
             })
         })
+        .unwrap_or(false)
     })
 }
 
 /// Maps the RX/TX pair that a partition's manifest fixes, if it does.
-pub fn map_static_buffers(core: &Core, slot: Slot, port: &mut Port) -> bool {
-    let rx_tx = ESTATES
-        .get(slot.index())
-        .and_then(|estate| estate.lock().as_ref()?.rx_tx.clone());
-    let Some((rx, tx)) = rx_tx else {
+pub fn map_static_buffers(core: &Core, slot: Slot, port: &mut Port, held: &mut Held<0>) -> bool {
+    let rx_tx = with_estate(slot, held, |estate| estate.rx_tx.clone());
+    let Some((rx, tx)) = rx_tx.flatten() else {
         return true;
     };
     // Both have the same size, of at most four pages.
     let pages = rx.end.saturating_sub(rx.start) / 4096;
-    let mapped = core.map_of_partition(slot, tx.start, rx.start, pages as u32, port);
+    let mapped = core.map_of_partition(slot, tx.start, rx.start, pages as u32, port, held);
     if let Err(error) = mapped {
         error!(
             "slot {=u8}: rx_tx-info could not be mapped ({=i32}): it has no RX/TX pair",
@@ -227,10 +234,10 @@ pub fn map_static_buffers(core: &Core, slot: Slot, port: &mut Port) -> bool {
 /// `false` if that can't be.
 #[cold]
 #[inline(never)]
-pub fn reload(slot: Slot, vcpu: &mut Vcpu) -> bool {
+pub fn reload(slot: Slot, vcpu: &mut Vcpu, held: &mut Held<0>) -> bool {
     // The work takes time, and others look at estates meanwhile: none of it is done under the lock.
     // Nobody else touches a partition that has ended.
-    let facts = with_estate(slot, |estate| {
+    let facts = with_estate(slot, held, |estate| {
         let saved = estate.saved.clone()?;
         let written: Ranges = estate.written().collect();
         let tlbi = flush(&estate.spaces.normal, &estate.spaces.secure, IpaSpace::Own);
@@ -269,16 +276,16 @@ pub fn reload(slot: Slot, vcpu: &mut Vcpu) -> bool {
 }
 
 /// Where a partition's first context started.
-pub fn entry_point(slot: Slot) -> Option<u64> {
-    with_estate(slot, |estate| estate.start.pc)
+pub fn entry_point(slot: Slot, held: &mut Held<0>) -> Option<u64> {
+    with_estate(slot, held, |estate| estate.start.pc)
 }
 
 /// Wipes what a destroyed partition has had, and gives its tables back.
 #[cold]
 #[inline(never)]
-pub fn wipe(slot: Slot, vcpu: &mut Vcpu) {
+pub fn wipe(slot: Slot, vcpu: &mut Vcpu, held: &mut Held<0>) {
     // As in `reload`.
-    let facts = with_estate(slot, |estate| {
+    let facts = with_estate(slot, held, |estate| {
         let mut ranges: Ranges = estate.written().collect();
         // There is room for one more than regions.
         let _ = ranges.push(estate.load.clone());
@@ -294,7 +301,7 @@ pub fn wipe(slot: Slot, vcpu: &mut Vcpu) {
     for range in ranges {
         whole &= wipe_range(range);
     }
-    let _ = with_estate(slot, |estate| {
+    let _ = with_estate(slot, held, |estate| {
         estate.spaces.clear();
         estate.others.clear();
         estate.devices.clear();
@@ -315,9 +322,13 @@ pub fn wipe(slot: Slot, vcpu: &mut Vcpu) {
 type Ranges = Vec<Range<u64>, 17>;
 
 /// Looks at, or changes, what is kept of a partition.
-fn with_estate<R>(slot: Slot, f: impl FnOnce(&mut Estate) -> R) -> Option<R> {
-    let mut estate = ESTATES.get(slot.index())?.lock();
-    estate.as_mut().map(f)
+fn with_estate<const HELD: u8, R>(
+    slot: Slot,
+    held: &mut Held<HELD>,
+    f: impl FnOnce(&mut Estate) -> R,
+) -> Option<R> {
+    let estate = ESTATES.get(slot.index())?;
+    estate.with(held, |estate, _| estate.as_mut().map(f))
 }
 
 fn wipe_range(range: Range<u64>) -> bool {

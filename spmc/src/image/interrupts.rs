@@ -116,13 +116,14 @@ pub fn take_all(spmc: &Core, pe: &mut PeState) {
         // has dealt with it.
         gic::end(intid);
         match intid {
+            // Not by ICC_DIR_EL1: QEMU 10 ignores it at S-EL2 for a secure interrupt.
             KICK => {
-                gic::deactivate(intid);
+                Port.deactivate(intid, pe.index);
                 spmc.kicked(pe, &mut Port);
             }
             timer if timer == BOARD.secure_el2_timer => {
                 alarm::set(u64::MAX);
-                gic::deactivate(intid);
+                Port.deactivate(intid, pe.index);
                 spmc.timer(pe, &mut Port);
             }
             _ => spmc.device(pe, intid, &mut Port),

@@ -164,8 +164,8 @@ fn load(
         start,
         rx_tx: partition.rx_tx.clone(),
     }
-    .install(slot);
-    super::estate::map_static_buffers(core, slot, &mut Port);
+    .install(slot, &mut pe.held);
+    super::estate::map_static_buffers(core, slot, &mut Port, &mut pe.held);
     interrupts::add_devices(&partition.interrupts);
     // The context of the core that boots; the others wait for their cores.
     let mine = if up { 0 } else { usize::from(pe.index) };

@@ -11,6 +11,7 @@ use platform::{
 use spmc::{
     MAX_PARTITIONS,
     context::AbortAction,
+    locks::{self, Held},
     manifest::MemoryKind,
     spm::{Machine, Mem, Notice, Owner, Window},
 };
@@ -103,11 +104,17 @@ impl Machine for Port {
 }
 
 impl Mem for Port {
-    fn open(&mut self, owner: Owner, address: u64, pages: u32) -> Result<Window, FfaError> {
+    fn open(
+        &mut self,
+        held: &mut Held<{ locks::PAIRS }>,
+        owner: Owner,
+        address: u64,
+        pages: u32,
+    ) -> Result<Window, FfaError> {
         let size = u64::from(pages) * PAGE;
         let kind = match owner {
-            Owner::NormalWorld => offered(address, size)?,
-            Owner::Partition(slot) => estate::kind_of(slot, address, size)?,
+            Owner::NormalWorld => offered(address, size, held)?,
+            Owner::Partition(slot) => estate::kind_of(slot, address, size, held)?,
         };
         let base = usize::try_from(address).map_err(|_| FfaError::InvalidParameters)?;
         let size = size as usize;
@@ -180,7 +187,7 @@ fn inside(window: Window, offset: usize, length: usize) -> Option<usize> {
 }
 
 /// Whether the normal world may offer this memory: it is its own, and no partition was given it.
-fn offered(base: u64, size: u64) -> Result<Kind, FfaError> {
+fn offered(base: u64, size: u64, held: &mut Held<{ locks::PAIRS }>) -> Result<Kind, FfaError> {
     let end = base.checked_add(size).ok_or(FfaError::InvalidParameters)?;
     let range = base..end;
     let own = boot::manifest().is_some_and(|manifest| {
@@ -190,7 +197,7 @@ fn offered(base: u64, size: u64) -> Result<Kind, FfaError> {
         })
     });
     // The manifest may call address space memory that has none.
-    if !own || !BOARD.is_normal_ram(base, size) || estate::anybody_has(&range) {
+    if !own || !BOARD.is_normal_ram(base, size) || estate::anybody_has(&range, held) {
         return Err(FfaError::Denied);
     }
     Ok(Kind::DataNs)

@@ -248,7 +248,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
         let giver = context.giver;
         let left = Some(context.left(slot));
         if !retain_rx {
-            self.release_on_wait(slot);
+            self.release_on_wait(slot, &mut pe.held);
         }
         Ok(Outcome {
             next: self.complete(pe, giver, reply),

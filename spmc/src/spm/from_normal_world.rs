@@ -99,19 +99,24 @@ impl<'c, M: Registers> Spmc<'c, M> {
                 self.direct_request(pe, Sender::NormalWorld, ids, RequestKind::Direct2, uuid)
             }
             Call::RxtxMap { tx, rx, pages, .. } => {
-                let mapped = self.rxtx_map_by_normal_world(tx, rx, pages, machine);
+                let mapped = self.rxtx_map_by_normal_world(tx, rx, pages, machine, &mut pe.held);
                 return answer(pe, done(mapped));
             }
             Call::RxtxUnmap { vm } => {
-                return answer(pe, done(self.rxtx_unmap_by_normal_world(vm, machine)));
+                let unmapped = self.rxtx_unmap_by_normal_world(vm, machine, &mut pe.held);
+                return answer(pe, done(unmapped));
             }
             Call::RxRelease { vm } => {
-                return answer(pe, done(self.rx_release_by_normal_world(vm)));
+                let released = self.rx_release_by_normal_world(vm, &mut pe.held);
+                return answer(pe, done(released));
             }
             Call::NotificationInfoGet { wide } => self.interrupts_info(pe, wide),
-            Call::RxAcquire { vm } => return answer(pe, done(self.rx_acquire(vm))),
+            Call::RxAcquire { vm } => {
+                let acquired = self.rx_acquire(vm, &mut pe.held);
+                return answer(pe, done(acquired));
+            }
             Call::PartitionInfoGet { uuid, count_only } => {
-                let told = self.partition_info(query(uuid), count_only, machine);
+                let told = self.partition_info(query(uuid), count_only, machine, &mut pe.held);
                 return answer(pe, told.unwrap_or_else(Reply::error));
             }
             Call::PartitionInfoGetRegs { uuid, start, tag } => {

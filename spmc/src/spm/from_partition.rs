@@ -124,7 +124,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
                 return self.answer_partition(pe, slot, Reply::success(0));
             }
             Call::Version(requested) => {
-                let reply = partition.negotiate(requested);
+                let reply = partition.negotiate(requested, &mut pe.held);
                 return self.answer_partition(pe, slot, reply);
             }
             Call::Features { query, input } => {
@@ -135,19 +135,19 @@ impl<'c, M: Registers> Spmc<'c, M> {
                 return self.answer_partition(pe, slot, Reply::success(EndpointId::SPMC.0.into()));
             }
             Call::RxtxMap { tx, rx, pages, .. } => {
-                let mapped = self.map_of_partition(slot, tx, rx, pages, machine);
+                let mapped = self.map_of_partition(slot, tx, rx, pages, machine, &mut pe.held);
                 return self.answer_partition(pe, slot, done(mapped));
             }
             Call::RxtxUnmap { vm } => {
-                let unmapped = self.rxtx_unmap_by_partition(slot, vm, machine);
+                let unmapped = self.rxtx_unmap_by_partition(slot, vm, machine, &mut pe.held);
                 return self.answer_partition(pe, slot, done(unmapped));
             }
             Call::RxRelease { vm } => {
-                let released = self.rx_release_by_partition(slot, vm);
+                let released = self.rx_release_by_partition(slot, vm, &mut pe.held);
                 return self.answer_partition(pe, slot, done(released));
             }
             Call::PartitionInfoGet { uuid, count_only } => {
-                let told = self.partition_info(query(uuid), count_only, machine);
+                let told = self.partition_info(query(uuid), count_only, machine, &mut pe.held);
                 return self.answer_partition(pe, slot, told.unwrap_or_else(Reply::error));
             }
             Call::PartitionInfoGetRegs { uuid, start, tag } => {

@@ -14,6 +14,7 @@ use super::{Left, Machine, Next, Notice, Outcome, Pe, Spmc};
 use crate::{
     MAX_CPUS,
     context::{AbortAction, Giver, Registers, Slot},
+    locks::Held,
     state::{Event, Model, State},
 };
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -156,24 +157,24 @@ impl<'c, M: Registers> Spmc<'c, M> {
             action,
             reason,
         });
-        self.unmap_of_partition(slot, machine);
+        self.unmap_of_partition(slot, machine, &mut pe.held);
         self.silence(slot, machine);
         self.set_alarm(pe, machine);
         // Who works for it, or keeps a response of its, asks whether it is alive.
         self.bury_all(slot);
         match action {
-            AbortAction::Fail => self.end(slot, Life::FAILED),
-            AbortAction::Stop => self.end(slot, Life::STOPPED),
+            AbortAction::Fail => self.end(slot, Life::FAILED, &mut pe.held),
+            AbortAction::Stop => self.end(slot, Life::STOPPED, &mut pe.held),
             AbortAction::Restart => {
                 partition.open.close();
                 return Outcome::to(Next::Reload(slot));
             }
             AbortAction::Destroy => {
-                self.end(slot, Life::DESTROYED);
+                self.end(slot, Life::DESTROYED, &mut pe.held);
                 self.destroyed.fetch_add(1, Ordering::Relaxed);
                 return Outcome::to(Next::Wipe(slot));
             }
-            AbortAction::Propagate => self.halt(),
+            AbortAction::Propagate => self.halt(&mut pe.held),
         }
         if !partition.info.is_up() || action == AbortAction::Propagate {
             self.stop_elsewhere(pe, slot, machine);
@@ -225,20 +226,20 @@ impl<'c, M: Registers> Spmc<'c, M> {
         }
     }
 
-    fn end(&self, slot: Slot, state: u32) {
+    fn end(&self, slot: Slot, state: u32, held: &mut Held<0>) {
         if let Some(partition) = self.partitions.get(slot.index()) {
-            let turn = partition.parked.lock();
-            partition.life.end(state);
-            partition.open.close();
-            drop(turn);
+            partition.parked.with(held, |_, _| {
+                partition.life.end(state);
+                partition.open.close();
+            });
         }
     }
 
     /// Stops all partitions.
-    fn halt(&self) {
+    fn halt(&self, held: &mut Held<0>) {
         self.halted.store(true, Ordering::SeqCst);
         for slot in (0..self.partitions.len()).map(|slot| Slot(slot as u8)) {
-            self.end(slot, Life::FAILED);
+            self.end(slot, Life::FAILED, held);
             self.bury_all(slot);
         }
     }
@@ -262,15 +263,15 @@ impl<'c, M: Registers> Spmc<'c, M> {
             context.call_is_wide = false;
             self.reset_interrupts(pe, slot);
             if let Some(partition) = self.partitions.get(slot.index()) {
-                let turn = partition.parked.lock();
-                partition.life.begin_another();
-                partition.version.forget(partition.first_version);
-                if partition.life.is_alive() {
-                    partition
-                        .open
-                        .work_out(&partition.info, partition.first_version);
-                }
-                drop(turn);
+                partition.parked.with(&mut pe.held, |_, _| {
+                    partition.life.begin_another();
+                    partition.version.forget(partition.first_version);
+                    if partition.life.is_alive() {
+                        partition
+                            .open
+                            .work_out(&partition.info, partition.first_version);
+                    }
+                });
                 let bit = self.bit(slot, core);
                 // Who sees it alive sees that this is another life.
                 partition.dead.fetch_and(!bit, Ordering::Release);
@@ -279,7 +280,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
         }
         let giver = context.giver;
         let left = context.left(slot);
-        self.end(slot, Life::STOPPED);
+        self.end(slot, Life::STOPPED, &mut pe.held);
         let outcome = self.ended(pe, giver, left);
         self.finish(pe, outcome, machine)
     }

@@ -1,6 +1,9 @@
 //! What the core asks of the machine while it handles a call.
 
-use crate::context::{AbortAction, Slot};
+use crate::{
+    context::{AbortAction, Slot},
+    locks::{self, Held},
+};
 use ffa_abi::{EndpointId, FfaError, Regs, smccc};
 
 /// Whose addresses an address is one of.
@@ -32,7 +35,13 @@ pub trait Mem {
     /// * NO_MEMORY: no room is left to note it.
     ///
     /// Nothing has changed then.
-    fn open(&mut self, _owner: Owner, _address: u64, _pages: u32) -> Result<Window, FfaError> {
+    fn open(
+        &mut self,
+        _held: &mut Held<{ locks::PAIRS }>,
+        _owner: Owner,
+        _address: u64,
+        _pages: u32,
+    ) -> Result<Window, FfaError> {
         Err(FfaError::NoMemory)
     }
 

@@ -11,7 +11,10 @@
 //! pair can have them ([`Mem::open`](super::Mem::open)).
 
 use super::{Machine, Mem, Owner, Spmc, Window};
-use crate::context::{Registers, Slot};
+use crate::{
+    context::{Registers, Slot},
+    locks::{self, Held},
+};
 use ffa_abi::{EndpointId, FfaError, Reply, rxtx::ForwardedMap};
 use heapless::Vec;
 
@@ -41,12 +44,13 @@ impl Mailbox {
     /// Makes both buffers reachable.
     fn open(
         machine: &mut impl Mem,
+        held: &mut Held<{ locks::PAIRS }>,
         owner: Owner,
         (tx, tx_pages): (u64, u32),
         (rx, rx_pages): (u64, u32),
     ) -> Result<Self, FfaError> {
-        let tx = machine.open(owner, tx, tx_pages)?;
-        match machine.open(owner, rx, rx_pages) {
+        let tx = machine.open(held, owner, tx, tx_pages)?;
+        match machine.open(held, owner, rx, rx_pages) {
             Ok(rx) => Ok(Self {
                 tx,
                 rx,
@@ -166,24 +170,31 @@ impl<'c, M: Registers> Spmc<'c, M> {
         rx: u64,
         pages: u32,
         machine: &mut impl Mem,
+        held: &mut Held<0>,
     ) -> Result<(), FfaError> {
         let partition = self.partitions.get(slot.index()).ok_or(FfaError::Denied)?;
-        let mut mailbox = partition.mailbox.lock();
-        if mailbox.is_some() {
-            return Err(FfaError::Denied);
-        }
-        check(tx, rx, pages)?;
-        let owner = Owner::Partition(slot);
-        *mailbox = Some(Mailbox::open(machine, owner, (tx, pages), (rx, pages))?);
-        Ok(())
+        partition.mailbox.with(held, |mailbox, held| {
+            if mailbox.is_some() {
+                return Err(FfaError::Denied);
+            }
+            check(tx, rx, pages)?;
+            let owner = Owner::Partition(slot);
+            let (tx, rx) = ((tx, pages), (rx, pages));
+            *mailbox = Some(Mailbox::open(machine, held, owner, tx, rx)?);
+            Ok(())
+        })
     }
 
     /// Gives up a partition's pair. `false` if it has none.
-    pub(super) fn unmap_of_partition(&self, slot: Slot, machine: &mut impl Mem) -> bool {
-        let taken = self
-            .partitions
-            .get(slot.index())
-            .and_then(|partition| partition.mailbox.lock().take());
+    pub(super) fn unmap_of_partition(
+        &self,
+        slot: Slot,
+        machine: &mut impl Mem,
+        held: &mut Held<0>,
+    ) -> bool {
+        let partition = self.partitions.get(slot.index());
+        let taken =
+            partition.and_then(|partition| partition.mailbox.with(held, |pair, _| pair.take()));
         match taken {
             Some(mailbox) => {
                 mailbox.close(machine);
@@ -199,8 +210,9 @@ impl<'c, M: Registers> Spmc<'c, M> {
         slot: Slot,
         vm: EndpointId,
         machine: &mut impl Mem,
+        held: &mut Held<0>,
     ) -> Result<(), FfaError> {
-        if vm.0 != 0 || !self.unmap_of_partition(slot, machine) {
+        if vm.0 != 0 || !self.unmap_of_partition(slot, machine, held) {
             return Err(FfaError::InvalidParameters);
         }
         Ok(())
@@ -211,24 +223,29 @@ impl<'c, M: Registers> Spmc<'c, M> {
         &self,
         slot: Slot,
         vm: EndpointId,
+        held: &mut Held<0>,
     ) -> Result<(), FfaError> {
         if vm.0 != 0 {
             return Err(FfaError::InvalidParameters);
         }
         let partition = self.partitions.get(slot.index()).ok_or(FfaError::Denied)?;
-        let mut mailbox = partition.mailbox.lock();
-        mailbox.as_mut().ok_or(FfaError::Denied)?.release()
+        partition.mailbox.with(held, |mailbox, _| {
+            mailbox.as_mut().ok_or(FfaError::Denied)?.release()
+        })
     }
 
     /// A partition waits: its RX buffer is the SPMC's again.
     #[cold]
     #[inline(never)]
-    pub(super) fn release_on_wait(&self, slot: Slot) {
-        if let Some(partition) = self.partitions.get(slot.index())
-            && let Some(mailbox) = partition.mailbox.lock().as_mut()
-            && mailbox.state == Rx::Full
-        {
-            mailbox.state = Rx::Empty;
+    pub(super) fn release_on_wait(&self, slot: Slot, held: &mut Held<0>) {
+        if let Some(partition) = self.partitions.get(slot.index()) {
+            partition.mailbox.with(held, |mailbox, _| {
+                if let Some(mailbox) = mailbox
+                    && mailbox.state == Rx::Full
+                {
+                    mailbox.state = Rx::Empty;
+                }
+            });
         }
     }
 
@@ -239,17 +256,20 @@ impl<'c, M: Registers> Spmc<'c, M> {
         rx: u64,
         pages: u32,
         machine: &mut impl Machine,
+        held: &mut Held<0>,
     ) -> Result<(), FfaError> {
-        let mut mailboxes = self.mailboxes.lock();
-        if tx == 0 && rx == 0 && pages == 0 {
-            return forwarded_map(&mut mailboxes, machine);
-        }
-        if mailboxes.find(EndpointId::HYPERVISOR).is_some() {
-            return Err(FfaError::Denied);
-        }
-        check(tx, rx, pages)?;
-        let mailbox = Mailbox::open(machine, Owner::NormalWorld, (tx, pages), (rx, pages))?;
-        push(&mut mailboxes, EndpointId::HYPERVISOR, mailbox, machine)
+        self.mailboxes.with(held, |mailboxes, held| {
+            if tx == 0 && rx == 0 && pages == 0 {
+                return forwarded_map(mailboxes, machine, held);
+            }
+            if mailboxes.find(EndpointId::HYPERVISOR).is_some() {
+                return Err(FfaError::Denied);
+            }
+            check(tx, rx, pages)?;
+            let (tx, rx) = ((tx, pages), (rx, pages));
+            let mailbox = Mailbox::open(machine, held, Owner::NormalWorld, tx, rx)?;
+            push(mailboxes, EndpointId::HYPERVISOR, mailbox, machine)
+        })
     }
 
     /// `FFA_RXTX_UNMAP` by the normal world.
@@ -257,37 +277,43 @@ impl<'c, M: Registers> Spmc<'c, M> {
         &self,
         vm: EndpointId,
         machine: &mut impl Mem,
+        held: &mut Held<0>,
     ) -> Result<(), FfaError> {
-        let taken = self.mailboxes.lock().take(vm);
+        let taken = self.mailboxes.with(held, |mailboxes, _| mailboxes.take(vm));
         taken.ok_or(FfaError::InvalidParameters)?.close(machine);
         Ok(())
     }
 
     /// `FFA_RX_RELEASE` by the normal world.
-    pub(super) fn rx_release_by_normal_world(&self, vm: EndpointId) -> Result<(), FfaError> {
-        let mut mailboxes = self.mailboxes.lock();
-        match mailboxes.find(vm) {
-            Some(mailbox) => mailbox.release(),
-            None if vm == EndpointId::HYPERVISOR => Err(FfaError::Denied),
-            None => Err(FfaError::InvalidParameters),
-        }
+    pub(super) fn rx_release_by_normal_world(
+        &self,
+        vm: EndpointId,
+        held: &mut Held<0>,
+    ) -> Result<(), FfaError> {
+        self.mailboxes
+            .with(held, |mailboxes, _| match mailboxes.find(vm) {
+                Some(mailbox) => mailbox.release(),
+                None if vm == EndpointId::HYPERVISOR => Err(FfaError::Denied),
+                None => Err(FfaError::InvalidParameters),
+            })
     }
 
     /// `FFA_RX_ACQUIRE` by the normal world.
-    pub(super) fn rx_acquire(&self, vm: EndpointId) -> Result<(), FfaError> {
+    pub(super) fn rx_acquire(&self, vm: EndpointId, held: &mut Held<0>) -> Result<(), FfaError> {
         if vm.is_secure() {
             return Err(FfaError::NotSupported);
         }
         if vm == EndpointId::HYPERVISOR {
             return Err(FfaError::InvalidParameters);
         }
-        let mut mailboxes = self.mailboxes.lock();
-        let mailbox = mailboxes.find(vm).ok_or(FfaError::InvalidParameters)?;
-        if mailbox.state != Rx::Empty {
-            return Err(FfaError::Denied);
-        }
-        mailbox.state = Rx::Acquired;
-        Ok(())
+        self.mailboxes.with(held, |mailboxes, _| {
+            let mailbox = mailboxes.find(vm).ok_or(FfaError::InvalidParameters)?;
+            if mailbox.state != Rx::Empty {
+                return Err(FfaError::Denied);
+            }
+            mailbox.state = Rx::Acquired;
+            Ok(())
+        })
     }
 }
 
@@ -296,6 +322,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
 fn forwarded_map(
     mailboxes: &mut NormalWorldMailboxes,
     machine: &mut impl Machine,
+    held: &mut Held<{ locks::PAIRS }>,
 ) -> Result<(), FfaError> {
     let own = mailboxes
         .find(EndpointId::HYPERVISOR)
@@ -317,7 +344,7 @@ fn forwarded_map(
         return Err(FfaError::NoMemory);
     }
     let (tx, rx) = ((tx.base, tx.pages), (rx.base, rx.pages));
-    let mailbox = Mailbox::open(machine, Owner::NormalWorld, tx, rx)?;
+    let mailbox = Mailbox::open(machine, held, Owner::NormalWorld, tx, rx)?;
     push(mailboxes, endpoint, mailbox, machine)
 }
 

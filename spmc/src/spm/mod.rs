@@ -37,8 +37,8 @@ pub use snapshot::{CoreNote, Negotiation};
 use crate::{
     MAX_CPUS, MAX_PARTITIONS,
     context::{Context, Giver, PartitionInfo, Registers, Request, Slot, WaitsFor},
+    locks::{self, Held, Lock},
     state::{Event, Model, State},
-    sync::Mutex,
 };
 use core::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, AtomicU64, Ordering};
 use ffa_abi::{
@@ -165,9 +165,9 @@ struct Partition<'c, M> {
     /// Whether it can be called, and how often it was restarted.
     life: Life,
     /// Its RX/TX pair.
-    mailbox: Mutex<Option<Mailbox>>,
+    mailbox: Lock<Option<Mailbox>, { locks::PAIRS }>,
     /// The context of a single-context partition while no core has it.
-    parked: Mutex<Option<&'c mut Context<M>>>,
+    parked: Lock<Option<&'c mut Context<M>>, { locks::CONTEXT }>,
     /// The core that has, or had last, the context of a single-context partition.
     at: AtomicU32,
     /// How often the core of each context went off.
@@ -179,14 +179,14 @@ struct Partition<'c, M> {
 impl<M> Partition<'_, M> {
     /// `FFA_VERSION` by one of its contexts. Others may negotiate on their cores at the same time;
     /// one after the other, so that what the short way knows is of the version that holds.
-    fn negotiate(&self, requested: Option<Version>) -> Reply {
-        let turn = self.parked.lock();
-        let reply = self.version.negotiate(requested, Version::OWN);
-        if self.life.is_alive() {
-            self.open.work_out(&self.info, self.version.get());
-        }
-        drop(turn);
-        reply
+    fn negotiate(&self, requested: Option<Version>, held: &mut Held<0>) -> Reply {
+        self.parked.with(held, |_, _| {
+            let reply = self.version.negotiate(requested, Version::OWN);
+            if self.life.is_alive() {
+                self.open.work_out(&self.info, self.version.get());
+            }
+            reply
+        })
     }
 }
 
@@ -196,7 +196,7 @@ pub struct Spmc<'c, M> {
     partitions: Vec<Partition<'c, M>, MAX_PARTITIONS>,
     normal_world: Negotiated,
     /// The RX/TX pairs of the normal world's hypervisor and of its VMs.
-    mailboxes: Mutex<NormalWorldMailboxes>,
+    mailboxes: Lock<NormalWorldMailboxes, { locks::PAIRS }>,
     /// How often a partition was destroyed: the tag of `FFA_PARTITION_INFO_GET_REGS`.
     destroyed: AtomicU32,
     /// A partition's failure has stopped all of them.
@@ -219,6 +219,8 @@ pub struct Pe<'c, M> {
     /// x0-x17 of the normal world: as it entered, then as it is completed.
     pub nwd: Regs,
     contexts: [Option<&'c mut Context<M>>; MAX_PARTITIONS],
+    /// What this core takes locks with.
+    pub held: Held<0>,
     /// Partitions whose interrupts are to be looked at here, one bit for each.
     due: u32,
     /// The schedule receiver interrupt is to be raised when the normal world has this core again.
@@ -234,6 +236,7 @@ impl<'c, M> Pe<'c, M> {
             index,
             nwd: Regs::ZERO,
             contexts: [const { None }; MAX_PARTITIONS],
+            held: Held::nothing(),
             due: 0,
             sri: false,
             told: 0,
@@ -244,6 +247,16 @@ impl<'c, M> Pe<'c, M> {
     #[inline(always)]
     pub fn context(&mut self, slot: Slot) -> Option<&mut Context<M>> {
         self.contexts[slot.index()].as_deref_mut()
+    }
+
+    /// Gives `work` the context of `slot`, if it is on this core, and what to take locks with.
+    pub fn with_context<R>(
+        &mut self,
+        slot: Slot,
+        work: impl FnOnce(&mut Context<M>, &mut Held<0>) -> R,
+    ) -> Option<R> {
+        let context = self.contexts[slot.index()].as_deref_mut()?;
+        Some(work(context, &mut self.held))
     }
 }
 
@@ -290,7 +303,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
             partitions: Vec::new(),
             // The version that an SPMD assumes of a normal world that never asked.
             normal_world: Negotiated::unasked(),
-            mailboxes: Mutex::new(NormalWorldMailboxes::new()),
+            mailboxes: Lock::new(NormalWorldMailboxes::new()),
             destroyed: AtomicU32::new(0),
             halted: AtomicBool::new(false),
             owners: Owners::new(),
@@ -330,10 +343,10 @@ impl<'c, M: Registers> Spmc<'c, M> {
                 first_version: version,
                 dead: AtomicU32::new(0),
                 life: Life::new(),
-                mailbox: Mutex::new(None),
+                mailbox: Lock::new(None),
                 info,
                 version: Negotiated::new(version),
-                parked: Mutex::new(None),
+                parked: Lock::new(None),
                 at: AtomicU32::new(0),
                 epochs: [const { AtomicU16::new(0) }; MAX_CPUS],
                 secondary_entry: AtomicU64::new(0),
@@ -451,10 +464,13 @@ impl<'c, M: Registers> Spmc<'c, M> {
     #[inline(never)]
     fn park(&self, pe: &mut Pe<'c, M>, slot: Slot) {
         let index = slot.index();
+        let Pe { contexts, held, .. } = pe;
         if let (Some(partition), Some(place)) =
-            (self.partitions.get(index), pe.contexts.get_mut(index))
+            (self.partitions.get(index), contexts.get_mut(index))
         {
-            *partition.parked.lock() = place.take();
+            partition
+                .parked
+                .with(held, |parked, _| *parked = place.take());
         }
     }
 
@@ -470,8 +486,10 @@ impl<'c, M: Registers> Spmc<'c, M> {
             }
             return Some(look);
         }
-        let parked = self.partitions.get(slot.index())?.parked.lock();
-        parked.as_ref().map(|context| context.look())
+        let parked = &self.partitions.get(slot.index())?.parked;
+        parked.with(&mut pe.held, |parked, _| {
+            parked.as_ref().map(|context| context.look())
+        })
     }
 
     /// Takes a migrating context to this core, if no other has it and it is as it is wanted: another
@@ -481,23 +499,29 @@ impl<'c, M: Registers> Spmc<'c, M> {
     #[inline(never)]
     fn claim(&self, pe: &mut Pe<'c, M>, slot: Slot, wanted: impl FnOnce(&Look) -> bool) -> bool {
         let index = slot.index();
-        let (Some(partition), Some(place)) =
-            (self.partitions.get(index), pe.contexts.get_mut(index))
+        let Pe {
+            index: core,
+            contexts,
+            held,
+            ..
+        } = pe;
+        let (Some(partition), Some(place)) = (self.partitions.get(index), contexts.get_mut(index))
         else {
             return false;
         };
         if let Some(context) = place {
             return wanted(&context.look());
         }
-        let mut parked = partition.parked.lock();
-        if parked
-            .as_ref()
-            .is_some_and(|context| wanted(&context.look()))
-        {
-            *place = parked.take();
-            partition.at.store(pe.index.into(), Ordering::Release);
-        }
-        place.is_some()
+        partition.parked.with(held, |parked, _| {
+            if parked
+                .as_ref()
+                .is_some_and(|context| wanted(&context.look()))
+            {
+                *place = parked.take();
+                partition.at.store((*core).into(), Ordering::Release);
+            }
+            place.is_some()
+        })
     }
 
     /// The core that has, or had last, a partition's context of this core.

@@ -5,7 +5,10 @@
 //! service that the query asks for, and, for partitions only, EL3's logical partitions behind them.
 
 use super::{Machine, Partition, Spmc, mailbox::Mailbox};
-use crate::context::{Messaging, Registers, Slot};
+use crate::{
+    context::{Messaging, Registers, Slot},
+    locks::Held,
+};
 use core::sync::atomic::Ordering;
 use ffa_abi::{
     EndpointId, FfaError, Regs, Reply, Uuid, Version,
@@ -137,6 +140,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
         query: Query,
         count_only: bool,
         machine: &mut impl Machine,
+        held: &mut Held<0>,
     ) -> Result<Reply, FfaError> {
         let logical = logical_for(query, machine);
         let mut count = self.list(query, &logical).count();
@@ -147,16 +151,18 @@ impl<'c, M: Registers> Spmc<'c, M> {
             match query.partition {
                 Some(slot) => {
                     let partition = self.partitions.get(slot.index()).ok_or(FfaError::Busy)?;
-                    let mut mailbox = partition.mailbox.lock();
-                    let mailbox = mailbox.as_mut().ok_or(FfaError::Busy)?;
-                    count = self.write_list(query, &logical, count, mailbox, machine)?;
+                    count = partition.mailbox.with(held, |mailbox, _| {
+                        let mailbox = mailbox.as_mut().ok_or(FfaError::Busy)?;
+                        self.write_list(query, &logical, count, mailbox, machine)
+                    })?;
                 }
                 None => {
-                    let mut mailboxes = self.mailboxes.lock();
-                    let mailbox = mailboxes
-                        .find(EndpointId::HYPERVISOR)
-                        .ok_or(FfaError::Busy)?;
-                    count = self.write_list(query, &logical, count, mailbox, machine)?;
+                    count = self.mailboxes.with(held, |mailboxes, _| {
+                        let mailbox = mailboxes
+                            .find(EndpointId::HYPERVISOR)
+                            .ok_or(FfaError::Busy)?;
+                        self.write_list(query, &logical, count, mailbox, machine)
+                    })?;
                 }
             }
         }

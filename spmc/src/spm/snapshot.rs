@@ -4,6 +4,7 @@
 use super::{Left, Negotiated, Pe, Spmc};
 use crate::{
     context::{Context, Registers, Slot},
+    locks,
     virtual_interrupts::VirtualNote,
 };
 use core::sync::atomic::Ordering;
@@ -70,14 +71,19 @@ impl<'c, M> Pe<'c, M> {
 impl<'c, M: Registers> Spmc<'c, M> {
     /// Takes the single context of `slot` if no core has it.
     pub fn unpark(&self, slot: Slot) -> Option<&'c mut Context<M>> {
-        self.partitions.get(slot.index())?.parked.lock().take()
+        let parked = &self.partitions.get(slot.index())?.parked;
+        locks::run(|held| parked.with(held, |parked, _| parked.take()))
     }
 
     /// Leaves the single context of `slot` to all cores. It was on none.
     pub fn leave(&self, slot: Slot, context: &'c mut Context<M>) {
         context.migrates = true;
         if let Some(partition) = self.partitions.get(slot.index()) {
-            *partition.parked.lock() = Some(context);
+            locks::run(|held| {
+                partition
+                    .parked
+                    .with(held, |parked, _| *parked = Some(context))
+            });
         }
     }
 

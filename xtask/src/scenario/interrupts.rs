@@ -10,20 +10,20 @@ use std::time::Duration;
 
 /// What a manifest says about interrupts.
 #[derive(Clone, Copy, Debug)]
-struct Rules {
+pub(super) struct Rules {
     name: &'static str,
     contexts: u32,
     /// Instead of `ns-interrupts-action = <2>`.
     properties: &'static str,
     /// The device with an interrupt, the interrupts.
-    device: Option<(&'static str, &'static str)>,
+    pub device: Option<(&'static str, &'static str)>,
 }
 
 const SIGNALLED: &str = "ns-interrupts-action = <2>;";
 
 /// In the order of the SPMC's manifest. An interrupt is its INTID and its attributes: priority 0x20, secure (bit 8),
 /// level (bit 9), PPI (bits 11:10 = 1) or SPI (2).
-const ALL: [Rules; 8] = [
+pub(super) const ALL: [Rules; 8] = [
     Rules {
         name: "signalled",
         contexts: 8,
@@ -84,7 +84,6 @@ const PAGES_SIZE: u32 = 0x8000;
 
 /// All of them.
 pub fn all() -> Vec<Scenario> {
-    let eight = Bl33::Direct(payload("client-interrupts-8"));
     vec![
         Scenario {
             clock: Clock::Instructions,
@@ -94,17 +93,20 @@ pub fn all() -> Vec<Scenario> {
                 Bl33::Direct(payload("client-interrupts")),
             )
         },
-        interrupts(
-            "interrupts-8",
-            "the same between eight cores that run at once",
-            eight,
-        ),
         Scenario {
             clock: Clock::Instructions,
             ..interrupts(
-                "interrupts-8-turns",
-                "the same between eight cores that take turns",
-                eight,
+                "interrupts-8",
+                "the same between eight cores, which take turns",
+                Bl33::Direct(payload("client-interrupts-8")),
+            )
+        },
+        Scenario {
+            timeout: Duration::from_secs(300),
+            ..interrupts(
+                "interrupts-storm",
+                "what comes at no known moment, between eight cores that run at once",
+                Bl33::Direct(payload("client-interrupts-storm")),
             )
         },
         Scenario {
@@ -119,8 +121,19 @@ pub fn all() -> Vec<Scenario> {
 }
 
 fn interrupts(name: &'static str, about: &'static str, bl33: Bl33) -> Scenario {
+    boot_of(name, about, bl33, IRQ, ALL)
+}
+
+/// A boot of the eight partitions, all of one program, with these manifests.
+pub(super) fn boot_of(
+    name: &'static str,
+    about: &'static str,
+    bl33: Bl33,
+    binary: Binary,
+    all: [Rules; 8],
+) -> Scenario {
     let nodes: Vec<_> = (3..)
-        .zip(ALL)
+        .zip(all)
         .map(|(number, rules)| Node {
             number,
             name: rules.name,
@@ -136,10 +149,10 @@ fn interrupts(name: &'static str, about: &'static str, bl33: Bl33) -> Scenario {
     };
     scenario
         .partitions
-        .extend(nodes.iter().zip(ALL).map(|(node, rules)| Partition {
+        .extend(nodes.iter().zip(all).map(|(node, rules)| Partition {
             name: node.name,
             manifest: manifest(node, rules),
-            binary: IRQ,
+            binary,
             layout: Layout::Spkg,
             header_changes: Vec::new(),
         }));

@@ -7,6 +7,7 @@ mod fvp;
 mod interrupts;
 mod lifecycle;
 mod many;
+mod storm;
 mod vms;
 
 use crate::{
@@ -185,7 +186,7 @@ pub struct Scenario {
 }
 
 /// The suites that are several boots: all whose names begin so.
-pub const GROUPS: [&str; 7] = [
+pub const GROUPS: [&str; 9] = [
     "contract",
     "discovery",
     "bad",
@@ -193,6 +194,8 @@ pub const GROUPS: [&str; 7] = [
     "many",
     "vms",
     "interrupts",
+    "cores",
+    "storm",
 ];
 
 /// The suite of a few boots that show whether a board works at all, as far as it has them.
@@ -336,6 +339,7 @@ pub fn tests(board: &Board) -> Vec<Scenario> {
     tests.extend(lifecycle::all());
     tests.extend(vms::all());
     tests.extend(interrupts::all());
+    tests.extend(storm::all());
     tests.extend(fvp::all());
     tests.retain(|test| test.is_for(board));
     tests

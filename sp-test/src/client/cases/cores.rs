@@ -22,10 +22,10 @@ const PATIENCE: u32 = 50_000_000;
 /// What a core reports. Plain loads and stores: all memory is uncached here.
 #[repr(C, align(64))]
 struct Mailbox {
-    /// x0 of a `DIRECT_REQ2` to a partition whose context of this core was never started.
+    /// What a `DIRECT_REQ2` to a partition gave, whose context of this core has just started: x0.
     x0: AtomicU64,
-    /// Its x2.
-    x2: AtomicU64,
+    /// Its x1.
+    x1: AtomicU64,
     /// x0 of `FFA_FEATURES(FFA_VERSION)`.
     features: AtomicU64,
     /// Set last.
@@ -34,7 +34,7 @@ struct Mailbox {
 
 static MAILBOX: Mailbox = Mailbox {
     x0: AtomicU64::new(0),
-    x2: AtomicU64::new(0),
+    x1: AtomicU64::new(0),
     features: AtomicU64::new(0),
     done: AtomicU64::new(0),
 };
@@ -54,7 +54,7 @@ unsafe extern "C" fn core_entry() -> ! {
         "mov x2, xzr",
         "mov x3, xzr",
         "smc #0",
-        "stp x0, x2, [x19]",
+        "stp x0, x1, [x19]",
         "movz x0, #0x64",
         "movk x0, #0x8400, lsl #16",
         "movz x1, #0x63",
@@ -122,9 +122,9 @@ fn one(core: u64) -> Result<(), crate::client::report::Failure> {
         core::hint::spin_loop();
     }
     equal("report", MAILBOX.done.load(Ordering::Relaxed), 1)?;
-    equal("x0", MAILBOX.x0.load(Ordering::Relaxed), abi::ERROR.into())?;
-    let busy = -4i32 as u32;
-    equal("error", MAILBOX.x2.load(Ordering::Relaxed), busy.into())?;
+    let x0 = MAILBOX.x0.load(Ordering::Relaxed);
+    equal("x0", x0, abi::DIRECT_RESP2.into())?;
+    equal("ids", MAILBOX.x1.load(Ordering::Relaxed), 0x8001 << 16)?;
     equal(
         "FFA_FEATURES",
         MAILBOX.features.load(Ordering::Relaxed),

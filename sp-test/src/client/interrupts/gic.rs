@@ -110,7 +110,8 @@ pub fn arm(ticks: u64) {
     }
 }
 
-fn disarm() {
+/// Stops this core's timer.
+pub fn disarm() {
     // SAFETY: as in `arm`.
     unsafe {
         asm!(

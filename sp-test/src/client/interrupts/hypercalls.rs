@@ -293,16 +293,19 @@ fn reconfigure_enable(suite: &Suite) -> Check {
     ])
 }
 
-/// While it is the normal world's, the partition is not interrupted by it.
+/// While it is the normal world's, which has not enabled it, the partition is not interrupted by it.
 fn security(suite: &Suite) -> Check {
     suite.request(
         SINGLE,
         &[
+            call(INTERRUPT_ENABLE, SECURE, 0, 0),
             call(INTERRUPT_RECONFIGURE, SECURE, 1, 0),
             Op::Raise(Line::Secure),
             Op::Watch(50),
             Op::Lower(Line::Secure),
             call(INTERRUPT_RECONFIGURE, SECURE, 1, 1),
+            call(INTERRUPT_ENABLE, SECURE, 1, 0),
+            Op::Watch(50),
             Op::Mark(1),
             Op::Raise(Line::Secure),
             Op::Watch(50),
@@ -313,6 +316,8 @@ fn security(suite: &Suite) -> Check {
         SINGLE,
         &[
             Event::Request(WORD),
+            Event::Answer(0),
+            Event::Answer(0),
             Event::Answer(0),
             Event::Answer(0),
             Event::Mark(1),

@@ -20,6 +20,7 @@ pub mod vm;
 use super::report::{Failure, Seen, equal};
 use super::{Client, ECHO, Peer, RELAY, Refusal, compare};
 use crate::abi::{self, Regs, ids};
+use crate::board::Line;
 use crate::expect::{self, Exchange, Expect, Mismatch};
 use crate::interrupts::log::Event;
 use crate::interrupts::page::{Entry, Page};
@@ -81,8 +82,30 @@ impl Suite {
         let verdict = run(self).and_then(|()| self.quiet());
         if verdict.is_err() {
             self.show();
+            self.recover();
         }
         self.client.case(name, verdict.map(|()| Seen::Nothing));
+    }
+
+    /// After a case that failed: what it left behind is not the next one's.
+    fn recover(&self) {
+        self.fresh();
+        for _ in 0..3 {
+            if self.client.direct {
+                gic::SHARED.lower();
+                gic::NORMAL.lower();
+                // One that stays up for ever is not taken for ever.
+                let _ = (0..4).find(|_| gic::take().is_none());
+            }
+            for who in ALL {
+                let ends = [Op::Unmask, Op::Disarm, Op::Lower(Line::Secure)];
+                self.request(who, &ends);
+                self.when_run(who, &ends);
+                self.run(who);
+                self.send(who);
+            }
+        }
+        self.fresh();
     }
 
     /// A context's page.
@@ -180,7 +203,12 @@ impl Suite {
             0,
             0,
         ];
-        completed(exchange, &want)
+        let mut exchange = *exchange;
+        if exchange.sent[0] >> 30 & 1 == 0 && exchange.got[8..18] == [0; 10] {
+            // A 64-bit answer to a 32-bit call: the SPMC can't know what was in them.
+            exchange.sent[8..18].fill(0);
+        }
+        completed(&exchange, &want)
     }
 
     /// Fails unless it was completed by FFA_INTERRUPT of a partition's context on this core.

@@ -1,7 +1,8 @@
-//! FFA_RUN, and requests, of contexts that can't run: an error, and nothing has changed.
+//! FFA_RUN, and requests, of contexts that can't run: an error, and nothing has changed. So with an entry that is
+//! registered too late.
 
 use super::{Check, Suite, WORD, answer_of, first_of};
-use crate::abi::{BUSY, DENIED, INVALID_PARAMETERS};
+use crate::abi::{BUSY, DENIED, INVALID_PARAMETERS, NOT_SUPPORTED};
 use crate::board::{CORES, Line};
 use crate::interrupts::log::Event;
 use crate::interrupts::script::Op;
@@ -16,6 +17,17 @@ pub fn run(suite: &mut Suite) {
     suite.case("run/blocked_in_a_request", blocked);
     suite.case("run/serves_a_partition_that_was_preempted", serves);
     suite.case("run/waiting_by_a_partition", by_partition);
+    suite.case("secondary_entry/after_the_initialisation", late_entry);
+}
+
+/// A partition says where its other contexts start while it initialises, and one with a single context never.
+fn late_entry(suite: &Suite) -> Check {
+    for (who, code) in [(SIGNALLED, DENIED), (SINGLE, NOT_SUPPORTED)] {
+        suite.request(who, &[Op::Register(0x0e50_4000)]);
+        suite.answered(&suite.send(who), who)?;
+        suite.saw(who, &[REQUEST, Event::Error(code)])?;
+    }
+    Ok(())
 }
 
 fn off(suite: &Suite) -> Check {

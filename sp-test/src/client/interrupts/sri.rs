@@ -35,7 +35,7 @@ pub fn run(suite: &mut Suite) {
 
 /// Its timer is set and it waits; then this much time passes.
 fn arms(suite: &Suite, who: Who) -> Check {
-    suite.request(who, &[Op::Arm(100, false)]);
+    suite.request(who, &[Op::Arm(1000, false)]);
     suite.answered(&suite.send(who), who)
 }
 
@@ -69,7 +69,7 @@ pub(super) fn named(all: &[Who]) -> Check {
 
 fn waiting(suite: &Suite) -> Check {
     arms(suite, SRI_WAITING)?;
-    pass(300);
+    pass(2500);
     suite.saw(SRI_WAITING, &[REQUEST])?;
     suite.taken(&[SCHEDULE_RECEIVER])?;
     named(&[SRI_WAITING])?;
@@ -80,7 +80,7 @@ fn waiting(suite: &Suite) -> Check {
 /// The interrupt waits in the normal world's half while the partition that runs goes on, if it is not its own.
 fn other_runs(suite: &Suite) -> Check {
     arms(suite, SRI_WAITING)?;
-    suite.request(crate::interrupts::QUEUED, &[Op::Watch(300), Op::Mark(1)]);
+    suite.request(crate::interrupts::QUEUED, &[Op::Watch(2500), Op::Mark(1)]);
     suite.answered(
         &suite.send(crate::interrupts::QUEUED),
         crate::interrupts::QUEUED,
@@ -143,7 +143,7 @@ fn left(suite: &Suite, entered: Event) -> Check {
 
 fn woken(suite: &Suite) -> Check {
     arms(suite, SRI_LEAVING)?;
-    pass(300);
+    pass(2500);
     suite.saw(
         SRI_LEAVING,
         &[REQUEST, Event::Interrupt(0, TIMER.into()), GOT],
@@ -155,7 +155,7 @@ fn both(suite: &Suite) -> Check {
     suite.answered(&suite.send(SRI_LEAVING), SRI_LEAVING)?;
     suite.taken(&[SCHEDULE_RECEIVER])?;
     arms(suite, SRI_WAITING)?;
-    pass(300);
+    pass(2500);
     suite.taken(&[SCHEDULE_RECEIVER])?;
     named(&[SRI_WAITING, SRI_LEAVING])?;
     for who in [SRI_WAITING, SRI_LEAVING] {
@@ -167,7 +167,7 @@ fn both(suite: &Suite) -> Check {
 
 fn once(suite: &Suite) -> Check {
     arms(suite, SRI_WAITING)?;
-    pass(300);
+    pass(2500);
     suite.taken(&[SCHEDULE_RECEIVER])?;
     named(&[SRI_WAITING])?;
     named(&[])?;

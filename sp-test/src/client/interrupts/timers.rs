@@ -104,7 +104,7 @@ fn other_runs(suite: &Suite) -> Check {
 
 /// This partition has it as FIQ.
 fn as_fiq(suite: &Suite) -> Check {
-    suite.request(QUEUED, &[Op::Arm(100, true), Op::Watch(300), Op::Mark(1)]);
+    suite.request(QUEUED, &[Op::Arm(100, true), Op::Watch(1000), Op::Mark(1)]);
     suite.answered(&suite.send(QUEUED), QUEUED)?;
     suite.saw(QUEUED, &[REQUEST, Event::Fiq, GOT, Event::Mark(1)])
 }

@@ -65,6 +65,10 @@ fn judge(exchange: &Exchange, answer: Answer) -> Result<(), Mismatch> {
             is(0, u64::MAX)?;
             expect::own(exchange, 1)
         }
+        Answer::X0(value) => {
+            is(0, value)?;
+            expect::own(exchange, 1)
+        }
         Answer::Result(value) => {
             one_of(&[value])?;
             expect::own(exchange, 4)

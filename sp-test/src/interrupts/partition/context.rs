@@ -4,67 +4,28 @@ use super::super::log::Event;
 use super::super::page::{Entry, Page, mode};
 use super::super::{self as suite, MANAGED_EXIT, NONE, TIMER, Who};
 use crate::abi::{self, Regs};
-use crate::board::{self, Line};
+use crate::board::Line;
 use crate::expect;
 use crate::partition::respond;
 use crate::rt::{
     call::{self, Conduit},
-    cores,
+    context::{self, entry, hypercall, mask, set_daif},
     line::Device,
     mmu, regs,
 };
 use crate::transform::Transform;
-use core::arch::{asm, naked_asm};
 
 /// How often in a row its wait may be refused.
 const REFUSALS: u32 = 8;
 /// PSCI's DENIED.
 const OFF_DENIED: i32 = -3;
 
-macro_rules! entry {
-    ($(#[$doc:meta])* $name:ident, $registered:literal) => {
-        $(#[$doc])*
-        ///
-        /// # Safety
-        /// Started by the firmware on a context that is not running.
-        #[unsafe(naked)]
-        pub(super) unsafe extern "C" fn $name() -> ! {
-            naked_asm!(
-                "msr daifset, #0xf",
-                "msr spsel, #1",
-                "adrp x9, {stacks}",
-                "add x9, x9, :lo12:{stacks}",
-                "add x10, x4, #1",
-                "mov x11, #{size}",
-                "madd x9, x10, x11, x9",
-                "mov sp, x9",
-                "adrp x9, {vectors}",
-                "add x9, x9, :lo12:{vectors}",
-                "msr vbar_el1, x9",
-                // CPACR_EL1.FPEN: FP and SIMD not trapped.
-                "mov x10, #0x300000",
-                "msr cpacr_el1, x10",
-                "isb",
-                "mov x29, xzr",
-                "mov x30, xzr",
-                "mov x1, x4",
-                concat!("mov x2, #", $registered),
-                "b {begin}",
-                stacks = sym cores::STACKS,
-                size = const cores::STACK,
-                vectors = sym crate::rt::vectors::exception_vectors,
-                begin = sym super::run_again,
-            )
-        }
-    };
-}
-
 entry!(
     /// Where a context starts that was registered.
-    registered_entry, "1");
+    registered_entry, super::run_again, "1");
 entry!(
     /// Where a context starts at the image's first instruction.
-    first_entry, "0");
+    first_entry, super::run_again, "0");
 
 /// The device of a line as a partition sees it.
 pub(super) fn device(line: Line) -> Device {
@@ -75,14 +36,6 @@ pub(super) fn device(line: Line) -> Device {
             Line::Shared | Line::Normal => mmu::NORMAL_DEVICES,
         },
     )
-}
-
-/// A hypercall: x0.
-pub(super) fn hypercall(x0: u64, x1: u64, x2: u64, x3: u64) -> u64 {
-    let mut regs = [0; 18];
-    regs[..4].copy_from_slice(&[x0, x1, x2, x3]);
-    call::call(Conduit::Hvc, &mut regs);
-    regs[0]
 }
 
 /// The vectors of IRQs and FIQs.
@@ -113,24 +66,16 @@ impl Context {
 
     /// The context that runs this.
     fn current() -> Self {
-        let index: u64;
-        // SAFETY: reads what `begin` wrote.
-        unsafe {
-            asm!("mrs {}, tpidr_el1", out(reg) index, options(nomem, nostack, preserves_flags));
-        }
-        Self::new(super::who(), index)
+        Self::new(super::who(), context::index())
     }
 
     /// The context that starts here, with this number.
     pub fn begin(who: Who, index: u64, registered: bool) -> Self {
-        // SAFETY: this image uses the register for this only.
-        unsafe {
-            asm!("msr tpidr_el1, {}", in(reg) index, options(nomem, nostack, preserves_flags));
-        }
+        context::set_index(index);
         let context = Self::new(who, index);
         context.log(Event::Started(index, registered));
-        // A single context may be on any core.
-        if who.many && regs::mpidr() & 0xff_00ff_ffff != board::affinity(index) {
+        // The context's number, whatever the core's is.
+        if regs::mpidr() & 0xff_00ff_ffff != index {
             context.log(Event::Lost(100, regs::mpidr()));
         }
         context
@@ -149,10 +94,7 @@ impl Context {
 
     /// Adds to its log.
     pub fn log(&self, event: Event) {
-        let daif = regs::daif();
-        mask(true);
-        self.page.log(event, regs::cntvct());
-        set_daif(daif);
+        context::masked(|| self.page.log(event, regs::cntvct()));
     }
 
     /// A call by SMC; every register that is not a result must be kept.
@@ -285,6 +227,7 @@ impl Context {
 
     fn handle(&self, id: u32, mode: u64) {
         match id {
+            TIMER if mode & mode::KEEP_LINE != 0 => {}
             TIMER => match mode >> mode::AGAIN_SHIFT {
                 0 => self.step(suite::script::Op::Disarm),
                 again => self.step(suite::script::Op::Arm(again, true)),
@@ -305,24 +248,6 @@ impl Context {
                 self.log(Event::Answer(answer));
             }
         }
-    }
-}
-
-/// Masks virtual IRQs and FIQs, or unmasks them.
-pub(super) fn mask(masked: bool) {
-    // SAFETY: the vectors take what comes.
-    unsafe {
-        match masked {
-            true => asm!("msr daifset, #3", options(nostack, preserves_flags)),
-            false => asm!("msr daifclr, #3", "isb", options(nostack, preserves_flags)),
-        }
-    }
-}
-
-fn set_daif(daif: u64) {
-    // SAFETY: as `mask`.
-    unsafe {
-        asm!("msr daif, {}", "isb", in(reg) daif, options(nostack, preserves_flags));
     }
 }
 

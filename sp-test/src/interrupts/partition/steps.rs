@@ -2,14 +2,11 @@
 
 use super::super::log::Event;
 use super::super::script::Op;
-use super::context::{Context, device, hypercall, mask};
+use super::context::{Context, device};
 use super::controller;
 use crate::abi::{self, Regs, ids};
+use crate::rt::context::{self, hypercall, mask};
 use crate::rt::{call, regs, spin};
-use core::arch::asm;
-
-/// CNTP_CTL_EL0.
-const ENABLE: u64 = 1;
 
 impl Context {
     /// Does one step.
@@ -45,17 +42,10 @@ impl Context {
             Op::Hypercall([x0, x3], x1, x2) => {
                 self.log(Event::Answer(hypercall(x0.into(), x1, x2, x3.into())));
             }
-            Op::Arm(us, by_tval) => arm(ticks(us), by_tval),
-            // SAFETY: the timer is this context's own.
-            Op::Disarm => unsafe {
-                asm!(
-                    "msr cntp_ctl_el0, xzr",
-                    "isb",
-                    options(nostack, preserves_flags)
-                );
-            },
+            Op::Arm(us, by_tval) => context::arm(ticks(us), by_tval),
+            Op::Disarm => context::disarm(),
             Op::Timer => {
-                let [ctl, tval] = timer();
+                let [ctl, tval] = context::timer();
                 self.log(Event::Timer(ctl, tval));
             }
             Op::Controller => self.log(Event::Reached(controller::touch())),
@@ -103,29 +93,4 @@ fn registers(id: u32, x1: u64) -> Regs {
 /// Of the counter.
 fn ticks(us: u64) -> u64 {
     us * regs::cntfrq() / 1_000_000
-}
-
-fn arm(ticks: u64, by_tval: bool) {
-    // SAFETY: the timer is this context's own.
-    unsafe {
-        match by_tval {
-            true => {
-                asm!("msr cntp_tval_el0, {}", in(reg) ticks, options(nostack, preserves_flags));
-            }
-            false => {
-                asm!("msr cntp_cval_el0, {}", in(reg) regs::cntvct() + ticks, options(nostack, preserves_flags));
-            }
-        }
-        asm!("msr cntp_ctl_el0, {}", "isb", in(reg) ENABLE, options(nostack, preserves_flags));
-    }
-}
-
-/// CNTP_CTL_EL0 and CNTP_TVAL_EL0.
-fn timer() -> [u64; 2] {
-    let (ctl, tval): (u64, u64);
-    // SAFETY: reads only.
-    unsafe {
-        asm!("mrs {}, cntp_ctl_el0", "mrs {}, cntp_tval_el0", out(reg) ctl, out(reg) tval, options(nostack, preserves_flags));
-    }
-    [ctl, tval]
 }

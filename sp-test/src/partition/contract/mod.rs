@@ -17,6 +17,7 @@ use crate::contract::{
 use crate::expect::{self, Exchange, Mismatch};
 use crate::rt::{
     call::{self, Conduit, fresh},
+    cores,
     entry::Boot,
     fp::Vectors,
     spin,
@@ -80,11 +81,24 @@ pub fn run(version: u32, boot: &Boot) -> ! {
         boot.regs[4],
         boot.base,
     );
-    let more = More {
-        command: |_, _, _| None,
-        act: |_, _, _| {},
+    cores::others(run_other);
+    Partition::new(me, Boundary::Partition, [answer, boot.regs[4]], NO_MORE).serve()
+}
+
+/// Nothing beyond the matrix.
+const NO_MORE: More = More {
+    command: |_, _, _| None,
+    act: |_, _, _| {},
+};
+
+/// Runs the context of another core, each time that it is switched on. The version is the first one's.
+fn run_other(context: u64) -> ! {
+    let id = ask_firmware(abi::ID_GET, 0)[2] as u16;
+    let Some(me) = Subject::find(id) else {
+        panic!("a context of nobody: {id:#x}");
     };
-    Partition::new(me, Boundary::Partition, [answer, boot.regs[4]], more).serve()
+    let start = [me.version.into(), context];
+    Partition::new(me, Boundary::Partition, start, NO_MORE).serve()
 }
 
 fn ask_firmware(id: u32, x1: u64) -> Regs {

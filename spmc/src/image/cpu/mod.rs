@@ -203,16 +203,19 @@ impl Cpu {
             Next::Reload(slot) => {
                 // Its registers leave the core before they are those of its first entry.
                 self.let_go(pe, slot);
-                let vcpu = pe.context(slot).map(|context| &mut context.machine);
-                let done = vcpu.is_some_and(|vcpu| estate::reload(slot, vcpu))
-                    && estate::map_static_buffers(spmc, slot, &mut Port);
+                let done = pe
+                    .with_context(slot, |context, held| {
+                        estate::reload(slot, &mut context.machine, held)
+                    })
+                    .unwrap_or(false)
+                    && estate::map_static_buffers(spmc, slot, &mut Port, &mut pe.held);
                 spmc.reloaded(pe, slot, done, &mut Port)
             }
             Next::Wipe(slot) => {
                 self.let_go(pe, slot);
-                if let Some(context) = pe.context(slot) {
-                    estate::wipe(slot, &mut context.machine);
-                }
+                let _ = pe.with_context(slot, |context, held| {
+                    estate::wipe(slot, &mut context.machine, held);
+                });
                 spmc.wiped(pe, slot, &mut Port)
             }
             next => return next,

@@ -1,6 +1,6 @@
 //! Who runs after an interrupt.
 
-use super::super::{Machine, Next, Outcome, Pe, Spmc};
+use super::super::{Look, Machine, Next, Outcome, Pe, Spmc};
 use super::Mask;
 use crate::{
     context::{Giver, NsAction, Registers, Slot, WaitsFor},
@@ -80,10 +80,14 @@ impl<'c, M: Registers> Spmc<'c, M> {
                 Delivery::Noted
             }
             State::Waiting => {
-                if !self.claim(pe, slot, |now| now.state == State::Waiting) {
-                    return self.elsewhere(pe, slot, machine);
+                // Another core may have had it meanwhile, and dealt with the interrupt.
+                let own = self.own_virtuals(pe, slot);
+                let wanted = |now: &Look| now.state == State::Waiting && own.is_deliverable();
+                match self.claim(pe, slot, wanted) {
+                    true => Delivery::Runs(self.enter_for_interrupt(pe, current, slot)),
+                    false if own.is_deliverable() => self.elsewhere(pe, slot, machine),
+                    false => Delivery::Noted,
                 }
-                Delivery::Runs(self.enter_for_interrupt(pe, current, slot))
             }
             State::Blocked if look.waits_for != WaitsFor::Cycles => {
                 match current {

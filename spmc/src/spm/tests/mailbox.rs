@@ -366,7 +366,7 @@ fn a_pair_that_the_manifest_fixes_can_be_unmapped_but_not_mapped_again_beside_it
     let own = Fake::memory(A);
     let mapped = f
         .spmc
-        .map_of_partition(A, own, own + PAGE, 1, &mut f.machine);
+        .map_of_partition(A, own, own + PAGE, 1, &mut f.machine, &mut f.pes[0].held);
     assert_eq!(mapped, Ok(()));
     f.nwd_runs(A);
     map_refused(&mut f, map(own + 2 * PAGE, own + 3 * PAGE, 1), Denied);

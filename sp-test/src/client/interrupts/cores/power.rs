@@ -27,11 +27,19 @@ pub fn run(suite: &mut Suite) {
             start(suite, core)
         });
     }
-    suite.case("smp/on_again/all_cores_many_times", rounds);
+    suite.case("smp/on_again/all_cores_many_times", |suite| {
+        rounds(suite, ROUNDS)
+    });
     suite.case("smp/off/refusal_is_only_logged", refusal);
     suite.case("smp/off/preempted_context_is_not_told", preempted);
-    suite.case("smp/all_cores_call", all_call);
     suite.case("smp/single_context_goes_from_core_to_core", migrates);
+    together(suite);
+}
+
+/// All cores do something at the same time.
+pub fn together(suite: &mut Suite) {
+    suite.case("smp/on_again/all_cores", |suite| rounds(suite, 1));
+    suite.case("smp/all_cores_call", all_call);
 }
 
 /// Its contexts start in the order of booting, and go off in it.
@@ -57,8 +65,8 @@ fn start(suite: &Suite, number: u64) -> Check {
 }
 
 /// Everybody on it answers each time.
-fn rounds(suite: &Suite) -> Check {
-    for _ in 0..ROUNDS {
+fn rounds(suite: &Suite, rounds: u64) -> Check {
+    for _ in 0..rounds {
         for number in 1..CORES.into() {
             suite.fresh();
             let core = Core::start(number)?;

@@ -16,7 +16,7 @@ const ON_PENDING: i64 = -5;
 /// PSCI AFFINITY_INFO: it is off.
 const OFF: i64 = 1;
 /// Seconds after which something should have happened.
-const PATIENCE: u64 = 10;
+const PATIENCE: u64 = 30;
 
 /// What a core does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,8 +131,16 @@ impl Mailbox {
     }
 }
 
-/// Another core, which is on.
+/// Another core, which is on. A case that fails leaves it: then it goes off as soon as it can.
 pub(super) struct Core(u64);
+
+impl Drop for Core {
+    fn drop(&mut self) {
+        // One that is off already takes no notice.
+        self.order(Order::Leave, 0);
+        cores::patiently(PATIENCE, || cores::affinity_info(self.0) == OFF);
+    }
+}
 
 impl Core {
     fn mailbox(&self) -> &'static Mailbox {

@@ -26,9 +26,9 @@ pub(super) fn alone(suite: &Suite) -> Check {
 
 /// The SPMC takes its timer, but the partition whose it is waits for its turn.
 pub(super) fn alone_and_timer(suite: &Suite) -> Check {
-    suite.request(SINGLE, &[Op::Arm(100, false)]);
+    suite.request(SINGLE, &[Op::Arm(1000, false)]);
     suite.answered(&suite.send(SINGLE), SINGLE)?;
-    suite.request(ALONE, &[Op::Watch(500), Op::Mark(1)]);
+    suite.request(ALONE, &[Op::Watch(3000), Op::Mark(1)]);
     suite.answered(&suite.send(ALONE), ALONE)?;
     suite.saw(
         SINGLE,

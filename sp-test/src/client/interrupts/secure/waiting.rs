@@ -42,6 +42,9 @@ pub(super) fn many_times(suite: &Suite) -> Check {
 
 /// It was named to it, and it does not ask: that was all.
 pub(super) fn not_asked_for(suite: &Suite) -> Check {
+    suite.request(SIGNALLED, &[Op::Mask]);
+    suite.answered(&suite.send(SIGNALLED), SIGNALLED)?;
+    suite.page(SIGNALLED).forget();
     suite.page(SIGNALLED).set_mode(mode::TAKE_NONE);
     suite.when_interrupted(SIGNALLED, &[Op::Lower(Line::Shared)]);
     kept(|| gic::SHARED.raise())?;
