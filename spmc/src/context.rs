@@ -54,6 +54,21 @@ pub enum Giver {
     PowerOff,
 }
 
+impl Giver {
+    /// Whether the SPMC gave the cycles, and nobody who knows of it.
+    pub const fn is_spmc(self) -> bool {
+        match self {
+            Self::NormalWorld | Self::Partition(_) => false,
+            Self::Spmc
+            | Self::Interrupted(_)
+            | Self::InterruptedNormalWorld
+            | Self::AnsweredNormalWorld
+            | Self::InterruptedBoot
+            | Self::PowerOff => true,
+        }
+    }
+}
+
 /// The form of a direct request; an answer must match it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestKind {
@@ -209,7 +224,8 @@ impl<M> Context<M> {
     /// the core.
     pub fn set_lines(&mut self, lines: Lines, attention: bool) {
         self.lines = lines;
-        match lines.any() || attention || self.managed_exit {
+        let unfinished = self.managed_exit || self.drains || self.announced.is_some();
+        match lines.any() || attention || unfinished {
             true => self.expected |= ATTENTION,
             false => self.expected &= !ATTENTION,
         }

@@ -375,7 +375,11 @@ impl fmt::Display for Kind {
             Self::FalseSpmd => f.write_str("framework message CPU_OFF of an impostor"),
             Self::InfoGet => f.write_str("NOTIFICATION_INFO_GET"),
             Self::Enable { id, on } => {
-                write!(f, "{} of interrupt {id}", if on { "enabling" } else { "disabling" })
+                write!(
+                    f,
+                    "{} of interrupt {id}",
+                    if on { "enabling" } else { "disabling" }
+                )
             }
             Self::Get => f.write_str("taking the oldest interrupt"),
             Self::Deactivate { id } => write!(f, "deactivation of interrupt {id}"),

@@ -5,12 +5,12 @@ mod alphabet;
 mod interrupts;
 mod several;
 
+use crate::invariants::interrupts::mask;
 use crate::{
     calls::Kind,
     state::{Core, Life, Now, S},
     world::World,
 };
-use crate::invariants::interrupts::mask;
 use alphabet::{normal_world, partition, vm};
 use spmc::spm::Mask;
 use std::fmt;
@@ -81,7 +81,11 @@ impl fmt::Display for Event {
             Self::Start => f.write_str("the SPMC goes on booting"),
             Self::CoreOn(core) => write!(f, "core {core} is switched on"),
             Self::Look => f.write_str("the SPMC's own interrupt"),
-            Self::Device(slot) => write!(f, "the interrupt of the device of {:#x}", World::id(usize::from(*slot))),
+            Self::Device(slot) => write!(
+                f,
+                "the interrupt of the device of {:#x}",
+                World::id(usize::from(*slot))
+            ),
             Self::Devices => f.write_str("the interrupts of all devices at once"),
             Self::Timer => f.write_str("the core's own timer fires"),
             Self::SetTimer(true) => f.write_str("it sets up its timer"),
@@ -216,7 +220,8 @@ impl Events {
             match self.all[*event] {
                 // Only a core that is not on can be switched on.
                 Event::CoreOn(other) => {
-                    matches!(cores[usize::from(other)], Now::Unborn | Now::Off)
+                    let now = cores[usize::from(other)];
+                    now == Now::Unborn || now == Now::Off && world.on_again
                 }
                 Event::Call(_)
                 | Event::Saved

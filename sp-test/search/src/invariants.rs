@@ -64,7 +64,9 @@ fn on_core(world: &World, s: &S, core: usize) -> Result<(), String> {
         if place == 0 && !ctx.runs() {
             return Err(format!("who has core {core} is {:?}", ctx.state));
         }
-        let previous = chain.get(place + 1).map(|previous| (*previous, &s.ctx[*previous]));
+        let previous = chain
+            .get(place + 1)
+            .map(|previous| (*previous, &s.ctx[*previous]));
         match (ctx.giver, previous) {
             (By::Slot(_), Some((_, caller))) => {
                 if !caller.calls() || caller.waits != Some(world.contexts[*number].0) {
@@ -90,7 +92,10 @@ fn on_core(world: &World, s: &S, core: usize) -> Result<(), String> {
         return Err(format!("the chain on core {core} was started by {head:?}"));
     }
     if (head == By::PowerOff) != s.core[core].told.is_some() {
-        return Err(format!("core {core} goes off: {:?}, {head:?}", s.core[core].told));
+        return Err(format!(
+            "core {core} goes off: {:?}, {head:?}",
+            s.core[core].told
+        ));
     }
     for (number, ctx) in s.ctx.iter().enumerate().filter(|(_, ctx)| here(&ctx)) {
         let in_chain = chain.contains(&number);
@@ -99,7 +104,8 @@ fn on_core(world: &World, s: &S, core: usize) -> Result<(), String> {
                 "context {number} waits for a callee, out of the chain on core {core}"
             ));
         }
-        if ctx.model == Model::Init && (ctx.runs() || ctx.calls()) && chain.last() != Some(&number) {
+        if ctx.model == Model::Init && (ctx.runs() || ctx.calls()) && chain.last() != Some(&number)
+        {
             return Err(format!("context {number} initialises, called by somebody"));
         }
     }
@@ -183,12 +189,16 @@ pub fn step(
         let number = world.context(slot, other).ok_or("nobody left")?;
         // Its interrupts may come meanwhile, and the life end of who has sent it something.
         let is = after.s.ctx[number];
-        let mut was = Ctx { irq: is.irq, kept_old: is.kept_old, ..before.s.ctx[number] };
+        let mut was = Ctx {
+            irq: is.irq,
+            kept_old: is.kept_old,
+            ..before.s.ctx[number]
+        };
         if let (Some(was), Some(is)) = (&mut was.serves, is.serves) {
             was.old |= is.old;
         }
-        let same = was == is
-            || after.s.ctx[number].kept.is_none() && before.s.ctx[number].kept.is_some();
+        let same =
+            was == is || after.s.ctx[number].kept.is_none() && before.s.ctx[number].kept.is_some();
         if !same || before.x[number] != after.x[number] {
             return Err(format!("context {number} was used before it was saved"));
         }
@@ -217,7 +227,8 @@ fn requests(
                 };
                 // The SPMC's own, one after the other.
                 let own = request.origin == Some(By::PowerOff);
-                let told = caller.is_none_or(|caller| before.s.ctx[caller].model == Model::PowerOff);
+                let told =
+                    caller.is_none_or(|caller| before.s.ctx[caller].model == Model::PowerOff);
                 let sends = matches!(event, Event::Call(Kind::Request { .. }) | Event::Again);
                 if !(own && told || !own && sends && from == caller) {
                     return wrong("came from nowhere");
@@ -269,8 +280,8 @@ fn kept(
                 return wrong("came from nowhere");
             }
             (Some(from), None) => {
-                let freed = world.is_gone(&after.s, number)
-                    || world.is_gone(&after.s, usize::from(from));
+                let freed =
+                    world.is_gone(&after.s, number) || world.is_gone(&after.s, usize::from(from));
                 let fetched = matches!(event, Event::Call(Kind::Run { wide: true, .. }))
                     && caller == Some(number)
                     && after.x[number][0] == fid::response(Form::Two);

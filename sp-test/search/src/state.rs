@@ -228,10 +228,11 @@ impl Ctx {
     /// its slot, so that it would be its own caller and callee, and `in_chain` whether it is in a call
     /// chain.
     pub fn poison(&mut self, own: u8, in_chain: bool) {
-        if !matches!(
+        let lives = matches!(
             self.state,
             State::Starting | State::Running | State::Blocked | State::Preempted
-        ) {
+        );
+        if !lives && !in_chain {
             self.model = Model::Init;
         }
         if !in_chain {

@@ -96,6 +96,8 @@ pub struct World {
     pub exact: bool,
     /// The normal world's version at the start.
     pub normal_world: Negotiated,
+    /// Whether a core that went off is switched on again.
+    pub on_again: bool,
     /// Interrupts, if they are searched. Calls are those that matter for who has the core then.
     pub interrupts: Option<Interrupts>,
 }
@@ -159,6 +161,7 @@ impl World {
             versions: &[2],
             exact: false,
             normal_world: UNASKED,
+            on_again: true,
             interrupts: None,
         }
     }
@@ -361,16 +364,15 @@ impl World {
     }
 
     /// The numbers of the contexts of the call chain on a core, from who runs back to its head.
-    pub fn chain(&self, s: &S, core: usize) -> Vec<usize> {
-        let mut chain = Vec::new();
+    pub fn chain(&self, s: &S, core: usize) -> List<usize, CONTEXTS> {
+        let mut chain = List::new();
         let mut slot = match s.core[core].now {
             Now::Slot(slot) => slot,
             _ => return chain,
         };
         while let Some(number) = self.context(slot, core)
-            && chain.len() < CONTEXTS
+            && chain.push(number).is_ok()
         {
-            chain.push(number);
             match s.ctx[number].giver {
                 By::Slot(previous) | By::Interrupted(previous) => slot = previous,
                 _ => break,

@@ -617,6 +617,8 @@ impl<'c, M: Registers> Spmc<'c, M> {
                 } else {
                     context.transition(Event::Resume);
                 }
+                // What has come meanwhile it finds.
+                self.refresh_if_needed(pe, slot);
                 return Next::Partition(slot);
             }
             giver = context.giver;

@@ -54,9 +54,9 @@ pub fn partition(world: &World, slot: usize) -> Vec<Event> {
         kinds.push(respond(*form, 0));
         kinds.extend(others.iter().map(|to| respond(*form, *to)));
     }
-    kinds.extend(runs(world).filter(|run| {
-        matches!(run, Kind::Run { id, .. } if others.contains(id))
-    }));
+    kinds.extend(
+        runs(world).filter(|run| matches!(run, Kind::Run { id, .. } if others.contains(id))),
+    );
     kinds.push(Kind::Wait { wide: false, w1: 0 });
     kinds.push(Kind::Yield { wide: false, w4: 0 });
     let ids = world.ids(slot as u8);

@@ -9,8 +9,8 @@ mod vm;
 use crate::{
     calls::{Kind, fid, ids},
     events::{Event, Whose},
-    label,
     invariants::interrupts::{is_on, mask},
+    label,
     state::{By, Ctx, Form, Life, Negotiated, Now},
     view::View,
     world::World,
@@ -224,7 +224,9 @@ impl Expect<'_> {
     /// Whether `slot` is a caller, however far, of `from`.
     fn precedes(&self, slot: u8, from: u8) -> bool {
         let mut current = from;
-        while let By::Slot(previous) | By::Interrupted(previous) = self.view.s.ctx[self.own(current)].giver {
+        while let By::Slot(previous) | By::Interrupted(previous) =
+            self.view.s.ctx[self.own(current)].giver
+        {
             if previous == slot {
                 return true;
             }

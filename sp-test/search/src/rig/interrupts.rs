@@ -2,7 +2,7 @@
 
 use super::{General, Rig};
 use crate::{
-    state::{CORES, CONTEXTS, Device, Id, Irq, Now, SLOTS},
+    state::{CONTEXTS, CORES, Device, Id, Irq, Now, SLOTS},
     view::View,
     world::World,
 };
@@ -222,8 +222,8 @@ impl Rig {
                 noted.alarm = false;
             }
             let head = world.chain(&after.s, core).last().copied();
-            let telling = head
-                .is_some_and(|head| after.s.ctx[head].giver == crate::state::By::PowerOff);
+            let telling =
+                head.is_some_and(|head| after.s.ctx[head].giver == crate::state::By::PowerOff);
             let noted = &mut after.s.core[core];
             noted.told = telling.then_some(told);
             after.masks[core] = match noted.now {

@@ -130,13 +130,8 @@ impl Rig {
                         &mut self.chip,
                     );
                 }
-                self.spmc.write_timer(
-                    pe,
-                    slot,
-                    TimerRegister::Control,
-                    on.into(),
-                    &mut self.chip,
-                );
+                self.spmc
+                    .write_timer(pe, slot, TimerRegister::Control, on.into(), &mut self.chip);
                 None
             }
             _ if in_front => {
@@ -236,7 +231,10 @@ impl Rig {
             return;
         };
         for id in world.ids(slot) {
-            let kind = Kind::Enable { id: id.number(slot), on: true };
+            let kind = Kind::Enable {
+                id: id.number(slot),
+                on: true,
+            };
             let pe = &mut self.cores[core];
             let Some(context) = pe.context(Slot(slot)) else {
                 return;

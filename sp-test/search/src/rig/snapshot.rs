@@ -173,8 +173,7 @@ impl Rig {
     /// Reads the state back.
     pub(super) fn note(&mut self, world: &World, after: &mut View) -> Result<(), String> {
         let spmc = &self.spmc;
-        let is_old =
-            |slot: Slot, core: u16, life: u16| spmc.life_of_context(slot, core) != life;
+        let is_old = |slot: Slot, core: u16, life: u16| spmc.life_of_context(slot, core) != life;
         for (number, (slot, index)) in world.contexts.iter().enumerate() {
             let slot = Slot(*slot);
             let up = world.partitions[slot.index()].up;
@@ -184,7 +183,15 @@ impl Rig {
                     && let Some(context) = pe.context(slot)
                 {
                     places += 1;
-                    note_context(world, &is_old, context, after, number, slot.0, Some(core as u8))?;
+                    note_context(
+                        world,
+                        &is_old,
+                        context,
+                        after,
+                        number,
+                        slot.0,
+                        Some(core as u8),
+                    )?;
                 }
             }
             if let Some(context) = self.spmc.unpark(slot) {
@@ -207,7 +214,12 @@ impl Rig {
                 _ => return Err("a partition was destroyed".into()),
             };
             let (known, wanted) = (self.spmc.gone(Slot(slot as u8)), gone(world, after, slot));
-            let contexts = (1 << if world.partitions[slot].up { 1 } else { world.cores }) - 1;
+            let contexts =
+                (1 << if world.partitions[slot].up {
+                    1
+                } else {
+                    world.cores
+                }) - 1;
             let (known, wanted) = (known & contexts, wanted & contexts);
             if known != wanted {
                 return Err(format!(

@@ -147,11 +147,13 @@ impl<'c, M: Registers> Spmc<'c, M> {
     /// Raises the lines of a context on this core as its queue says.
     pub(super) fn refresh(&self, pe: &mut Pe<'c, M>, slot: Slot) {
         let index = self.context_index(slot, pe.index);
+        // Nor is the normal world's interrupt for cycles to be forgotten.
+        let asks = pe.sri;
         if let Some(context) = pe.context(slot) {
             let (lines, active) = self
                 .virtuals(slot, index)
                 .with(|queue| (queue.lines(), queue.any_active()));
-            context.set_lines(lines, active);
+            context.set_lines(lines, active || asks);
         }
     }
 

@@ -30,6 +30,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
             return outcome;
         }
         context.managed_exit = false;
+        context.drains = false;
         let announced = context.announced.take();
         let taken = announced
             .filter(|_| state == State::Waiting)

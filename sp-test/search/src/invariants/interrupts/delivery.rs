@@ -1,6 +1,6 @@
 //! Who hears of an interrupt, and when; and that nobody else notices.
 
-use super::{has_left, mask, outstanding};
+use super::{has_left, is_on, mask, outstanding};
 use crate::{
     calls::{Kind, fid, ids},
     events::{Event, may_come},
@@ -15,6 +15,9 @@ use spmc::{
 
 /// Where nothing is on its way, everybody has been told who can be.
 pub(super) fn settled(world: &World, s: &S) -> Result<(), String> {
+    if (0..world.cores).all(|core| !is_on(s, core)) {
+        return Ok(());
+    }
     for number in 0..world.contexts.len() {
         let (slot, _) = world.contexts[number];
         let ctx = &s.ctx[number];
@@ -26,12 +29,17 @@ pub(super) fn settled(world: &World, s: &S) -> Result<(), String> {
         let wrong = match ctx.state {
             // The normal world is asked to run it.
             State::Waiting => !(rules.sri_waiting || rules.sri_leaving),
-            // Who waits for a callee is told, or is being told step by step.
-            State::Blocked => ctx.calls(),
+            // Who waits for a callee is told, or is being told step by step, unless it saw its line
+            // raised before it called.
+            State::Blocked => {
+                ctx.calls() && (ctx.irq.irq, ctx.irq.fiq) != super::lines(world, number, &ctx.irq)
+            }
             _ => false,
         };
         if wrong {
-            return Err(format!("context {number} is not told of its interrupts: {ctx:?}"));
+            return Err(format!(
+                "context {number} is not told of its interrupts: {ctx:?}"
+            ));
         }
     }
     Ok(())
@@ -65,7 +73,10 @@ pub(super) fn step(
         dispatched(world, before, after, core, event)?;
     }
     if let (Event::Call(kind), Some((slot, number))) = (event, caller) {
-        leaves(world, after, (core, slot, number), kind)?;
+        // What another core has just left for it, it may see at once or when this core looks.
+        if !outstanding(world, &before.s, number) {
+            leaves(world, after, (core, slot, number), kind)?;
+        }
     }
     untouched(world, before, after, core, caller.map(|(_, number)| number))
 }
@@ -187,7 +198,9 @@ fn dispatched(
     if turns.is_empty() {
         return match is == at.now {
             true => Ok(()),
-            false => Err(format!("{is:?} has the core, though nobody's turn has come")),
+            false => Err(format!(
+                "{is:?} has the core, though nobody's turn has come"
+            )),
         };
     }
     let fits = |turn: &Turn| turn_taken(world, before, after, core, *turn);

@@ -22,10 +22,11 @@ pub fn mask(world: &World, s: &S, core: usize) -> Mask {
     let wishes = world.chain(s, core).into_iter().map(|number| {
         let rules = &world.partitions[usize::from(world.contexts[number].0)].rules;
         let ctx = &s.ctx[number];
-        let spmc_schedules = matches!(
-            ctx.model,
-            Model::Init | Model::SecureInterrupt | Model::PowerOff
-        );
+        let spmc_schedules = match ctx.model {
+            Model::Init | Model::SecureInterrupt | Model::PowerOff => true,
+            Model::Restart => !matches!(ctx.giver, By::NormalWorld | By::Slot(_)),
+            Model::Run | Model::DirectRequest => false,
+        };
         if spmc_schedules || rules.other_s_queued {
             Mask::Own
         } else if rules.ns_action == NsAction::Queued || ctx.irq.managed_exit {
@@ -53,7 +54,7 @@ fn lines(world: &World, number: usize, irq: &Irq) -> (bool, bool) {
 }
 
 /// Whether a core is still to look at a partition.
-fn outstanding(world: &World, s: &S, number: usize) -> bool {
+pub fn outstanding(world: &World, s: &S, number: usize) -> bool {
     let (slot, _) = world.contexts[number];
     (0..world.cores).any(|core| {
         let at = &s.core[core];
@@ -103,10 +104,14 @@ fn on_core(world: &World, s: &S, core: usize) -> Result<(), String> {
     }
     let held = mask(world, s, core) == Mask::Own || at.now == Now::Spmc;
     if at.due != 0 && !at.kick && !held {
-        return Err(format!("on core {core} something is due, and nothing in the way"));
+        return Err(format!(
+            "on core {core} something is due, and nothing in the way"
+        ));
     }
     if at.sri && at.now == Now::NormalWorld {
-        return Err(format!("core {core} has not raised the interrupt for cycles"));
+        return Err(format!(
+            "core {core} has not raised the interrupt for cycles"
+        ));
     }
     if at.sri
         && let Some(number) = world.chain(s, core).first()
@@ -119,16 +124,23 @@ fn on_core(world: &World, s: &S, core: usize) -> Result<(), String> {
 
 fn context(world: &World, s: &S, number: usize) -> Result<(), String> {
     let Ctx {
-        irq, state, giver, model, ..
+        irq,
+        state,
+        giver,
+        model,
+        ..
     } = s.ctx[number];
     let wanted = lines(world, number, &irq);
     if s.ctx[number].runs() && !outstanding(world, s, number) {
         if (irq.irq, irq.fiq) != wanted {
             return Err(format!("has not the lines of its queue: {irq:?}"));
         }
-        let work = irq.wants() || irq.active.is_some() || irq.managed_exit;
+        let unfinished = irq.managed_exit || irq.drains || irq.announced.is_some();
+        let work = irq.wants() || irq.active.is_some() || unfinished;
         if work && !irq.attention {
-            return Err(format!("would leave without giving up its interrupts: {irq:?}"));
+            return Err(format!(
+                "would leave without giving up its interrupts: {irq:?}"
+            ));
         }
     }
     let leaves = matches!(state, State::Waiting | State::Off | State::Created)
@@ -162,7 +174,13 @@ fn context(world: &World, s: &S, number: usize) -> Result<(), String> {
             | By::InterruptedBoot
     );
     let in_chain = (0..world.cores).any(|core| world.chain(s, core).contains(&number));
-    if in_chain && by_spmc != (model == Model::SecureInterrupt) {
+    let fits = match model {
+        Model::SecureInterrupt => by_spmc || giver == By::PowerOff,
+        Model::PowerOff => giver == By::PowerOff,
+        Model::Restart => true,
+        Model::Init | Model::Run | Model::DirectRequest => !by_spmc && giver != By::PowerOff,
+    };
+    if in_chain && !fits {
         return Err(format!("runs in {model:?} by {giver:?}"));
     }
     Ok(())
@@ -204,7 +222,9 @@ fn cycles_asked(before: &View, after: &View, core: usize) -> Result<(), String> 
         }
         (0, _) => Ok(()),
         (1, true) if !is => Ok(()),
-        (count, _) => Err(format!("the normal world is asked for cycles {count} times")),
+        (count, _) => Err(format!(
+            "the normal world is asked for cycles {count} times"
+        )),
     }
 }
 

@@ -75,7 +75,9 @@ pub(super) fn step(
         let irq = &mut s.ctx[number].irq;
         // Another life begins, or this one ends.
         let begins = is.state == State::Starting && was.state != State::Starting
-            || event == Event::Abort && is.model == Model::Restart && was.model != Model::Restart
+            || event == Event::Abort
+                && is.model == Model::Restart
+                && was.model != Model::Restart
                 && running.is_some_and(|(_, running)| running == number);
         if begins || is.state == State::Off {
             let sent = irq.pending.has(Id::Sent);
@@ -85,7 +87,8 @@ pub(super) fn step(
                 irq.pending.add(Id::Sent);
             }
         }
-        if off && let Some(watcher) = irq.timer.watched
+        if off
+            && let Some(watcher) = irq.timer.watched
             && usize::from(watcher) == core
         {
             // Another core sees to it, if there is one.
