@@ -6,6 +6,7 @@ use crate::state::{By, CONTEXTS, Core, Ctx, Form, Id, Irq, Life, Negotiated, Now
 use ffa_abi::{EndpointId, Uuid, Version, contract::Mode};
 use heapless::Vec as List;
 use spmc::context::{AbortAction, InterruptRules, Messaging, NsAction, PartitionInfo, Service};
+use spmc::state::State;
 
 /// The id of the first VM behind the proxy.
 pub const VM_ID: u16 = 1;
@@ -50,8 +51,12 @@ pub struct Interrupts {
     pub fails: bool,
     /// Whether cores go off.
     pub power: bool,
-    /// Whether partitions send requests, and which: `None`, only the normal world does.
+    /// Whether partitions call each other; else only the normal world calls.
     pub chains: bool,
+    /// Whether partitions yield.
+    pub yields: bool,
+    /// Whether the search starts when all partitions have started on all cores, and not with the boot.
+    pub booted: bool,
 }
 
 /// A VM behind the proxy. The first one is the primary.
@@ -435,6 +440,15 @@ impl World {
             }
             if !irq.wants() {
                 irq.told = true;
+            }
+            irq.timer.on = irq.timer.watched.is_some();
+            if !in_chain[number] && irq.active.is_none() {
+                // The lines are those that were right when it left, and whoever enters it sees to them. Who waits
+                // has given up its interrupts.
+                let unfinished = irq.managed_exit || irq.drains || irq.announced.is_some();
+                irq.irq = !irq.wants() && ctx.state != State::Waiting;
+                irq.fiq = false;
+                irq.attention = irq.irq || unfinished;
             }
             if let Some(serves) = &mut ctx.serves {
                 match serves.origin {

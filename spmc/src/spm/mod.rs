@@ -125,6 +125,10 @@ impl Open {
 
     fn work_out(&self, info: &PartitionInfo, version: Version) {
         let mut open = 0;
+        // It may wait with an interrupt pending, which it sees when it runs.
+        if info.rules.sri_waiting || info.rules.sri_leaving {
+            return self.close();
+        }
         if info.messaging.receives_direct() {
             open |= Self::DIRECT;
         }

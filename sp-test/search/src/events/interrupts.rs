@@ -58,7 +58,9 @@ pub fn partition(world: &World, slot: usize) -> Vec<Event> {
         runs(world).filter(|run| matches!(run, Kind::Run { id, .. } if others.contains(id))),
     );
     kinds.push(Kind::Wait { wide: false, w1: 0 });
-    kinds.push(Kind::Yield { wide: false, w4: 0 });
+    if has.yields {
+        kinds.push(Kind::Yield { wide: false, w4: 0 });
+    }
     let ids = world.ids(slot as u8);
     if !ids.is_empty() {
         kinds.push(Kind::Get);
@@ -68,7 +70,8 @@ pub fn partition(world: &World, slot: usize) -> Vec<Event> {
             kinds.extend([false, true].map(|on| Kind::Enable { id, on }));
         }
     }
-    if world.has_device(slot) {
+    // Elsewhere the next one that it asks for says the same.
+    if world.has_device(slot) && has.enables {
         let id = Id::Device.number(slot as u8);
         kinds.push(Kind::Deactivate { id });
     }

@@ -88,7 +88,7 @@ pub fn search(world: &World, limits: Limits) -> Report {
     let began = Instant::now();
     let events = Events::of(world);
     let seen = Seen::new();
-    let start = world.canonical(&world.start());
+    let start = path::start(world, &events);
     seen.number(start);
     let mut frontier = vec![start];
     let mut paths = Arc::new(Paths::default());

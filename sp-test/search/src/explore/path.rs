@@ -115,7 +115,7 @@ impl Paths {
     ) -> Vec<String> {
         let steps = last.map_or(Vec::new(), |last| self.steps(last));
         let mut worker = Worker::new(world);
-        let mut s = world.canonical(&world.start());
+        let mut s = start(world, events);
         for step in &steps {
             if let Ok(view) = replay(world, events, &mut worker, &s, *step) {
                 s = world.canonical(&view.s);
@@ -151,7 +151,7 @@ impl Paths {
 
     fn tell(world: &World, events: &Events, steps: &[Step]) -> Vec<String> {
         let mut worker = Worker::new(world);
-        let mut s = world.canonical(&world.start());
+        let mut s = start(world, events);
         let mut lines = Vec::new();
         for (number, step) in steps.iter().enumerate() {
             let (core, event) = (usize::from(step.core), events.all[usize::from(step.event)]);
@@ -172,6 +172,35 @@ impl Paths {
             }
         }
         lines
+    }
+}
+
+/// Where a search starts: nothing has run, or all partitions have started on all cores.
+pub(super) fn start(world: &World, events: &Events) -> S {
+    let mut s = world.canonical(&world.start());
+    if !world.interrupts.is_some_and(|interrupts| interrupts.booted) {
+        return s;
+    }
+    let mut worker = Worker::new(world);
+    loop {
+        let off = (0..world.cores).find(|core| s.core[*core].now == Now::Unborn);
+        let on = off.map(|core| (0, Event::CoreOn(core as u8)));
+        let next = behave::next(world, &s).or(on).and_then(|(core, event)| {
+            let mut enabled = events.enabled(world, &s, core);
+            let number = enabled.find(|number| events.all[*number] == event)?;
+            Some(Step {
+                from: 0,
+                core: core as u8,
+                event: number as u16,
+            })
+        });
+        let Some(step) = next else {
+            return s;
+        };
+        match replay(world, events, &mut worker, &s, step) {
+            Ok(view) => s = world.canonical(&view.s),
+            Err(what) => panic!("while it boots: {what}"),
+        }
     }
 }
 

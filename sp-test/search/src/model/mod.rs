@@ -322,6 +322,10 @@ impl Expect<'_> {
     }
 
     fn leave(&mut self, slot: u8) {
+        // With interrupts, the others are saved at once.
+        if self.world.interrupts.is_some() && !self.is_up(slot) {
+            return;
+        }
         self.view.s.core[self.core].unsaved = Some(slot);
     }
 

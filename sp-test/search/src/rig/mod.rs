@@ -43,6 +43,8 @@ pub struct Rig {
     left: Vec<VcpuId>,
     /// Whether messages go without their short way.
     general: bool,
+    /// Whether every context that leaves is saved as an event of its own.
+    saves_all: bool,
 }
 
 impl Rig {
@@ -66,6 +68,7 @@ impl Rig {
             vms: world.has_proxy().then(|| proxy::Vms::new(world)),
             left: Vec::new(),
             general,
+            saves_all: world.interrupts.is_none(),
         }
     }
 
@@ -314,7 +317,9 @@ impl Rig {
             if caller != Now::Slot(left.slot().0) {
                 return Err(format!("{left:?} left, but {caller:?} ran"));
             }
-            noted.unsaved = Some(left.slot().0);
+            // With interrupts, only those that another core may have next are saved as an event of its own.
+            let apart = left.migrates() || self.saves_all;
+            noted.unsaved = apart.then_some(left.slot().0);
         }
         Ok(())
     }

@@ -22,6 +22,14 @@ const DEVICES: Interrupts = Interrupts {
     fails: false,
     power: false,
     chains: true,
+    yields: true,
+    booted: false,
+};
+/// The same on two cores that are on already.
+const BOOTED: Interrupts = Interrupts {
+    yields: false,
+    booted: true,
+    ..DEVICES
 };
 
 /// A VM with one vCPU that negotiates its version.
@@ -81,6 +89,7 @@ impl World {
             )
             .with(Interrupts {
                 timers: 0b11,
+                yields: false,
                 ..DEVICES
             }),
             Self::new(
@@ -131,7 +140,7 @@ impl World {
                 1,
                 &[
                     ruled(
-                        true,
+                        false,
                         InterruptRules {
                             sri_waiting: true,
                             ..RULES
@@ -177,7 +186,7 @@ impl World {
             )
             .with(Interrupts {
                 devices: 0b10,
-                ..DEVICES
+                ..BOOTED
             }),
             Self::new(
                 "7-sent",
@@ -188,7 +197,7 @@ impl World {
             .with(Interrupts {
                 devices: 0,
                 sends: true,
-                ..DEVICES
+                ..BOOTED
             }),
             Self::new(
                 "7-both",
@@ -198,7 +207,7 @@ impl World {
             )
             .with(Interrupts {
                 chains: false,
-                ..DEVICES
+                ..BOOTED
             }),
             Self::new(
                 "7-timer",
@@ -210,7 +219,7 @@ impl World {
                 devices: 0,
                 timers: 0b10,
                 power: true,
-                ..DEVICES
+                ..BOOTED
             }),
             Self::new(
                 "7-off",
@@ -223,7 +232,7 @@ impl World {
                 sends: true,
                 power: true,
                 chains: false,
-                ..DEVICES
+                ..BOOTED
             }),
             Self::new(
                 "7-fails",
@@ -234,7 +243,7 @@ impl World {
             .with(Interrupts {
                 fails: true,
                 chains: false,
-                ..DEVICES
+                ..BOOTED
             }),
         ]
     }

@@ -234,7 +234,12 @@ fn has_left(after: &View, core: usize, number: usize, slot: u8, kind: Kind) -> b
         Kind::Wait { .. } | Kind::Response { .. } | Kind::PowerResponse { .. } => {
             after.x[number][0] != crate::calls::fid::ERROR
         }
-        Kind::Yield { .. } | Kind::Run { .. } => after.s.core[core].unsaved == Some(slot),
+        Kind::Yield { .. } | Kind::Run { .. } => {
+            let ctx = &after.s.ctx[number];
+            after.s.core[core].now != Now::Slot(slot)
+                && ctx.state == State::Blocked
+                && ctx.waits.is_none()
+        }
         _ => false,
     }
 }
