@@ -33,6 +33,8 @@ pub struct Features {
     pub sve: bool,
     /// SME.
     pub sme: bool,
+    /// All instructions, FFR's too, in streaming mode (FEAT_SME_FA64).
+    pub sme_fa64: bool,
     /// Pointer authentication, in any of its algorithms.
     pub pauth: bool,
     /// Branch target identification.
@@ -69,6 +71,8 @@ impl Features {
         Self {
             sve: field(pfr0, 32) != 0,
             sme: field(pfr1, 24) != 0,
+            // ID_AA64SMFR0_EL1.FA64; without SME the register reads zero.
+            sme_fa64: read_sysreg!("S3_0_C0_C4_5") >> 63 != 0,
             pauth: field(isar1, 4) != 0 || field(isar1, 8) != 0 || field(isar2, 12) != 0,
             bti: field(pfr1, 0) != 0,
             ecv: field(mmfr0, 60) != 0,

@@ -2,12 +2,13 @@
 //! back, stage 1 and stage 2 tables, GICv3, generic timer, PL011, per-CPU data, logs and panics.
 //!
 //! This crate knows nothing of FF-A. Everything that needs `unsafe` lives here or in the two
-//! binaries' adapters. The parts that need no machine ([`stage2`], [`logmux`], [`board`], [`trap`], [`foreign`], [`gic_bits`]) also
+//! binaries' adapters. The parts that need no machine ([`stage2`], [`logmux`], [`board`], [`trap`], [`foreign`], [`fp_habit`], [`gic_bits`]) also
 //! build and are tested on the host; the rest exists on the target only.
 #![cfg_attr(not(test), no_std)]
 
 pub mod board;
 pub mod foreign;
+pub mod fp_habit;
 pub mod gic_bits;
 pub mod logmux;
 pub mod once;

@@ -2,6 +2,7 @@
 
 use crate::{
     buffers,
+    forward::ask,
     kind::{Kind, ids},
     proxy::{Machine, Next, Pe, Proxy},
     psci,
@@ -13,10 +14,14 @@ use ffa_abi::{
     Call, DecodeError, FfaError, Fid, Function, Regs, Reply, Version,
     call::{FeatureQuery, console_characters},
     contract,
+    features::FeatureId,
     fid::raw,
     message::MessageKind,
     smccc,
 };
+
+/// The schedule receiver interrupt, as `FFA_FEATURES` is asked of it.
+const SRI: u8 = FeatureId::ScheduleReceiverInterrupt as u8;
 
 impl<'v, R: Registers> Proxy<'v, R> {
     /// Handles a call of the vCPU that runs in the general way.
@@ -117,6 +122,10 @@ impl<'v, R: Registers> Proxy<'v, R> {
                         _ => 0,
                     })
                 }
+                FeatureQuery::Feature(SRI) => match self.sri(vm) {
+                    Some(intid) => Reply::success(intid),
+                    None => Reply::error(FfaError::NotSupported),
+                },
                 _ => Reply::error(FfaError::NotSupported),
             },
             Call::IdGet => Reply::success(vm.info.id.0.into()),
@@ -168,8 +177,23 @@ impl<'v, R: Registers> Proxy<'v, R> {
                 let id = pe.running_id()?;
                 Ok(self.end(pe, id.vm, machine))
             }
+            Call::NotificationInfoGet { .. } => self.whom_to_run(pe, call, machine),
             _ => return None,
         })
+    }
+
+    /// `FFA_NOTIFICATION_INFO_GET`: the SPMC names partitions that want cycles.
+    fn whom_to_run(
+        &self,
+        pe: &mut Pe<'v, R>,
+        call: Call,
+        machine: &mut impl Machine<R>,
+    ) -> Result<Next, FfaError> {
+        let answer = ask(call, machine)?;
+        let vcpu = pe.running().ok_or(FfaError::Denied)?;
+        let layout = contract::layout(Some(call.fid()), answer[0]);
+        contract::write(layout, &answer, vcpu.machine.x());
+        Ok(Next::Vcpu)
     }
 
     /// Buffers and discovery. `None` if the registers are written.
@@ -206,6 +230,12 @@ impl<'v, R: Registers> Proxy<'v, R> {
         .map(Some)
     }
 
+    /// The interrupt with which the SPMC asks a VM for cycles: only the primary has some to give.
+    fn sri(&self, vm: &Vm<'v, R>) -> Option<u32> {
+        let primary = vm.info.primary && vm.version.get() >= Version::V1_1;
+        self.upstream.sri.filter(|_| primary)
+    }
+
     /// Whether a VM may call a function: what is not here is answered NOT_SUPPORTED both by
     /// `FFA_FEATURES` and when it is called.
     fn implements(&self, vm: &Vm<'v, R>, fid: Fid) -> bool {
@@ -229,6 +259,7 @@ impl<'v, R: Registers> Proxy<'v, R> {
             | Function::SpmIdGet
             | Function::ConsoleLog
             | Function::MsgSendDirectReq => true,
+            Function::NotificationInfoGet => self.sri(vm).is_some(),
             Function::MsgSendDirectReq2 => has_direct2(version, upstream.direct2),
             Function::RxtxMap => fid.wide && upstream.rx != 0,
             Function::RxtxUnmap | Function::RxRelease | Function::PartitionInfoGet => {

@@ -1,7 +1,9 @@
 //! EL3's side: what the proxy asks of it in its own name.
 
 use crate::buffers::OwnPair;
-use ffa_abi::{Call, Completion, EndpointId, FfaError, Regs, Version, fid::raw};
+use ffa_abi::{
+    Call, Completion, EndpointId, FfaError, Regs, Version, features::FeatureId, fid::raw,
+};
 
 /// The way to EL3.
 pub trait El3 {
@@ -24,6 +26,9 @@ pub struct Upstream {
     pub rx: usize,
     /// Whether `FFA_PARTITION_INFO_GET_REGS` is implemented there, for a proxy with an RX.
     pub info_regs: bool,
+    /// The SGI with which the SPMC asks for cycles for partitions (the schedule receiver interrupt). It is the
+    /// primary's, whose the cores are.
+    pub sri: Option<u32>,
 }
 
 /// Why the proxy can't work with EL3's side.
@@ -97,18 +102,31 @@ impl Upstream {
             });
         }
         let spm_id = EndpointId(regs[2] as u16);
-        let mut regs = Regs::ZERO;
-        regs[0] = raw::FEATURES.into();
-        regs[1] = raw::DIRECT_REQ2.into();
-        machine.smc(&mut regs);
         Ok(Self {
             version,
             spm_id,
-            direct2: regs.w::<0>() == raw::SUCCESS_32,
+            direct2: feature(machine, raw::DIRECT_REQ2).is_some(),
             rx: 0,
             info_regs: false,
+            sri: feature(
+                machine,
+                u8::from(FeatureId::ScheduleReceiverInterrupt).into(),
+            )
+            .filter(|intid| *intid < SGIS),
         })
     }
+}
+
+/// INTIDs below this are SGIs.
+const SGIS: u32 = 16;
+
+/// What EL3's side has to say of a function or feature, if it has it.
+fn feature(machine: &mut impl El3, query: u32) -> Option<u32> {
+    let mut regs = Regs::ZERO;
+    regs[0] = raw::FEATURES.into();
+    regs[1] = query.into();
+    machine.smc(&mut regs);
+    (regs.w::<0>() == raw::SUCCESS_32).then(|| regs.w::<2>())
 }
 
 /// A call of the proxy's own: its registers if it succeeded, and the error if not.

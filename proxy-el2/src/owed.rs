@@ -5,7 +5,7 @@
 //! at it.
 
 use crate::vcpu::VmIndex;
-use ffa_abi::{EndpointId, Regs, TargetInfo};
+use ffa_abi::{EndpointId, FfaError, Regs, Reply, TargetInfo, fid::raw};
 use heapless::Vec;
 
 /// The most requests that are owed an answer: the contexts of all partitions.
@@ -21,7 +21,8 @@ pub enum Progress {
     /// The same of a partition that the VM merely runs: no answer is owed.
     Lent,
     /// The answer, if somebody else got it: between the end of a partition's run and its being
-    /// noted here another core may run it.
+    /// noted here another core may run it. An error if there will be none: the request was lost with
+    /// its core.
     Answered(Regs),
 }
 
@@ -36,6 +37,11 @@ struct Entry {
 impl Entry {
     const fn is_answered(&self) -> bool {
         matches!(self.progress, Progress::Answered(_))
+    }
+
+    /// Whether all that is left of the request is that it was lost: a new one takes its place.
+    const fn is_lost(&self) -> bool {
+        matches!(&self.progress, Progress::Answered(answer) if answer.w::<0>() == raw::ERROR)
     }
 }
 
@@ -75,9 +81,12 @@ impl Owed {
         let own = |entry: &&mut Entry| entry.target == target && entry.to == to;
         match self.0.iter_mut().find(own) {
             // Its answer was faster.
-            Some(entry) if entry.is_answered() => {}
-            Some(entry) => entry.progress = progress,
-            None => {
+            Some(entry) if entry.is_answered() && !entry.is_lost() => {}
+            Some(entry) if !entry.is_lost() => entry.progress = progress,
+            lost => {
+                if lost.is_some() {
+                    self.take(target, to);
+                }
                 self.done(target);
                 self.add(target, to, progress);
             }
@@ -85,6 +94,12 @@ impl Owed {
     }
 
     fn add(&mut self, target: TargetInfo, to: VmIndex, progress: Progress) {
+        // What was lost, and nobody asks for, may be more.
+        if self.0.is_full()
+            && let Some(lost) = self.0.iter().position(Entry::is_lost)
+        {
+            self.0.swap_remove(lost);
+        }
         // One for each context of each partition: there is room.
         let noted = self.0.push(Entry {
             target,
@@ -174,6 +189,21 @@ impl Owed {
     pub fn forget_answers(&mut self, to: VmIndex) {
         self.0
             .retain(|entry| entry.to != to || !entry.is_answered());
+    }
+
+    /// This core goes off, and with it whatever its contexts work on. A VM that `waits` names is told so when it asks
+    /// for the answer. A single context is none of a core's, though its index is 0: core 0 must not go off.
+    pub fn core_goes_off(&mut self, core: u16, waits: impl Fn(VmIndex) -> bool) {
+        let stays = |entry: &Entry| entry.target.context != core || entry.is_answered();
+        self.0.retain(|entry| {
+            let owes = entry.progress != Progress::Lent;
+            stays(entry) || (owes && waits(entry.to))
+        });
+        let mut lost = Regs::ZERO;
+        Reply::error(FfaError::Aborted).write(&mut lost.0);
+        for entry in self.0.iter_mut().filter(|entry| !stays(entry)) {
+            entry.progress = Progress::Answered(lost);
+        }
     }
 
     /// A context of this partition that owes an answer to one of the VMs that `is_gone` names, and can

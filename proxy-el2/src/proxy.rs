@@ -74,6 +74,20 @@ pub trait Machine<R>: Memory + El3 {
     /// Switches a core on, if it is not: it calls [`Proxy::begin`] then. `false` if that failed.
     fn power_on(&mut self, core: u16) -> bool;
 
+    /// Whether this core is switched off when its last vCPU is ([`Next::Off`]). One that is not waits for
+    /// interrupts instead ([`Next::Idle`]).
+    ///
+    /// Core 0 must stay on: what the single context of a partition owes is not lost with any core.
+    fn goes_off(&mut self) -> bool {
+        false
+    }
+
+    /// Whether a core on which no vCPU is on can be switched on: not while it is going off.
+    fn is_off(&mut self, core: u16) -> bool {
+        let _ = core;
+        true
+    }
+
     /// What became of telling a partition of a VM, for the log. The partition is the SPMC where it
     /// refused to say who is to be told.
     fn told(&mut self, news: News, partition: EndpointId, outcome: Outcome) {
@@ -91,6 +105,9 @@ pub enum Next {
     El3,
     /// There is nothing to do but to wait for an interrupt; then [`Proxy::interrupt`].
     Idle,
+    /// The core is to be switched off. When it is on again: [`Proxy::begin`]; if it can't be switched off, it waits as
+    /// in [`Idle`](Self::Idle), and [`Machine::goes_off`] says so from then on.
+    Off,
     /// The primary asked for SYSTEM_OFF, or has failed.
     PowerOff,
     /// The primary asked for SYSTEM_RESET.

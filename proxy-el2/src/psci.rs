@@ -66,6 +66,7 @@ pub(crate) fn answer<'v, R: Registers>(
             };
             status(match vcpu(vm, id, target(regs, wide)) {
                 Some(other) if level == 0 => match proxy.parked_state(other) {
+                    Some(State::Off) if is_going_off(vm, other.vcpu, machine) => psci::SUCCESS,
                     Some(State::Off | State::Dead) => psci::OFF,
                     Some(State::Ready) => psci::ON_PENDING,
                     // A core has it, or it waits for one.
@@ -94,6 +95,13 @@ pub(crate) fn answer<'v, R: Registers>(
         _ => Reply::Unknown,
     };
     reply(pe, answer)
+}
+
+/// Whether the core of a vCPU that is off is not: until then it can't be switched on again.
+fn is_going_off<R>(vm: &Vm<'_, R>, vcpu: u8, machine: &mut impl Machine<R>) -> bool {
+    let core = vm.info.cores.get(usize::from(vcpu)).copied().flatten();
+    // No secondary's vCPU takes its core with it.
+    vm.info.primary && core.is_some_and(|core| !machine.is_off(core))
 }
 
 /// The VM's vCPU with this affinity.
@@ -126,6 +134,7 @@ fn switch_on<'v, R: Registers>(
             None => return psci::ALREADY_ON,
             Some(vcpu) => match vcpu.state() {
                 State::Off if impossible => return psci::INVALID_ADDRESS,
+                State::Off if is_going_off(vm, other.vcpu, machine) => return psci::ALREADY_ON,
                 State::Off => {
                     vcpu.machine.start(entry, context);
                     vcpu.transition(Event::SwitchOn);
@@ -195,6 +204,11 @@ fn switch_off<'v, R: Registers>(
     vcpu.transition(Event::SwitchOff);
     vcpu.kept = None;
     vcpu.waits = Waits::Cycles;
+    if pe.chain.len() == 1 && machine.goes_off() {
+        proxy.pop(pe, machine);
+        proxy.lose(pe.index);
+        return Next::Off;
+    }
     proxy.give_back(pe, answer, machine)
 }
 

@@ -156,15 +156,15 @@ impl<'v, R: Registers> Proxy<'v, R> {
         fid: u32,
         target: TargetInfo,
     ) -> Next {
-        pe.pending = Some(Secure::Resumed { fid, target });
         let mut owed = self.owed.lock();
         if let Some(answer) = owed.take(target, vm) {
             drop(owed);
-            pe.el3 = answer;
-            return self.complete(pe);
+            pe.pending = None;
+            return self.complete_request(pe, vm, fid, target.endpoint, &answer);
         }
         // From here on nobody else runs it.
         owed.note(target, vm, Progress::InFlight);
+        pe.pending = Some(Secure::Resumed { fid, target });
         pe.el3 = run(target);
         Next::El3
     }
@@ -247,6 +247,13 @@ impl<'v, R: Registers> Proxy<'v, R> {
             // go on would keep the VM from the core.
             _ => self.complete(pe),
         }
+    }
+
+    /// A core goes off, and what partitions' contexts of it owe is lost. The VM that asked is told ABORTED when it
+    /// asks for the answer; the primary has wished it so.
+    pub(crate) fn lose(&self, core: u16) {
+        let waits = |vm| self.info(vm).is_some_and(|info| !info.primary) && !self.is_dead(vm);
+        self.owed.lock().core_goes_off(core, waits);
     }
 
     /// A partition's work for the vCPU that runs ends for now, and is gone on with before that one

@@ -82,7 +82,7 @@ impl VmInfo {
     }
 
     /// The vCPU that runs on this core when the VM is called there.
-    pub(crate) fn vcpu_on(&self, core: u16) -> Option<u8> {
+    pub fn vcpu_on(&self, core: u16) -> Option<u8> {
         if self.vcpus == 1 && self.cores.first() == Some(&None) {
             return Some(0);
         }

@@ -21,7 +21,9 @@ pub const GET_ERRORS: u16 = 3;
 /// Command: compares V0-V31, FPCR and FPSR with the pattern left by the last such command, then
 /// leaves a new one made from x5. Answers x5 = number of words that differ.
 pub const USE_FP: u16 = 4;
-/// Command: x5 = 1 makes the partition use a vector register on every request, 0 stops.
+/// Command: x5 = 1 makes the partition use a vector register on every request and whenever it runs again after it has
+/// yielded, 2 all of them, with a comparison as in [`USE_FP`]; 0 stops. Answers x5 = how often it has used all since the
+/// last such command, x6 = number of words that differed.
 pub const FP_EACH: u16 = 5;
 /// Command: sends a direct request of kind x5 ([`KIND_REQ_32`], [`KIND_REQ_64`], [`KIND_REQ2`]) to
 /// endpoint x6 with the payload x7-x17 (five registers, or eleven and three zeroes). Answers x5-x7
@@ -53,6 +55,19 @@ pub const INFO_REGS: u16 = 12;
 pub const READ_ID: u16 = 0x40;
 /// Writes CSSELR_EL1; answers with what it was, what it is then, and CLIDR_EL1.
 pub const SELECT_CACHE: u16 = 0x41;
+
+/// Command: loads a pattern made from x5 into V0-V31, FPCR and FPSR, and compares them with it for x6 ticks of the
+/// virtual counter. Answers x5 = number of words that differed in the end.
+pub const FP_BUSY: u16 = 0x42;
+/// Command: tries what a partition does not have: group x5 (of `rt::forbidden`), registers written if x6 = 1, else read.
+/// Answers x5 = attempts, x6 = those that were not undefined, x7 = the number of the first of them, x8 = its ESR_EL1, or
+/// 0 if it did not fault.
+pub const TRY: u16 = 0x43;
+/// Command: compares system registers with the pattern that the last such command left, then leaves one made from x5 in
+/// all that it can write. Answers x5 = 1 if one differed, x6-x8 = its place, what it was found, what it should be.
+pub const TAINT: u16 = 0x44;
+/// Command: reads the ID register S3_0_C0_Cm_n, m in bits 7:4 of x5, n in bits 3:0. Answers x5 = the value.
+pub const ID_REGISTER: u16 = 0x45;
 
 /// Status: done, or the case passed.
 pub const OK: u64 = 0;

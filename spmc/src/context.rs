@@ -156,8 +156,6 @@ pub struct Context<M> {
     /// It was told of an interrupt of its own while its callee ran, which it runs again when it has
     /// dealt with it.
     pub drains: bool,
-    /// The interrupt that its last `FFA_INTERRUPT` named, until it asks for one.
-    pub announced: Option<u16>,
     /// CNTP_CTL_EL0 (ENABLE and IMASK) of its emulated timer.
     pub timer_control: u64,
     /// CNTP_CVAL_EL0 of it.
@@ -207,7 +205,6 @@ impl<M> Context<M> {
             lines: Lines::DOWN,
             managed_exit: false,
             drains: false,
-            announced: None,
             timer_control: 0,
             timer_compare: 0,
             machine,
@@ -224,8 +221,7 @@ impl<M> Context<M> {
     /// the core.
     pub fn set_lines(&mut self, lines: Lines, attention: bool) {
         self.lines = lines;
-        let unfinished = self.managed_exit || self.drains || self.announced.is_some();
-        match lines.any() || attention || unfinished {
+        match lines.any() || attention || self.managed_exit || self.drains {
             true => self.expected |= ATTENTION,
             false => self.expected &= !ATTENTION,
         }
@@ -247,7 +243,6 @@ impl<M> Context<M> {
     pub fn forget_interrupts(&mut self) {
         self.managed_exit = false;
         self.drains = false;
-        self.announced = None;
         self.timer_control = 0;
         self.timer_compare = 0;
         self.set_lines(Lines::DOWN, false);

@@ -67,7 +67,11 @@ pub struct Queue {
     enabled: u64,
     /// Those that are virtual FIQs.
     fiq: u64,
-    /// Those of devices that are still active in the machine, and on which core they became so.
+    /// The one that the context was told of with `FFA_INTERRUPT`, until it asks for one, or it comes
+    /// anew.
+    named: Option<Interrupt>,
+    /// Those of devices that are still active in the machine, and the cores on which they are, one bit
+    /// for each: a private interrupt may be so on several.
     active: u64,
     active_on: [u8; MAX],
 }
@@ -77,13 +81,19 @@ impl Queue {
         order: Vec::new(),
         enabled: 0,
         fiq: 0,
+        named: None,
         active: 0,
         active_on: [0; MAX],
     };
 
-    /// As at a context's first entry: managed exit and notifications need not be enabled.
+    /// As at a context's first entry: managed exit and notifications need not be enabled. What is
+    /// active in the machine stays known, to be [let go](Self::let_go).
     pub fn reset(&mut self, rules: &InterruptRules) {
-        *self = Self::NEW;
+        *self = Self {
+            active: self.active,
+            active_on: self.active_on,
+            ..Self::NEW
+        };
         self.enabled = Interrupt::MANAGED_EXIT.bit() | Interrupt(2).bit();
         if !rules.managed_exit_virq {
             self.fiq = Interrupt::MANAGED_EXIT.bit();
@@ -97,12 +107,35 @@ impl Queue {
             // There is room for every one of them.
             let _ = self.order.push(interrupt.0);
         }
+        // It was told of an earlier one.
+        self.forget_named(interrupt);
         new
     }
 
     /// It is not pending any more.
     pub fn clear(&mut self, interrupt: Interrupt) {
         self.order.retain(|place| *place != interrupt.0);
+        self.forget_named(interrupt);
+    }
+
+    fn forget_named(&mut self, interrupt: Interrupt) {
+        if self.named == Some(interrupt) {
+            self.named = None;
+        }
+    }
+
+    /// The oldest that is pending and enabled, which the context is told of.
+    pub fn name_oldest(&mut self) -> Option<Interrupt> {
+        self.named = self.oldest();
+        self.named
+    }
+
+    /// The context leaves the core. If it `waits`, it has dealt with what it was told of and has not
+    /// asked for.
+    pub fn leave_named(&mut self, waits: bool) {
+        if let Some(named) = self.named.take().filter(|_| waits) {
+            self.clear(named);
+        }
     }
 
     /// Whether it is pending, enabled or not.
@@ -118,6 +151,7 @@ impl Queue {
 
     /// Takes that one out.
     pub fn take(&mut self) -> Option<Interrupt> {
+        self.named = None;
         let oldest = self.oldest()?;
         self.clear(oldest);
         Some(oldest)
@@ -151,25 +185,35 @@ impl Queue {
     pub fn activate(&mut self, interrupt: Interrupt, core: u16) {
         self.active |= interrupt.bit();
         if let Some(on) = self.active_on.get_mut(usize::from(interrupt.0)) {
-            *on = core as u8;
+            *on |= 1 << (core & 7);
         }
     }
 
-    /// Whether any is active.
-    pub const fn any_active(&self) -> bool {
-        self.active != 0
+    /// Whether any is active, or the context was told of one that it has not asked for.
+    pub const fn is_unfinished(&self) -> bool {
+        self.active != 0 || self.named.is_some()
     }
 
-    /// Takes one out that is active and that the context has taken, for it to come again; with the
-    /// core on which it is active. `all`: also one that is pending still.
+    /// Takes one out that is active and that the context has taken, for it to come again, on one core
+    /// on which it is active. `all`: also one that is pending still.
     pub fn let_go(&mut self, all: bool) -> Option<(Interrupt, u16)> {
-        let mut places = (0..MAX as u8).map(Interrupt);
-        let found = places.find(|interrupt| {
-            self.active & interrupt.bit() != 0 && (all || !self.is_pending(*interrupt))
-        })?;
-        self.active &= !found.bit();
-        let on = self.active_on.get(usize::from(found.0)).copied();
-        Some((found, u16::from(on.unwrap_or(0))))
+        let pending = self.order.iter().map(|place| Interrupt(*place).bit());
+        let held = match all {
+            true => 0,
+            false => pending.fold(0, |held, bit| held | bit),
+        };
+        let free = self.active & !held;
+        if free == 0 {
+            return None;
+        }
+        let found = Interrupt(free.trailing_zeros() as u8);
+        let on = self.active_on.get_mut(usize::from(found.0))?;
+        let core = on.trailing_zeros();
+        *on &= on.wrapping_sub(1);
+        if *on == 0 {
+            self.active &= !found.bit();
+        }
+        Some((found, core as u16))
     }
 }
 
@@ -184,7 +228,9 @@ pub struct QueueNote {
     pub enabled: u64,
     /// One bit for each that is a virtual FIQ.
     pub fiq: u64,
-    /// The devices' that are active in the machine, and on which core.
+    /// The one that the context was told of.
+    pub named: Option<u8>,
+    /// The devices' that are active in the machine, and the cores on which, one bit for each.
     pub active: Vec<(u8, u8), MAX>,
 }
 
@@ -196,6 +242,7 @@ impl Queue {
             order: self.order.clone(),
             enabled: self.enabled,
             fiq: self.fiq,
+            named: self.named.map(|named| named.0),
             active: active
                 .map(|place| (place, self.active_on[usize::from(place)]))
                 .collect(),
@@ -207,10 +254,12 @@ impl Queue {
             order: noted.order.clone(),
             enabled: noted.enabled,
             fiq: noted.fiq,
+            named: noted.named.map(Interrupt),
             ..Self::NEW
         };
-        for (place, core) in &noted.active {
-            self.activate(Interrupt(*place), (*core).into());
+        for (place, cores) in &noted.active {
+            let on = (0..8).filter(|core| cores & 1 << core != 0);
+            on.for_each(|core| self.activate(Interrupt(*place), core));
         }
     }
 }
@@ -304,7 +353,7 @@ impl Virtual {
 
     /// When its timer fires, if that is for `core` to see to.
     pub fn deadline(&self, core: u16) -> u64 {
-        match self.watcher.load(Ordering::Acquire) == u32::from(core) {
+        match self.watcher.load(Ordering::SeqCst) == u32::from(core) {
             true => self.deadline.load(Ordering::Acquire),
             false => NEVER,
         }
@@ -326,18 +375,34 @@ impl Virtual {
                 .is_ok()
     }
 
+    /// The same, and it is pending then, in one step.
+    pub fn fire(&self, now: u64, core: u16) -> bool {
+        self.with(|queue| {
+            let due = self.expire(now, core);
+            if due {
+                queue.pend(Interrupt::TIMER);
+            }
+            due
+        })
+    }
+
     /// Another core sees to it, if it is `from`'s now and there is something to see to.
     pub fn hand_over(&self, from: u16, to: u16) -> bool {
         self.deadline(from) != NEVER
             && self
                 .watcher
-                .compare_exchange(from.into(), to.into(), Ordering::AcqRel, Ordering::Acquire)
+                .compare_exchange(from.into(), to.into(), Ordering::SeqCst, Ordering::SeqCst)
                 .is_ok()
     }
 
     /// Whether what is pending was told of.
     pub fn is_told(&self) -> bool {
         self.told.load(Ordering::Relaxed) != 0
+    }
+
+    /// What is pending is not told of.
+    pub fn untell(&self) {
+        self.told.store(0, Ordering::Relaxed);
     }
 
     /// What is pending is told of.
@@ -457,7 +522,7 @@ mod tests {
         assert_eq!(queue.take(), Some(of(39)));
         assert_eq!(queue.let_go(false), Some((of(39), 5)));
         assert_eq!(queue.let_go(true), None);
-        assert!(!queue.any_active());
+        assert!(!queue.is_unfinished());
     }
 
     #[test]

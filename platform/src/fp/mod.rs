@@ -3,14 +3,20 @@
 //! The image itself is softfloat. FPEN, ZEN and SMEN trap together all the time that a partition
 //! may run and whenever the normal world is entered (trapping SVE alone would make the CPU narrow Z to 128 bits at
 //! the change of exception level). At a guest's first use the other side's state is saved in full:
-//! at the largest vector length with predicates and FFR, after leaving streaming mode; then FP
-//! alone is opened. ZCR_EL2 and SVCR are put back on the way.
+//! at the vector length that the other side has (ZCR_EL2, SMCR_EL2 and ZA are never touched: what lies beyond a length
+//! nobody can rely on) with predicates and FFR, after leaving streaming mode; then FP
+//! alone is opened. SVCR is put back on the way.
+//!
+//! A guest that uses them each time that it runs need not trap each time ([`take_quickly`], and
+//! [`fp_habit`](crate::fp_habit) for which guest that is).
 
+mod registers;
 mod vm;
 
 pub use vm::{VmVectors, close_vm, open_vm, prepare_vms};
 
 use crate::{cpu::Features, read_sysreg, sysreg::isb, write_sysreg};
+use registers::{__fp_load, __fp_save};
 
 /// CPTR_EL2 (E2H layout): trace trapped.
 const TTA: u64 = 1 << 28;
@@ -24,7 +30,10 @@ const OPEN_FP: u64 = TTA | TAM | 3 << 20;
 const CLOSED: u64 = TTA | TAM;
 /// The largest vector length, in bytes.
 const MAX_VL: usize = 256;
+/// SVCR.SM: streaming mode.
 const SVCR_SM: u64 = 1;
+/// SMCR_EL2.FA64: all instructions are there in streaming mode, and with them FFR.
+const SMCR_FA64: u64 = 1 << 31;
 
 /// Makes every use of vector registers by a guest trap.
 #[inline(always)]
@@ -34,9 +43,28 @@ pub fn close() {
 }
 
 /// Lets a guest that owns the vector state use all of it.
+#[inline(always)]
 pub fn open_all() {
     // SAFETY: The caller runs one guest only, which owns the registers.
     unsafe { write_sysreg!("cptr_el2", OPEN_ALL) }
+}
+
+/// Lets the guest that runs here alone have the largest vector lengths that EL3 lets it have, in streaming mode too,
+/// and all instructions there: what these are after a reset nobody says. [`open_all`] has opened them to EL2.
+pub fn largest(features: &Features) {
+    /// LEN: more than there are is as many as there are.
+    const LEN: u64 = 0xf;
+    /// SMCR_EL2.EZT0: ZT0 does not trap. Without SME2 the bit means nothing.
+    const SMCR_EZT0: u64 = 1 << 30;
+    // SAFETY: No guest runs yet.
+    unsafe {
+        if features.sve {
+            write_sysreg!("S3_4_C1_C2_0", LEN);
+        }
+        if features.sme {
+            write_sysreg!("S3_4_C1_C2_6", LEN | SMCR_FA64 | SMCR_EZT0);
+        }
+    }
 }
 
 /// A partition's V0-V31, FPCR and FPSR.
@@ -57,106 +85,30 @@ impl FpState {
     };
 }
 
-/// The other side's vector state, at whatever length it has. One for each core.
+/// The other side's vector state, at whatever length it has. One for each core. What is used together lies together:
+/// see `registers`.
 #[derive(Debug)]
-#[repr(C, align(16))]
+#[repr(C, align(64))]
 pub struct VectorState {
-    z: [u8; 32 * MAX_VL],
     p: [u8; 17 * MAX_VL / 8],
     fpcr: u64,
     fpsr: u64,
     zcr: u64,
+    /// Zero while nothing is saved, or nothing in streaming mode.
     svcr: u64,
+    z: [u8; 32 * MAX_VL],
 }
 
 impl VectorState {
     /// Nothing saved.
     pub const EMPTY: Self = Self {
-        z: [0; 32 * MAX_VL],
         p: [0; 17 * MAX_VL / 8],
         fpcr: 0,
         fpsr: 0,
         zcr: 0,
         svcr: 0,
+        z: [0; 32 * MAX_VL],
     };
-}
-
-core::arch::global_asm!(
-    r#"
-    .section .text.fp, "ax"
-    .arch_extension fp
-    .arch_extension simd
-    // x0: 512 bytes for V0-V31.
-__fp_save:
-    stp     q0, q1, [x0]
-    stp     q2, q3, [x0, #32]
-    stp     q4, q5, [x0, #64]
-    stp     q6, q7, [x0, #96]
-    stp     q8, q9, [x0, #128]
-    stp     q10, q11, [x0, #160]
-    stp     q12, q13, [x0, #192]
-    stp     q14, q15, [x0, #224]
-    stp     q16, q17, [x0, #256]
-    stp     q18, q19, [x0, #288]
-    stp     q20, q21, [x0, #320]
-    stp     q22, q23, [x0, #352]
-    stp     q24, q25, [x0, #384]
-    stp     q26, q27, [x0, #416]
-    stp     q28, q29, [x0, #448]
-    stp     q30, q31, [x0, #480]
-    ret
-__fp_load:
-    ldp     q0, q1, [x0]
-    ldp     q2, q3, [x0, #32]
-    ldp     q4, q5, [x0, #64]
-    ldp     q6, q7, [x0, #96]
-    ldp     q8, q9, [x0, #128]
-    ldp     q10, q11, [x0, #160]
-    ldp     q12, q13, [x0, #192]
-    ldp     q14, q15, [x0, #224]
-    ldp     q16, q17, [x0, #256]
-    ldp     q18, q19, [x0, #288]
-    ldp     q20, q21, [x0, #320]
-    ldp     q22, q23, [x0, #352]
-    ldp     q24, q25, [x0, #384]
-    ldp     q26, q27, [x0, #416]
-    ldp     q28, q29, [x0, #448]
-    ldp     q30, q31, [x0, #480]
-    ret
-
-    .arch_extension sve
-    // x0: Z0-Z31 at the present length; x1: P0-P15 and FFR; x2: whether FFR may be used.
-__sve_save:
-    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
-    str     z\n, [x0, #\n, mul vl]
-    .endr
-    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
-    str     p\n, [x1, #\n, mul vl]
-    .endr
-    cbz     x2, 1f
-    rdffr   p0.b
-    str     p0, [x1, #16, mul vl]
-1:  ret
-__sve_load:
-    cbz     x2, 1f
-    ldr     p0, [x1, #16, mul vl]
-    wrffr   p0.b
-1:
-    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
-    ldr     p\n, [x1, #\n, mul vl]
-    .endr
-    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
-    ldr     z\n, [x0, #\n, mul vl]
-    .endr
-    ret
-"#
-);
-
-unsafe extern "C" {
-    fn __fp_save(v: *mut [u64; 2]);
-    fn __fp_load(v: *const [u64; 2]);
-    fn __sve_save(z: *mut u8, p: *mut u8, ffr: u64);
-    fn __sve_load(z: *const u8, p: *const u8, ffr: u64);
 }
 
 fn set_fpcr(fpcr: u64, fpsr: u64) {
@@ -167,40 +119,42 @@ fn set_fpcr(fpcr: u64, fpsr: u64) {
     }
 }
 
+/// Runs `body`, which is told whether there is an FFR in streaming mode: there is where the CPU can have all
+/// instructions in that mode, and they are switched on for it.
+fn with_streaming_ffr(features: &Features, body: impl FnOnce(bool)) {
+    if !features.sme_fa64 {
+        return body(false);
+    }
+    let smcr = read_sysreg!("S3_4_C1_C2_6");
+    // SAFETY: The length stays what it is, and the bit is put back below.
+    unsafe { write_sysreg!("S3_4_C1_C2_6", smcr | SMCR_FA64) }
+    isb();
+    body(true);
+    // SAFETY: As it was.
+    unsafe { write_sysreg!("S3_4_C1_C2_6", smcr) }
+}
+
 /// Saves the other side's whole vector state and opens FP for a guest whose state is `guest`.
 ///
 /// Afterwards the guest may use V0-V31; SVE and SME still trap.
 pub fn take(other: &mut VectorState, guest: &FpState, features: &Features) {
-    // SAFETY: EL2 needs access itself for the moment; the guest is not running.
-    unsafe { write_sysreg!("cptr_el2", OPEN_ALL) }
+    open_all();
     isb();
+    let svcr = svcr(features);
+    let streaming = svcr & SVCR_SM != 0;
+    if has_quick_way(features) && !streaming {
+        // SAFETY: SVE is there, everything is open, and this is no streaming mode.
+        unsafe { registers::take(other, guest) }
+        return open_guest();
+    }
     other.fpcr = read_sysreg!("S3_3_C4_C4_0");
     other.fpsr = read_sysreg!("S3_3_C4_C4_1");
-    other.svcr = if features.sme {
-        read_sysreg!("S3_3_C4_C2_2")
-    } else {
-        0
-    };
-    let streaming = other.svcr & SVCR_SM != 0;
-    if features.sve || streaming {
-        if features.sve && !streaming {
-            other.zcr = read_sysreg!("S3_4_C1_C2_0");
-            // SAFETY: EL2's own limit on the vector length, put back in `give_back`.
-            unsafe { write_sysreg!("S3_4_C1_C2_0", 0xf) }
-            isb();
-        }
-        // SAFETY: The buffers hold the largest length. FFR does not exist in streaming mode.
-        unsafe {
-            __sve_save(
-                other.z.as_mut_ptr(),
-                other.p.as_mut_ptr(),
-                u64::from(!streaming),
-            );
-        }
-        if streaming {
-            // SAFETY: SVCR.SM = 0 (MSR SVCRSM, #0) leaves streaming mode; ZA stays as it is.
-            unsafe { core::arch::asm!(".inst 0xd503427f", options(nostack)) }
-        }
+    if streaming {
+        other.svcr = svcr;
+        // SAFETY: Everything is open, FFR if there is one in this mode.
+        with_streaming_ffr(features, |ffr| unsafe { other.save_sve(ffr) });
+        // SAFETY: SVCR.SM = 0 (MSR SVCRSM, #0) leaves streaming mode; ZA stays as it is.
+        unsafe { core::arch::asm!(".inst 0xd503427f", options(nostack)) }
     } else {
         // SAFETY: The buffer holds V0-V31.
         unsafe { __fp_save(other.z.as_mut_ptr().cast()) }
@@ -209,26 +163,21 @@ pub fn take(other: &mut VectorState, guest: &FpState, features: &Features) {
     open_guest();
 }
 
-/// Saves the guest's state, loads the other side's and closes everything.
-pub fn give_back(other: &VectorState, guest: &mut FpState, features: &Features) {
-    // SAFETY: EL2 needs access itself for the moment; the guest is not running.
-    unsafe { write_sysreg!("cptr_el2", OPEN_ALL) }
+/// Loads the other side's state, which [`take`] or [`take_quickly`] saved, and closes everything. What is in the
+/// registers is lost.
+pub fn restore(other: &mut VectorState, features: &Features) {
+    open_all();
     isb();
-    swap_out(guest);
-    let streaming = other.svcr & SVCR_SM != 0;
-    if streaming {
+    // It is zero in between: nobody who saves in the quick way has to say so.
+    let svcr = core::mem::take(&mut other.svcr);
+    if svcr & SVCR_SM != 0 {
         // SAFETY: SVCR.SM back to what the other side had, before its registers are loaded.
-        unsafe { write_sysreg!("S3_3_C4_C2_2", other.svcr) }
-    }
-    if features.sve || streaming {
-        // SAFETY: The buffers were written by `take` at this very length.
-        unsafe {
-            __sve_load(other.z.as_ptr(), other.p.as_ptr(), u64::from(!streaming));
-        }
-        if features.sve && !streaming {
-            // SAFETY: As it was before `take`.
-            unsafe { write_sysreg!("S3_4_C1_C2_0", other.zcr) }
-        }
+        unsafe { write_sysreg!("S3_3_C4_C2_2", svcr) }
+        // SAFETY: Everything is open, FFR if there is one in this mode, and the length is that of `take`.
+        with_streaming_ffr(features, |ffr| unsafe { other.load_sve(ffr) });
+    } else if features.sve {
+        // SAFETY: Everything is open, this is no streaming mode, and the length is that of `take`.
+        unsafe { registers::restore(other) }
     } else {
         // SAFETY: The buffer holds V0-V31.
         unsafe { __fp_load(other.z.as_ptr().cast()) }
@@ -236,6 +185,48 @@ pub fn give_back(other: &VectorState, guest: &mut FpState, features: &Features) 
     set_fpcr(other.fpcr, other.fpsr);
     close();
     isb();
+}
+
+/// SVCR, which is open to EL2; 0 without SME.
+#[inline(always)]
+fn svcr(features: &Features) -> u64 {
+    if features.sme {
+        read_sysreg!("S3_3_C4_C2_2")
+    } else {
+        0
+    }
+}
+
+/// Whether this CPU has [`take_quickly`].
+#[must_use]
+pub const fn has_quick_way(features: &Features) -> bool {
+    features.sve
+}
+
+/// [`take`] with as few instructions as there can be, for a CPU that [has it](has_quick_way) and a normal world that is
+/// not in streaming mode. Otherwise it says `false`, and has done nothing.
+#[inline(always)]
+pub fn take_quickly(other: &mut VectorState, guest: &FpState, features: &Features) -> bool {
+    open_all();
+    isb();
+    if svcr(features) & SVCR_SM != 0 {
+        close();
+        return false;
+    }
+    // SAFETY: SVE is there, everything is open, and this is no streaming mode.
+    unsafe { registers::take(other, guest) }
+    open_guest();
+    true
+}
+
+/// Saves the guest's state and loads the other side's, which [`take_quickly`] saved, and closes everything.
+#[inline(always)]
+pub fn give_back_quickly(other: &VectorState, guest: &mut FpState) {
+    open_all();
+    isb();
+    // SAFETY: As in `take_quickly`: a guest without SVE and SME has run since then.
+    unsafe { registers::give_back(other, guest) }
+    close();
 }
 
 /// Opens FP and AdvSIMD, and nothing else, to the guest whose registers are loaded.
@@ -246,9 +237,12 @@ pub fn open_guest() {
 }
 
 impl FpState {
-    /// Saves the live registers; FP must be open to EL2.
+    /// Saves the live registers, which [`open_all`] has opened to EL2.
     pub fn save(&mut self) {
-        swap_out(self);
+        // SAFETY: `self` holds V0-V31; CPTR_EL2.FPEN is open.
+        unsafe { __fp_save(self.v.as_mut_ptr()) }
+        self.fpcr = read_sysreg!("S3_3_C4_C4_0");
+        self.fpsr = read_sysreg!("S3_3_C4_C4_1");
     }
 
     /// Makes these the live registers; FP must be open to EL2.
@@ -257,11 +251,4 @@ impl FpState {
         unsafe { __fp_load(self.v.as_ptr()) }
         set_fpcr(self.fpcr, self.fpsr);
     }
-}
-
-fn swap_out(guest: &mut FpState) {
-    // SAFETY: `guest` holds V0-V31; CPTR_EL2.FPEN is open.
-    unsafe { __fp_save(guest.v.as_mut_ptr()) }
-    guest.fpcr = read_sysreg!("S3_3_C4_C4_0");
-    guest.fpsr = read_sysreg!("S3_3_C4_C4_1");
 }

@@ -4,9 +4,7 @@
 //! While they are another vCPU's, every use of them traps (all of FP and SVE together: see the module above); the one
 //! whose they are uses them without a trap.
 
-use super::{
-    __fp_load, __fp_save, __sve_load, __sve_save, CLOSED, TAM, TTA, VectorState, open_all, set_fpcr,
-};
+use super::{__fp_load, __fp_save, CLOSED, TAM, TTA, VectorState, largest, open_all, set_fpcr};
 use crate::{cpu::Features, read_sysreg, sysreg::isb, write_sysreg};
 
 /// CPTR_EL2: FP, AdvSIMD and SVE open.
@@ -17,15 +15,11 @@ const OPEN_VM: u64 = TTA | TAM | 3 << 20 | 3 << 16;
 pub fn prepare_vms(features: &Features) {
     open_all();
     isb();
-    // SAFETY: No VM runs, and nobody's registers are live yet.
-    unsafe {
-        if features.sme {
-            write_sysreg!("S3_3_C4_C2_2", 0);
-        }
-        if features.sve {
-            write_sysreg!("S3_4_C1_C2_0", 0xf);
-        }
+    if features.sme {
+        // SAFETY: No VM runs, and nobody's registers are live yet.
+        unsafe { write_sysreg!("S3_3_C4_C2_2", 0) }
     }
+    largest(features);
     close_vm();
     isb();
 }
@@ -77,8 +71,8 @@ impl VmVectors {
         if features.sve {
             // ZCR_EL12.
             state.zcr = read_sysreg!("S3_5_C1_C2_0");
-            // SAFETY: The buffers hold the largest length, and this is no streaming mode.
-            unsafe { __sve_save(state.z.as_mut_ptr(), state.p.as_mut_ptr(), 1) }
+            // SAFETY: SVE is open, and this is no streaming mode.
+            unsafe { state.save_sve(true) }
         } else {
             // SAFETY: The buffer holds V0-V31.
             unsafe { __fp_save(state.z.as_mut_ptr().cast()) }
@@ -89,11 +83,11 @@ impl VmVectors {
     pub fn load(&self, features: &Features) {
         let state = &self.0;
         if features.sve {
-            // SAFETY: The buffers hold the largest length, and this is no streaming mode. ZCR_EL12 limits EL1 and EL0
-            // alone.
+            // SAFETY: SVE is open, this is no streaming mode, and the length is the same for all. ZCR_EL12 limits EL1
+            // and EL0 alone.
             unsafe {
                 write_sysreg!("S3_5_C1_C2_0", state.zcr);
-                __sve_load(state.z.as_ptr(), state.p.as_ptr(), 1);
+                state.load_sve(true);
             }
         } else {
             // SAFETY: The buffer holds V0-V31.

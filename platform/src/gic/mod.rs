@@ -12,7 +12,9 @@ mod normal;
 pub mod secure;
 pub mod virt;
 
-pub use normal::{enable_private, enable_spi, hold_private, raise_sgi};
+pub use normal::{
+    close_normal_core, enable_private, enable_spi, hold_private, open_normal_core, raise_sgi,
+};
 
 use crate::board::Gic;
 use crate::gic_bits::{PRIVATE_INTIDS, SPECIAL_INTIDS};
@@ -29,6 +31,8 @@ use core::ptr::{self, NonNull};
 const SGI_INTIDS: u32 = 16;
 /// Offset of GICR_TYPER in bytes.
 const GICR_TYPER: usize = 8;
+/// A priority of an interrupt that is the normal world's: a middle one of its half.
+const NORMAL_PRIORITY: u8 = 0xa0;
 /// Lets every priority through.
 pub const PRIORITY_MASK_OPEN: u8 = 0xff;
 /// ICC_SRE_EL2: SRE, and bits that stay set (DFB, DIB, Enable).
@@ -148,7 +152,7 @@ pub unsafe fn init_normal_distributor(gic: &Gic) -> Result<(), GicError> {
 ///
 /// # Safety
 /// `gic` is the board's GIC, mapped as device memory; this is NS-EL2, no other code of this core is using the
-/// redistributor, and no VM has run on this core yet.
+/// redistributor, and no VM has run on this core yet, or since it was switched on.
 pub unsafe fn init_normal_core(gic: &Gic) -> Result<(), GicError> {
     // SAFETY: the caller's promise.
     wake(&mut unsafe { own_redistributor(gic)? });
@@ -236,13 +240,17 @@ fn wake(redistributor: &mut GicRedistributor<'_>) {
     let _ = redistributor.mark_core_awake();
 }
 
-/// Puts one private interrupt into non-secure group 1, disabled.
+/// Puts one private interrupt into non-secure group 1, disabled, with a priority of the normal world's: the firmware below
+/// may have left one that is a secure interrupt's.
 fn give_one(redistributor: &mut GicRedistributor<'_>, intid: u32) -> Result<(), GicError> {
     let number = private(intid)?;
     let bad = |_| GicError::Intid(intid);
     // A group is changed while the interrupt is off, so that none arrives in between.
     redistributor.enable_interrupt(number, false).map_err(bad)?;
     redistributor.wait_for_pending_write();
+    redistributor
+        .set_interrupt_priority(number, NORMAL_PRIORITY)
+        .map_err(bad)?;
     redistributor
         .set_group(number, Group::Group1NS)
         .map_err(bad)
@@ -263,10 +271,22 @@ fn private(intid: u32) -> Result<IntId, GicError> {
 /// `gic` is the board's GIC, mapped, and no other code of this core is using its redistributor.
 unsafe fn own_redistributor(gic: &Gic) -> Result<GicRedistributor<'static>, GicError> {
     // SAFETY: the caller's promise.
-    let base = unsafe { own_frames(gic)? };
+    unsafe { redistributor_of(gic, cpu::affinity()) }
+}
+
+/// The redistributor of the core with this affinity.
+///
+/// # Safety
+/// `gic` is the board's GIC, mapped, and no other code is using that redistributor.
+unsafe fn redistributor_of(
+    gic: &Gic,
+    affinity: u64,
+) -> Result<GicRedistributor<'static>, GicError> {
+    // SAFETY: the caller's promise.
+    let base = unsafe { frames_of(gic, affinity)? };
     let frame = NonNull::new(ptr::with_exposed_provenance_mut::<GicrSgi>(base))
         .ok_or(GicError::Address(base as u64))?;
-    // SAFETY: the frame is this core's, and the caller says that nobody else is using it.
+    // SAFETY: the frame is that core's, and the caller says that nobody else is using it.
     Ok(GicRedistributor::new(unsafe {
         UniqueMmioPointer::new(frame)
     }))

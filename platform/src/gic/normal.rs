@@ -64,6 +64,19 @@ pub unsafe fn enable_spi(
     distributor.enable_interrupt(number, true).map_err(bad)
 }
 
+/// Lets no interrupt of non-secure group 1 through to this core any more, which is about to be switched off.
+/// [`open_normal_core`] does again.
+pub fn close_normal_core() {
+    GicCpuInterface::enable_group1(false);
+    crate::sysreg::isb();
+}
+
+/// Lets them through again.
+pub fn open_normal_core() {
+    GicCpuInterface::enable_group1(true);
+    crate::sysreg::isb();
+}
+
 /// Raises SGI `intid` of this security state on the core with this affinity, which may be this one. What was written
 /// before is there when it arrives.
 pub fn raise_sgi(intid: u32, affinity: u64) {

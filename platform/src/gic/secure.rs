@@ -3,7 +3,10 @@
 //! An interrupt's group, priority and trigger are set while it is off. Registers in which one write names one interrupt
 //! are written without further ado; those that all cores share and that have to be read first have a lock.
 
-use super::{GicError, address, distributor, frames_of, own_redistributor, private};
+use super::{
+    GicError, NORMAL_PRIORITY, address, distributor, frames_of, own_redistributor, private,
+    redistributor_of,
+};
 use crate::{
     board::Gic,
     cpu,
@@ -17,9 +20,6 @@ use spin::mutex::SpinMutex;
 
 /// Held while registers of the distributor are read and written back.
 static DISTRIBUTOR: SpinMutex<()> = SpinMutex::new(());
-
-/// A priority of an interrupt that is the normal world's: a middle one of its half.
-const NORMAL_PRIORITY: u8 = 0xa0;
 
 /// A secure interrupt.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -99,12 +99,21 @@ pub unsafe fn prepare_shared(gic: &Gic, line: &Line, affinity: u64) -> Result<()
 /// # Safety
 /// As [`prepare_shared`].
 pub unsafe fn enable(gic: &Gic, intid: u32, on: bool) -> Result<(), GicError> {
+    // SAFETY: the caller's promise.
+    unsafe { enable_on(gic, intid, on, cpu::affinity()) }
+}
+
+/// The same, for a PPI of the core with this affinity.
+///
+/// # Safety
+/// As [`prepare_shared`].
+unsafe fn enable_on(gic: &Gic, intid: u32, on: bool, affinity: u64) -> Result<(), GicError> {
     let bits = match on {
         true => Bits::SetEnable,
         false => Bits::ClearEnable,
     };
     // SAFETY: the caller's promise.
-    unsafe { write(gic, bits, intid, cpu::affinity()) }
+    unsafe { write(gic, bits, intid, affinity) }
 }
 
 /// Lets an interrupt come again whose priority was dropped: an SPI, or an SGI or PPI that is active on the core with this
@@ -138,15 +147,20 @@ pub unsafe fn route(gic: &Gic, intid: u32, affinity: u64) -> Result<(), GicError
     done.map_err(|_| GicError::Intid(intid))
 }
 
-/// Makes an interrupt (a PPI of this core, or an SPI) a secure one of group 1 with this priority, or for `None` the normal
-/// world's. It stays on or off as it was.
+/// Makes an interrupt (an SPI, or a PPI of the core with this affinity) a secure one of group 1 with this priority, or for
+/// `None` the normal world's. It stays on or off as it was.
 ///
 /// # Errors
 /// See [`GicError`].
 ///
 /// # Safety
-/// As [`prepare_private`].
-pub unsafe fn regroup(gic: &Gic, intid: u32, secure: Option<u8>) -> Result<(), GicError> {
+/// As [`prepare_shared`], and nothing prepares that core's PPIs at the moment.
+pub unsafe fn regroup(
+    gic: &Gic,
+    intid: u32,
+    secure: Option<u8>,
+    affinity: u64,
+) -> Result<(), GicError> {
     let group = match secure {
         Some(_) => Group::Secure(SecureIntGroup::Group1S),
         None => Group::Group1NS,
@@ -155,13 +169,13 @@ pub unsafe fn regroup(gic: &Gic, intid: u32, secure: Option<u8>) -> Result<(), G
     let bad = |_| GicError::Intid(intid);
     let turn = DISTRIBUTOR.lock();
     // SAFETY: the caller's promise.
-    let on = unsafe { is_on(gic, intid)? };
+    let on = unsafe { is_on(gic, intid, affinity)? };
     // SAFETY: the caller's promise.
-    unsafe { switch_off(gic, intid)? };
+    unsafe { switch_off(gic, intid, affinity)? };
     if intid < PRIVATE_INTIDS {
         let number = private(intid)?;
-        // SAFETY: the caller's promise.
-        let mut redistributor = unsafe { own_redistributor(gic)? };
+        // SAFETY: the caller's promise; other cores wait for their turn.
+        let mut redistributor = unsafe { redistributor_of(gic, affinity)? };
         redistributor.set_group(number, group).map_err(bad)?;
         redistributor
             .set_interrupt_priority(number, priority)
@@ -177,7 +191,43 @@ pub unsafe fn regroup(gic: &Gic, intid: u32, secure: Option<u8>) -> Result<(), G
     }
     if on {
         // SAFETY: the caller's promise.
-        unsafe { enable(gic, intid, true)? };
+        unsafe { enable_on(gic, intid, true, affinity)? };
+    }
+    drop(turn);
+    Ok(())
+}
+
+/// Switches an interrupt off: an SPI, or a PPI of the core with this affinity.
+///
+/// # Errors
+/// See [`GicError`].
+///
+/// # Safety
+/// As [`prepare_shared`].
+pub unsafe fn disable_on(gic: &Gic, intid: u32, affinity: u64) -> Result<(), GicError> {
+    // SAFETY: the caller's promise.
+    unsafe { switch_off(gic, intid, affinity) }
+}
+
+/// Sends an SPI that goes to the core with affinity `from` to the one with affinity `to` from now on.
+///
+/// # Errors
+/// [`GicError::Intid`] if it is no SPI.
+///
+/// # Safety
+/// As [`prepare_shared`].
+pub unsafe fn reroute(gic: &Gic, intid: u32, from: u64, to: u64) -> Result<(), GicError> {
+    /// GICD_IROUTER<n>: one word of 64 bits for each SPI, at 8 * INTID.
+    const IROUTER: usize = 0x6000;
+    shared(intid)?;
+    let at = address(gic.distributor.base)?.wrapping_add(IROUTER + 8 * intid as usize);
+    let at = ptr::with_exposed_provenance_mut::<u64>(at);
+    let turn = DISTRIBUTOR.lock();
+    // SAFETY: the register is the GIC's, and other cores wait for their turn.
+    unsafe {
+        if at.read_volatile() == from {
+            at.write_volatile(to);
+        }
     }
     drop(turn);
     Ok(())
@@ -198,7 +248,7 @@ unsafe fn silence(gic: &Gic, intid: u32) -> Result<(), GicError> {
     let here = cpu::affinity();
     // SAFETY: the caller's promise.
     unsafe {
-        switch_off(gic, intid)?;
+        switch_off(gic, intid, here)?;
         write(gic, Bits::ClearPending, intid, here)?;
         write(gic, Bits::ClearActive, intid, here)
     }
@@ -208,12 +258,12 @@ unsafe fn silence(gic: &Gic, intid: u32) -> Result<(), GicError> {
 ///
 /// # Safety
 /// As [`prepare_shared`].
-unsafe fn switch_off(gic: &Gic, intid: u32) -> Result<(), GicError> {
+unsafe fn switch_off(gic: &Gic, intid: u32, affinity: u64) -> Result<(), GicError> {
     // SAFETY: the caller's promise. Waiting only reads.
     unsafe {
-        enable(gic, intid, false)?;
+        enable_on(gic, intid, false, affinity)?;
         if intid < PRIVATE_INTIDS {
-            own_redistributor(gic)?.wait_for_pending_write();
+            redistributor_of(gic, affinity)?.wait_for_pending_write();
         } else {
             distributor(gic)?.wait_for_pending_write();
         }
@@ -225,9 +275,9 @@ unsafe fn switch_off(gic: &Gic, intid: u32) -> Result<(), GicError> {
 ///
 /// # Safety
 /// As [`prepare_shared`].
-unsafe fn is_on(gic: &Gic, intid: u32) -> Result<bool, GicError> {
+unsafe fn is_on(gic: &Gic, intid: u32, affinity: u64) -> Result<bool, GicError> {
     // SAFETY: the caller's promise.
-    let (at, bit) = unsafe { word(gic, Bits::SetEnable, intid, cpu::affinity())? };
+    let (at, bit) = unsafe { word(gic, Bits::SetEnable, intid, affinity)? };
     // SAFETY: the register is the GIC's, and reading it changes nothing.
     Ok(unsafe { at.read_volatile() } & bit != 0)
 }

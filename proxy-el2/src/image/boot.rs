@@ -51,6 +51,7 @@ static CORE: Once<Core> = Once::new(Core::new(Upstream {
     direct2: false,
     rx: 0,
     info_regs: false,
+    sri: None,
 }));
 static SETTINGS_CELL: Cells<Settings, 1> = Cells::new();
 static SETTINGS: Arena<Settings, 1> = Arena::new(&SETTINGS_CELL);
@@ -121,7 +122,7 @@ pub fn primary() -> (&'static Core, &'static mut PeState, Cpu) {
     offer_secondaries(map);
     // Nothing that was cached before may be found under a VM's VMID.
     platform::guest::tlbi_all_guests();
-    port::is_on(index as u16);
+    port::is_on_for_good(index as u16);
     let (core, pe, mut cpu) = own_part(index, settings, true);
     for vm in load::indices(core) {
         let _ = core.tell(VmEvent::Created, vm, pe, &mut cpu);
@@ -129,7 +130,7 @@ pub fn primary() -> (&'static Core, &'static mut PeState, Cpu) {
     (core, pe, cpu)
 }
 
-/// A core that was switched on for the primary's vCPU.
+/// A core that was switched on for the primary's vCPU, for the first time or again.
 pub fn secondary() -> (&'static Core, &'static mut PeState, Cpu) {
     let index = BOARD
         .linear_index(read_sysreg!("mpidr_el1"))
@@ -140,9 +141,7 @@ pub fn secondary() -> (&'static Core, &'static mut PeState, Cpu) {
     cpu::set_index(index);
     // What its TLB holds is from before it was off.
     platform::guest::tlbi_all_guests();
-    let part = own_part(index, settings, false);
-    info!("core {=usize} is on", index);
-    part
+    own_part(index, settings, false)
 }
 
 /// Sets up what each core has of its own.
@@ -151,16 +150,22 @@ fn own_part(
     settings: &Settings,
     first: bool,
 ) -> (&'static Core, &'static mut PeState, Cpu) {
-    // A core is switched on once: it is never off again.
-    let Some(pe) = PES.get(index).and_then(Once::take) else {
+    let Some(place) = PES.get(index) else {
         cpu::park()
     };
+    let pe = place.take().unwrap_or_else(|| {
+        // SAFETY: EL3 starts no core that is on: what ran here before has been switched off.
+        unsafe { place.retake() }
+    });
     // SAFETY: The GIC is mapped, this is NS-EL2, and nothing else runs on this core.
     if let Err(error) = unsafe { gic::init_normal_core(&BOARD.gic) } {
         defmt::warn!("no interrupts: {}", defmt::Debug2Format(&error));
     }
-    let cpu = Cpu::new(pe.index, settings.many, first, &settings.times);
-    (settings.core, pe, cpu)
+    let core = settings.core;
+    let primary = load::primary_on(core, pe.index);
+    let sri = core.upstream.sri.zip(primary);
+    let cpu = Cpu::new(pe.index, settings.many, first, &settings.times, sri);
+    (core, pe, cpu)
 }
 
 /// Negotiates with EL3's side, or stops.

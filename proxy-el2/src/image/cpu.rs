@@ -5,7 +5,7 @@
 
 use super::{
     boot::{Core, PeState},
-    interrupts::{Interrupts, Times},
+    interrupts::{Interrupts, Receiver, Times},
     lists::{self, Listed},
     side::Side,
     vcpu::Guest,
@@ -41,6 +41,8 @@ pub struct Cpu {
     pub index: u16,
     /// Its own timer.
     pub interrupts: Interrupts,
+    /// By which SGI the SPMC asks for cycles on this core, and who is told so.
+    pub(super) sri: Option<(u32, Receiver)>,
     pub(super) features: Features,
     pub(super) shape: Shape,
     /// There are several VMs: what they have beside the EL1 registers is switched, or traps.
@@ -68,7 +70,13 @@ static NOBODYS: Side = Side::new(VcpuId {
 
 impl Cpu {
     /// Sets up the EL2 registers of this core that hold for all VMs, and its interrupts.
-    pub fn new(index: u16, many: bool, first: bool, times: &Times) -> Self {
+    pub fn new(
+        index: u16,
+        many: bool,
+        first: bool,
+        times: &Times,
+        sri: Option<(u32, Receiver)>,
+    ) -> Self {
         let features = Features::read();
         let guests = if many { Guests::ManyVms } else { Guests::OneVm };
         // SAFETY: Nothing runs at EL1 on this core yet, and E2H was set at the entry.
@@ -80,11 +88,14 @@ impl Cpu {
         } else {
             // The VM owns the vector registers: nothing else at this level uses any.
             fp::open_all();
+            isb();
+            fp::largest(&features);
         }
         isb();
         Self {
             index,
-            interrupts: Interrupts::start(first, times),
+            interrupts: Interrupts::start(first, times, sri.map(|(intid, _)| intid)),
+            sri,
             features,
             shape: Shape::read(),
             many,

@@ -3,7 +3,7 @@
 
 use super::{
     BOARD,
-    vms::{self, KICK},
+    vms::{self, KICK, Vm},
 };
 use defmt::error;
 use platform::{
@@ -26,6 +26,15 @@ pub struct Times {
     pub housekeeping_us: Option<u32>,
     /// Microseconds for which the first of a chain may be away.
     pub time_slice_us: u32,
+}
+
+/// Who is told of an interrupt: a vCPU.
+#[derive(Clone, Copy)]
+pub struct Receiver {
+    /// Its VM.
+    pub vm: &'static Vm,
+    /// Its index.
+    pub vcpu: u8,
 }
 
 /// No time at all.
@@ -53,8 +62,9 @@ pub struct Interrupts {
 }
 
 impl Interrupts {
-    /// Brings up this core's interrupts. The first core looks after consoles.
-    pub fn start(first: bool, times: &Times) -> Self {
+    /// Brings up this core's interrupts, and an SGI by which the SPMC asks for cycles, if it does. The first core looks
+    /// after consoles.
+    pub fn start(first: bool, times: &Times, sri: Option<u32>) -> Self {
         let looks = times.housekeeping_us.filter(|_| first);
         let period = looks.map(|us| timer::ticks_in_us(us.into()));
         let mut this = Self {
@@ -74,7 +84,7 @@ impl Interrupts {
             BOARD.gic_maintenance,
             KICK,
         ];
-        for intid in own {
+        for intid in own.into_iter().chain(sri) {
             // SAFETY: The GIC is mapped, this is NS-EL2, and nothing else uses the redistributor.
             if let Err(problem) = unsafe { gic::enable_private(&BOARD.gic, intid) } {
                 error!(
@@ -115,6 +125,18 @@ impl Interrupts {
     pub fn fired(&mut self) {
         vm_state::set_own_timer(None);
         self.armed = NEVER;
+    }
+
+    /// This core is about to be switched off: nothing fires any more.
+    pub fn stop(&mut self) {
+        self.fired();
+        gic::close_normal_core();
+    }
+
+    /// It was not switched off after all.
+    pub fn go_on(&mut self) {
+        gic::open_normal_core();
+        self.arm();
     }
 
     /// The first of the chain gives the core away, or has it back.

@@ -3,6 +3,7 @@
 use super::{
     BOARD,
     boot::{Core, stop},
+    interrupts::Receiver,
     interrupts::Times,
     vcpu::Guest,
     vms,
@@ -248,6 +249,16 @@ pub fn adopt_vcpus(core: &'static Core) {
             }
         }
     }
+}
+
+/// The primary, and its vCPU of a core.
+pub fn primary_on(core: &Core, index: u16) -> Option<Receiver> {
+    let place = indices(core).find(|vm| core.info(*vm).is_some_and(|info| info.primary))?;
+    let vcpu = core.info(place)?.vcpu_on(index)?;
+    Some(Receiver {
+        vm: vms::get(place)?,
+        vcpu,
+    })
 }
 
 /// The places of all VMs.

@@ -59,6 +59,10 @@ fn serve(core: &'static Core, pe: &mut PeState, cpu: &mut Cpu) -> ! {
                 cpu.idle();
                 core.interrupt(pe, cpu)
             }
+            Next::Off => {
+                cpu.switch_off();
+                Next::Idle
+            }
             Next::PowerOff => end(psci::SYSTEM_OFF, "off"),
             Next::Reset => end(psci::SYSTEM_RESET, "reset"),
         };

@@ -3,13 +3,14 @@
 use super::{
     BOARD,
     cpu::{Cpu, Live},
+    interrupts::Receiver,
     memory::Port,
     vcpu::Guest,
     vms::{self, KICK},
 };
 use core::{
     ops::Range,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, AtomicU32, Ordering},
 };
 use defmt::{error, info, warn};
 use ffa_abi::{EndpointId, Regs, availability::VmEvent, smccc::psci};
@@ -26,12 +27,29 @@ use proxy_el2::{
 pub const MAX_CORES: usize = 8;
 /// Which cores are on, or about to be.
 static ON: [AtomicBool; MAX_CORES] = [const { AtomicBool::new(false) }; MAX_CORES];
+/// Which of them are never switched off, beside the first one: see [`Machine::goes_off`].
+static STAYS: [AtomicBool; MAX_CORES] = [const { AtomicBool::new(false) }; MAX_CORES];
 
-/// The core that boots is on.
-pub fn is_on(core: u16) {
-    if let Some(on) = ON.get(usize::from(core)) {
-        on.store(true, Ordering::Release);
+fn set(cores: &[AtomicBool; MAX_CORES], core: u16, value: bool) {
+    if let Some(of) = cores.get(usize::from(core)) {
+        of.store(value, Ordering::Release);
     }
+}
+
+fn get(cores: &[AtomicBool; MAX_CORES], core: u16) -> bool {
+    let of = cores.get(usize::from(core));
+    of.is_some_and(|of| of.load(Ordering::Acquire))
+}
+
+/// Whether a core that is on stays so.
+fn stays(core: u16) -> bool {
+    core == 0 || get(&STAYS, core)
+}
+
+/// The core that boots is on, and looks after consoles.
+pub fn is_on_for_good(core: u16) {
+    set(&ON, core, true);
+    set(&STAYS, core, true);
 }
 
 impl El3 for Cpu {
@@ -126,30 +144,29 @@ impl Machine<Guest> for Cpu {
     }
 
     fn kick(&mut self, core: u16) {
-        vms::kick(core);
+        // One that is off has nothing to look at.
+        if get(&ON, core) {
+            vms::kick(core);
+        }
     }
 
     fn power_on(&mut self, core: u16) -> bool {
-        let (Some(on), Some(affinity)) = (ON.get(usize::from(core)), BOARD.affinity(core.into()))
-        else {
-            return false;
-        };
-        if on.swap(true, Ordering::AcqRel) {
+        // One that stays on waits, and is told to look.
+        let waits = stays(core) && get(&ON, core);
+        waits || switch_on(core)
+    }
+
+    fn goes_off(&mut self) -> bool {
+        !stays(self.index)
+    }
+
+    fn is_off(&mut self, core: u16) -> bool {
+        if stays(core) {
             return true;
         }
-        let mut regs = Regs::ZERO;
-        regs[0] = psci::CPU_ON_64.into();
-        regs[1] = affinity;
-        regs[2] = entry::secondary_entry() as u64;
-        self.smc(&mut regs);
-        let status = regs[0] as i32;
-        if status != psci::SUCCESS {
-            error!("core {=u16} can't be switched on: {=i32}", core, status);
-            on.store(false, Ordering::Release);
-            return false;
-        }
-        info!("core {=u16}: switched on", core);
-        true
+        BOARD
+            .affinity(core.into())
+            .is_some_and(|affinity| psci(psci::AFFINITY_INFO_64, [affinity, 0, 0]) == psci::OFF)
     }
 
     fn told(&mut self, news: News, partition: EndpointId, outcome: Outcome) {
@@ -173,7 +190,58 @@ impl Machine<Guest> for Cpu {
     }
 }
 
+/// A call of PSCI to EL3: its status.
+fn psci(fid: u32, arguments: [u64; 3]) -> i32 {
+    let mut regs = Regs::ZERO;
+    regs[0] = fid.into();
+    let [first, second, third] = arguments;
+    (regs[1], regs[2], regs[3]) = (first, second, third);
+    Port.smc(&mut regs);
+    regs[0] as i32
+}
+
+/// An interrupt that is dropped. Said at the first, second, fourth … of all.
+fn nobodys(intid: u32) {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+    if count.is_power_of_two() {
+        warn!(
+            "interrupt {=u32} belongs to nobody: dropped, {=u32} by now",
+            intid, count
+        );
+    }
+}
+
+fn switch_on(core: u16) -> bool {
+    let Some(affinity) = BOARD.affinity(core.into()) else {
+        return false;
+    };
+    set(&ON, core, true);
+    let entry = entry::secondary_entry() as u64;
+    let status = psci(psci::CPU_ON_64, [affinity, entry, 0]);
+    if status == psci::SUCCESS {
+        return true;
+    }
+    error!("core {=u16} can't be switched on: {=i32}", core, status);
+    set(&ON, core, false);
+    false
+}
+
 impl Cpu {
+    /// Switches this core off. Comes back if that can't be done: then it waits from now on instead.
+    pub fn switch_off(&mut self) {
+        self.interrupts.stop();
+        set(&ON, self.index, false);
+        let status = psci(psci::CPU_OFF, [0; 3]);
+        error!(
+            "core {=u16} can't be switched off: {=i32}",
+            self.index, status
+        );
+        set(&STAYS, self.index, true);
+        set(&ON, self.index, true);
+        self.interrupts.go_on();
+    }
+
     /// Takes every interrupt that is pending: a VM's becomes pending for the VM. `true` if there was any.
     fn take(&mut self) -> bool {
         let mut any = false;
@@ -196,8 +264,13 @@ impl Cpu {
         } else if intid == BOARD.gic_maintenance {
             // It goes as the list registers are filled.
             let _ = self.refresh();
+        } else if let Some((_, receiver)) = self.sri.filter(|(sri, _)| *sri == intid) {
+            // Whose turn it is then is looked at next.
+            let Receiver { vm, vcpu } = receiver;
+            let kick = vm.gic.lock().pend(vcpu, intid);
+            vm.kick(kick, Some(vcpu));
         } else if intid != KICK {
-            warn!("interrupt {=u32} belongs to nobody: dropped", intid);
+            nobodys(intid);
         }
         gic::end(intid);
         gic::deactivate(intid);

@@ -103,7 +103,7 @@ impl<'v, R: Registers> Proxy<'v, R> {
         }
     }
 
-    fn complete_request(
+    pub(super) fn complete_request(
         &self,
         pe: &mut Pe<'v, R>,
         vm: VmIndex,

@@ -147,6 +147,7 @@ const UPSTREAM: Upstream = Upstream {
     direct2: true,
     rx: 4 * 4096,
     info_regs: true,
+    sri: None,
 };
 
 const NEWS: News = News {

@@ -146,6 +146,7 @@ impl OneVm {
             direct2: true,
             rx: 0,
             info_regs: false,
+            sri: None,
         });
         let vm = proxy.add(info).unwrap();
         let vcpu = Vcpu::new(Gp([0; 31]), VcpuId { vm, vcpu: 0 });
@@ -210,6 +211,7 @@ impl Fixture {
                 direct2: true,
                 rx: 0,
                 info_regs: false,
+                sri: None,
             },
             el3: El3::default(),
             x: [0; 31],

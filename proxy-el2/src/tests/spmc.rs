@@ -276,6 +276,7 @@ impl Rig {
             direct2: true,
             rx: 0,
             info_regs: false,
+            sri: None,
         };
         upstream.map_buffers(OWN, &mut spmc).unwrap();
         let memory = BASE..BASE + PAGES * 4096;

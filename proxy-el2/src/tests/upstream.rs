@@ -42,7 +42,7 @@ fn the_newest_version_that_both_speak_is_found() {
         (vec![0x1_0001, 0x1_0001, 0x1_0001], 3, Version::V1_1),
     ] {
         let mut answers: Vec<Regs> = answers.into_iter().map(version).collect();
-        answers.extend([spm_id(0x8000), yes()]);
+        answers.extend([spm_id(0x8000), yes(), no()]);
         let mut el3 = el3(&answers);
         let upstream = Upstream::negotiate(&mut el3).unwrap();
         assert_eq!(
@@ -53,6 +53,7 @@ fn the_newest_version_that_both_speak_is_found() {
                 direct2: true,
                 rx: 0,
                 info_regs: false,
+                sri: None,
             }
         );
         let newest_first = [Version::V1_3, Version::V1_2, Version::V1_1];
@@ -61,7 +62,7 @@ fn the_newest_version_that_both_speak_is_found() {
             (expected[0], expected[1]) = (VERSION.into(), version.raw().into());
             assert_eq!(*call, expected);
         }
-        assert_eq!(el3.asked.len(), asked + 2);
+        assert_eq!(el3.asked.len(), asked + 3);
     }
 }
 
@@ -99,11 +100,27 @@ fn an_spmc_without_id_is_refused() {
 #[test]
 fn request_2_is_asked_for() {
     for (reply, direct2) in [(yes(), true), (no(), false), (answer(&[u64::MAX]), false)] {
-        let mut el3 = el3(&[version(0x1_0002), version(0x1_0002), spm_id(0x8005), reply]);
+        let version = version(0x1_0002);
+        let mut el3 = el3(&[version, version, spm_id(0x8005), reply, no()]);
         let upstream = Upstream::negotiate(&mut el3).unwrap();
         assert_eq!(upstream.direct2, direct2);
         assert_eq!(upstream.spm_id, EndpointId(0x8005));
-        let last = el3.asked.last().unwrap();
-        assert_eq!(last.0[..2], [FEATURES.into(), DIRECT_REQ2.into()]);
+        assert_eq!(el3.asked[3].0[..2], [FEATURES.into(), DIRECT_REQ2.into()]);
+    }
+}
+
+#[test]
+fn the_schedule_receiver_interrupt_is_asked_for_and_is_an_sgi() {
+    for (reply, sri) in [
+        (eight(&[SUCCESS_32.into(), 0, 8]), Some(8)),
+        (eight(&[SUCCESS_32.into(), 0, 15]), Some(15)),
+        (eight(&[SUCCESS_32.into(), 0, 16]), None),
+        (eight(&[SUCCESS_32.into(), 0, 0xffff_ffff]), None),
+        (no(), None),
+        (answer(&[u64::MAX]), None),
+    ] {
+        let mut el3 = el3(&[version(0x1_0003), spm_id(0x8000), yes(), reply]);
+        assert_eq!(Upstream::negotiate(&mut el3).unwrap().sri, sri);
+        assert_eq!(el3.asked.last().unwrap().0[..2], [FEATURES.into(), 2]);
     }
 }

@@ -185,7 +185,7 @@ impl<'c> Vmm<'c> {
                 }
                 Next::Idle => next = self.proxy.interrupt(&mut self.pe, &mut port),
                 // It would be its last.
-                Next::PowerOff | Next::Reset => return Ok((*sent, Kind::Resumed)),
+                Next::Off | Next::PowerOff | Next::Reset => return Ok((*sent, Kind::Resumed)),
             }
         }
         let got = self.running()?.machine.x;

@@ -442,13 +442,11 @@ impl World {
                 irq.told = true;
             }
             irq.timer.on = irq.timer.watched.is_some();
-            if !in_chain[number] && irq.active.is_none() {
-                // The lines are those that were right when it left, and whoever enters it sees to them. Who waits
-                // has given up its interrupts.
-                let unfinished = irq.managed_exit || irq.drains || irq.announced.is_some();
-                irq.irq = !irq.wants() && ctx.state != State::Waiting;
+            if matches!(ctx.state, State::Blocked | State::Preempted) && !in_chain[number] {
+                // The lines are those that were right when it left, and whoever enters it sees to them.
+                irq.irq = !irq.wants();
                 irq.fiq = false;
-                irq.attention = irq.irq || unfinished;
+                irq.attention = true;
             }
             if let Some(serves) = &mut ctx.serves {
                 match serves.origin {

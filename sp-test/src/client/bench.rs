@@ -5,18 +5,18 @@
 //! round trip took place: it must be the partition's transformation applied 1,000 times.
 
 use super::report::{Failure, Seen, Verdict, equal};
-use super::{Client, ECHO, Peer, Refusal, many, registers};
+use super::{Client, ECHO, Peer, RELAY, Refusal, many, registers};
 use crate::abi::{self, Regs};
 use crate::protocol;
 use crate::rt::call::{self, Conduit};
 use crate::rt::entry::Boot;
-use crate::rt::{gic, irq, regs};
+use crate::rt::{gic, irq, regs, sve};
 use core::arch::asm;
 
 /// Round trips before a window.
 const WARM: u64 = 10;
 /// Round trips in a window.
-const ITERATIONS: u64 = 1000;
+pub(super) const ITERATIONS: u64 = 1000;
 
 /// The image's start.
 pub fn main(boot: &Boot) -> ! {
@@ -31,15 +31,30 @@ pub fn main(boot: &Boot) -> ! {
     measure(&mut client, "features", &ECHO, abi::FEATURES);
     let verdict = id_reads(&mut client);
     client.case("bench/read_id_aa64pfr1", verdict);
+    vectors(&mut client);
     if regs::current_el() == 1 {
         let verdict = timer_ticks(&mut client, "timer_tick");
         client.case("bench/timer_tick", verdict);
     }
-    match client.command(&ECHO, protocol::FP_EACH, &[1]) {
-        Ok(_) => measure(&mut client, "direct_req2_fp", &ECHO, abi::DIRECT_REQ2),
-        Err(refusal) => client.case("bench/direct_req2_fp", Err(refusal.into())),
-    }
     client.end()
+}
+
+/// A partition that uses vector registers on every call, beside one that uses none.
+fn vectors(client: &mut Client) {
+    let mut with_fp = |name, user: &Peer, called: &Peer| {
+        let verdict = client.command(user, protocol::FP_EACH, &[1]);
+        match verdict {
+            Ok(_) => measure(client, name, called, abi::DIRECT_REQ2),
+            Err(refusal) => client.case(format_args!("bench/{name}"), Err(refusal.into())),
+        }
+        let _ = client.command(user, protocol::FP_EACH, &[0]);
+    };
+    with_fp("direct_req2_fp", &ECHO, &ECHO);
+    with_fp("direct_req2_after_fp_elsewhere", &RELAY, &ECHO);
+    if regs::current_el() == 2 {
+        sve::lengthen();
+        with_fp("direct_req2_fp_longest", &ECHO, &ECHO);
+    }
 }
 
 /// The start of the image for twelve partitions: the rows of the other that are compared.
@@ -143,7 +158,7 @@ fn id_reads(client: &mut Client) -> Verdict {
     Ok(Seen::Value("ID_AA64PFR1_EL1", answer[1]))
 }
 
-fn measure(client: &mut Client, name: &'static str, peer: &Peer, id: u32) {
+pub(super) fn measure(client: &mut Client, name: &'static str, peer: &Peer, id: u32) {
     let mut payload = [0; 14];
     call::fresh().fill(&mut payload);
     let regs = match id {

@@ -30,6 +30,7 @@ pub mod storm;
 pub mod suite;
 pub mod test;
 pub mod tzc;
+pub mod vectors;
 pub mod vms;
 
 use crate::abi::{self, Regs, UuidWords, ids, uuid_registers};

@@ -21,6 +21,8 @@ pub enum Seen {
     Value(&'static str, u64),
     /// A fault that had to come.
     Fault(Fault),
+    /// Something to be said.
+    Note(&'static str),
 }
 
 impl fmt::Display for Seen {
@@ -29,6 +31,7 @@ impl fmt::Display for Seen {
             Self::Nothing => Ok(()),
             Self::Conduits(names) => f.write_str(names),
             Self::Count(what, count) => write!(f, "{count} {what}"),
+            Self::Note(note) => f.write_str(note),
             Self::Value(what, value) => write!(f, "{what} {value:#x}"),
             Self::Fault(fault) => write!(f, "fault, esr {:#x} far {:#x}", fault.esr, fault.far),
         }

@@ -312,6 +312,8 @@ pub fn judge(exchange: &Exchange, boundary: Boundary) -> Result<(), Mismatch> {
             zero(2..4, UPPER)?;
             zero(4..8, ALL)?;
         }
+        // Lists.
+        abi::SUCCESS_64 if call == abi::NOTIFICATION_INFO_GET_64 => zero(1..2, ALL)?,
         abi::ERROR => {
             zero(1..2, ALL)?;
             zero(2..3, UPPER)?;

@@ -58,9 +58,14 @@ fn several(me: &Me) -> Option<u64> {
     when(me.subject.is_some_and(|subject| subject.contexts > 1))
 }
 
+/// Whoever gives partitions cycles: this VM is the primary, which has no such interrupt in 1.0.
+fn scheduler(me: &Me) -> Option<u64> {
+    when(me.is_physical() || (me.is_vm() && me.version >= abi::V1_1))
+}
+
 /// The normal world's schedule receiver interrupt.
 fn schedule_receiver(me: &Me) -> Option<u64> {
-    me.is_physical().then_some(8)
+    scheduler(me).map(|_| 8)
 }
 
 /// The managed exit interrupt.
@@ -147,11 +152,11 @@ pub const FEATURES: &[Feature] = &[
     feature("notification_unbind", 0x8400_0080, nobody),
     feature("notification_set", 0x8400_0081, nobody),
     feature("notification_get", 0x8400_0082, nobody),
-    feature("notification_info_get_32", 0x8400_0083, hypervisor),
+    feature("notification_info_get_32", 0x8400_0083, scheduler),
     feature(
         "notification_info_get_64",
         abi::NOTIFICATION_INFO_GET_64,
-        hypervisor,
+        scheduler,
     ),
     feature("rx_acquire", abi::RX_ACQUIRE, hypervisor),
     feature("spm_id_get", abi::SPM_ID_GET, everybody),

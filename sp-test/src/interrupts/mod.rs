@@ -1,9 +1,9 @@
 //! The suite `interrupts`: what its clients and the partition `sp-irq` share.
 //!
 //! All partitions of these boots beside `sp-echo` and `sp-relay` are one program, told apart by their ids and by what
-//! their manifests say about interrupts. Each execution context has a [page](page) of the normal world's memory, so
+//! their manifests say about interrupts. Each execution context has a [page] of the normal world's memory, so
 //! that a client reaches it at any time, whatever state the context is in: the client writes [scripts](script) there,
-//! for requests, for FFA_RUN and for interrupts, and the context writes a [log](log) of all that it sees, with times.
+//! for requests, for FFA_RUN and for interrupts, and the context writes a [log] of all that it sees, with times.
 
 pub mod log;
 pub mod page;

@@ -8,8 +8,9 @@ use crate::protocol::*;
 use crate::rt::{
     call::{self, Conduit},
     fault::{self, Fault},
-    fp::Vectors,
-    regs,
+    forbidden,
+    fp::{self, Vectors},
+    id, regs, sysregs,
 };
 use crate::sp_cases::{CASES, Who};
 
@@ -46,14 +47,19 @@ impl Partition {
             GET_ERRORS => self.errors(),
             USE_FP => self.use_fp(request[5]),
             FP_EACH => {
-                self.fp_each = request[5] != 0;
-                payload(OK, &[])
+                self.fp_each = request[5];
+                let [uses, differences] = core::mem::take(&mut self.fp_uses);
+                payload(OK, &[uses, differences])
             }
+            FP_BUSY => self.fp_busy(request[5], request[6]),
+            TRY => try_all(request[5], request[6] != 0),
+            TAINT => self.taint(request[5]),
+            ID_REGISTER => faulted(id::read(request[5])),
             CALL => self.call(request),
             PROBE => probe(request[5], request[6]),
             CASE => self.case(request),
             MISBEHAVE => self.misbehave(request),
-            YIELD => give_way(request[5]),
+            YIELD => self.give_way(request[5]),
             INFO_REGS => info_regs([request[5], request[6]]),
             READ_ID => payload(OK, &[read_id(request[5])]),
             SELECT_CACHE => {
@@ -112,6 +118,46 @@ impl Partition {
         left.load();
         self.vectors = Some(left);
         payload(OK, &[differences])
+    }
+
+    /// What [`FP_EACH`] asks for, each time that the partition runs.
+    #[inline]
+    pub(super) fn use_fp_again(&mut self) {
+        match self.fp_each {
+            0 => {}
+            1 => {
+                fp::touch();
+                // Not as it was left any more.
+                self.vectors = None;
+            }
+            _ => {
+                let differences = self.use_fp(call::fresh().next())[1];
+                self.fp_uses[0] += 1;
+                self.fp_uses[1] += differences;
+            }
+        }
+    }
+
+    /// Looks at its vector registers for a while.
+    fn fp_busy(&mut self, seed: u64, ticks: u64) -> Payload {
+        let pattern = Vectors::pattern(seed);
+        pattern.load();
+        let start = regs::cntvct();
+        let mut differences = 0;
+        while differences == 0 && regs::cntvct().wrapping_sub(start) < ticks {
+            differences = pattern.differences(&Vectors::store());
+        }
+        self.vectors = Some(pattern);
+        payload(OK, &[differences])
+    }
+
+    fn taint(&mut self, seed: u64) -> Payload {
+        let different = self.tainted.as_ref().and_then(sysregs::Left::difference);
+        self.tainted = Some(sysregs::leave_but(sysregs::CONTROLLER, seed));
+        match different {
+            Some((place, found, left)) => payload(OK, &[1, place as u64, found, left]),
+            None => payload(OK, &[0]),
+        }
     }
 
     fn call(&mut self, request: &Regs) -> Payload {
@@ -190,6 +236,31 @@ impl Partition {
         }
         payload(OK, &[accepted, first[0], first[1]])
     }
+
+    /// Yields to the requester, which must run this partition again.
+    fn give_way(&mut self, times: u64) -> Payload {
+        let mut good = 0;
+        let mut first = None;
+        for _ in 0..times {
+            let mut regs = [0; 18];
+            call::fresh().fill(&mut regs[8..]);
+            regs[0] = abi::YIELD.into();
+            let exchange = call::checked_call(Conduit::Smc, &regs);
+            self.use_fp_again();
+            let success = Expect::Success {
+                w2: Want::Is(0),
+                w3: Want::Is(0),
+            };
+            match expect::check(&exchange, &success) {
+                Ok(()) => good += 1,
+                Err(wrong) => {
+                    first.get_or_insert([wrong.register.into(), wrong.got, wrong.want]);
+                }
+            }
+        }
+        let [register, got, want] = first.unwrap_or_default();
+        payload(OK, &[good, register, got, want])
+    }
 }
 
 fn probe(address: u64, how: u64) -> Payload {
@@ -231,26 +302,16 @@ fn info_regs(service: [u64; 2]) -> Payload {
     payload(OK, &regs[..12])
 }
 
-/// Yields to the requester, which must run this partition again.
-fn give_way(times: u64) -> Payload {
-    let mut good = 0;
-    let mut first = None;
-    for _ in 0..times {
-        let mut regs = [0; 18];
-        call::fresh().fill(&mut regs[8..]);
-        regs[0] = abi::YIELD.into();
-        let exchange = call::checked_call(Conduit::Smc, &regs);
-        let success = Expect::Success {
-            w2: Want::Is(0),
-            w3: Want::Is(0),
-        };
-        match expect::check(&exchange, &success) {
-            Ok(()) => good += 1,
-            Err(wrong) => {
-                first.get_or_insert([wrong.register.into(), wrong.got, wrong.want]);
-            }
-        }
-    }
-    let [register, got, want] = first.unwrap_or_default();
-    payload(OK, &[good, register, got, want])
+/// Tries what a partition does not have.
+fn try_all(group: u64, write: bool) -> Payload {
+    use forbidden::Group;
+    let groups = [Group::Sve, Group::Sme, Group::Mte, Group::Pmu, Group::Debug];
+    let Some(group) = groups.into_iter().find(|known| *known as u64 == group) else {
+        return payload(UNKNOWN, &[]);
+    };
+    let tried = forbidden::try_all(group, write);
+    payload(
+        OK,
+        &[tried.attempts, tried.wrong, tried.first.0, tried.first.1],
+    )
 }

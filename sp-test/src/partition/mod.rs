@@ -17,7 +17,7 @@ use crate::rt::{
     call::{self, Conduit},
     cores,
     entry::Boot,
-    fault, fp,
+    fault, fp, sysregs,
 };
 use crate::transform::Transform;
 use core::sync::atomic::{AtomicPtr, Ordering};
@@ -62,8 +62,12 @@ struct Partition {
     config: Config,
     start: Start,
     checked: bool,
-    fp_each: bool,
+    /// 1: touches a vector register each time that it runs, 2: uses them all.
+    fp_each: u64,
+    /// How often it has, and how many words were not as it had left them.
+    fp_uses: [u64; 2],
     vectors: Option<fp::Vectors>,
+    tainted: Option<sysregs::Left>,
     counters: Counters,
 }
 
@@ -145,8 +149,10 @@ impl Partition {
             config,
             start,
             checked: false,
-            fp_each: false,
+            fp_each: 0,
+            fp_uses: [0; 2],
             vectors: None,
+            tainted: None,
             counters: Counters::default(),
         }
     }
@@ -155,9 +161,7 @@ impl Partition {
         let mut regs = wait();
         loop {
             self.exchange(&mut regs);
-            if self.fp_each {
-                fp::touch();
-            }
+            self.use_fp_again();
             regs = match regs[0] as u32 {
                 abi::DIRECT_REQ2 => match protocol::parse(regs[4]) {
                     None => self.answer2(&regs),

@@ -182,6 +182,96 @@ pub fn start(number: u64, work: fn(u64), argument: u64) -> i64 {
     i64::from(on[0] as u32 as i32)
 }
 
+/// Where the stack of a vCPU is that [left](leave).
+static LEFT: AtomicU64 = AtomicU64::new(0);
+
+/// Switches this vCPU off, and comes back with 0 when another one has switched it on again ([`call_back`]): one at a
+/// time. Its interrupt controller is as new then. Or comes back at once, with what CPU_OFF answers.
+pub fn leave() -> u64 {
+    // SAFETY: what the ABI wants to be kept is on the stack.
+    unsafe { off() }
+}
+
+/// Switches vCPU `number` on that has [left](leave). Gives CPU_ON's result.
+pub fn call_back(number: u64) -> i64 {
+    let mut on = [0; 18];
+    on[0] = abi::PSCI_CPU_ON_64.into();
+    on[1] = number;
+    on[2] = back as *const () as u64;
+    call::call(call::Conduit::Smc, &mut on);
+    i64::from(on[0] as u32 as i32)
+}
+
+/// # Safety
+/// One vCPU at a time.
+#[unsafe(naked)]
+unsafe extern "C" fn off() -> u64 {
+    naked_asm!(
+        "stp x29, x30, [sp, #-96]!",
+        "stp x19, x20, [sp, #16]",
+        "stp x21, x22, [sp, #32]",
+        "stp x23, x24, [sp, #48]",
+        "stp x25, x26, [sp, #64]",
+        "stp x27, x28, [sp, #80]",
+        "mov x10, sp",
+        "adrp x9, {left}",
+        "str x10, [x9, :lo12:{left}]",
+        "dsb sy",
+        "mov w0, #{low}",
+        "movk w0, #{high}, lsl #16",
+        "smc #0",
+        "b {restore}",
+        left = sym LEFT,
+        low = const abi::PSCI_CPU_OFF & 0xffff,
+        high = const abi::PSCI_CPU_OFF >> 16,
+        restore = sym restore,
+    )
+}
+
+/// Where one that left starts again.
+///
+/// # Safety
+/// Only for CPU_ON.
+#[unsafe(naked)]
+unsafe extern "C" fn back() -> ! {
+    naked_asm!(
+        "msr daifset, #0xf",
+        "msr spsel, #1",
+        "adrp x9, {vectors}",
+        "add x9, x9, :lo12:{vectors}",
+        "msr vbar_el1, x9",
+        // CPACR_EL1.FPEN: FP and SIMD not trapped.
+        "mov x10, #0x300000",
+        "msr cpacr_el1, x10",
+        "isb",
+        "adrp x9, {left}",
+        "ldr x10, [x9, :lo12:{left}]",
+        "mov sp, x10",
+        "mov x0, xzr",
+        "b {restore}",
+        left = sym LEFT,
+        vectors = sym super::vectors::exception_vectors,
+        restore = sym restore,
+    )
+}
+
+/// The end of [`off`].
+///
+/// # Safety
+/// Not to be called.
+#[unsafe(naked)]
+unsafe extern "C" fn restore() {
+    naked_asm!(
+        "ldp x19, x20, [sp, #16]",
+        "ldp x21, x22, [sp, #32]",
+        "ldp x23, x24, [sp, #48]",
+        "ldp x25, x26, [sp, #64]",
+        "ldp x27, x28, [sp, #80]",
+        "ldp x29, x30, [sp], #96",
+        "ret",
+    )
+}
+
 /// Whether vCPU `number` has done what it was switched on for.
 pub fn done(number: u64) -> bool {
     ORDERS

@@ -11,6 +11,7 @@ pub mod context;
 pub mod cores;
 pub mod entry;
 pub mod fault;
+pub mod forbidden;
 pub mod fp;
 pub mod gic;
 pub mod id;
@@ -20,6 +21,7 @@ pub mod line;
 pub mod mmu;
 pub mod regs;
 pub mod spin;
+pub mod sve;
 pub mod sysregs;
 pub(crate) mod vectors;
 

@@ -1,6 +1,6 @@
 //! The boots `cores` and `storm`: what their client and the partition `sp-storm` share.
 //!
-//! The partitions are those of the suite [`interrupts`](crate::interrupts), with the same ids and rules, but of another
+//! The partitions are those of the suite [`interrupts`](mod@crate::interrupts), with the same ids and rules, but of another
 //! program: it does what the request itself [says](order) before it answers, takes interrupts at any moment, and keeps
 //! [counts](page) of all that it did and saw. Nobody can say what happens next, only what must be true of each
 //! answer and of all counts in the end.

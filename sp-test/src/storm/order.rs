@@ -24,6 +24,8 @@ pub enum Order {
     Call(u16),
     /// Has the interrupt of its device go to the core with this number, on which it runs.
     Route(u16),
+    /// From now on deals with the interrupt that FFA_INTERRUPT names, and asks for none (1); or asks again (0).
+    Told(u16),
     /// Checks that it is this context (the lower four bits) and has started so many times, modulo 256.
     Started(u16),
 }
@@ -48,6 +50,7 @@ impl Order {
             Self::Call(peer) => (7, peer),
             Self::Route(core) => (8, core),
             Self::Started(what) => (9, what),
+            Self::Told(on) => (10, on),
         };
         (salt as u64) << 16 | ((argument & MOST) as u64) << 4 | code
     }
@@ -65,6 +68,7 @@ impl Order {
             7 => Self::Call(argument),
             8 => Self::Route(argument),
             9 => Self::Started(argument),
+            10 => Self::Told(argument),
             _ => Self::Answer,
         }
     }
@@ -92,6 +96,7 @@ mod tests {
             Order::Call(9),
             Order::Route(2),
             Order::started(7, 255),
+            Order::Told(1),
         ] {
             let word = order.encode(0xffff);
             assert_eq!(word >> 32, 0);

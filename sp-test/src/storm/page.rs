@@ -89,6 +89,7 @@ const FIRST: usize = Count::ALL;
 const DUE: usize = FIRST + 3;
 const LATEST: usize = DUE + 1;
 const EXIT: usize = LATEST + 1;
+const TOLD: usize = EXIT + 1;
 const ASKED: usize = 64;
 const SEEN: usize = ASKED + CONTEXTS;
 const CONTEXTS: usize = 8;
@@ -181,6 +182,16 @@ impl Page {
         self.word(EXIT) != 0
     }
 
+    /// Whether the context deals with what FFA_INTERRUPT names, without asking for more.
+    pub fn is_told(self) -> bool {
+        self.word(TOLD) != 0
+    }
+
+    /// Sets that.
+    pub fn tell(self, told: bool) {
+        self.set(TOLD, told.into());
+    }
+
     /// Context `by` is about to send an interrupt to this page's.
     pub fn ask(self, by: u64) {
         let n = ASKED + by as usize % CONTEXTS;
@@ -200,7 +211,7 @@ impl Page {
     }
 }
 
-const _: () = assert!(EXIT < ASKED && WORDS * 8 <= 4096);
+const _: () = assert!(TOLD < ASKED && WORDS * 8 <= 4096);
 
 #[cfg(test)]
 mod tests {

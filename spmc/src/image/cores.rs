@@ -5,6 +5,7 @@ use super::{
     boot::{self, Core, PeState},
     cpu::Cpu,
     estate, interrupts,
+    port::Port,
     vcpu::Vcpu,
 };
 use defmt::{error, info, warn};
@@ -73,6 +74,7 @@ pub fn secondary() -> (&'static Core, &'static mut PeState, Cpu) {
     platform::guest::tlbi_all_guests();
     let mut cpu = Cpu::new(vectors);
     core.core_is_on(pe);
+    core.kicked(pe, &mut Port);
     let mut started = 0u32;
     for slot in core.boot_order() {
         if begin_again(core, pe, *slot) && start(core, pe, &mut cpu, *slot) {

@@ -36,6 +36,12 @@ const AT_ONCE: u32 = 64;
 static LINES: [AtomicU8; 1020] = [const { AtomicU8::new(0) }; 1020];
 /// In [`LINES`].
 const LEVEL: u8 = 1;
+/// The cores that shared ones are for by their partitions' manifests, or [`ANY`].
+static FIRST_TARGETS: [AtomicU8; 1020] = [const { AtomicU8::new(ANY) }; 1020];
+/// The same, as the partitions want it now.
+static TARGETS: [AtomicU8; 1020] = [const { AtomicU8::new(ANY) }; 1020];
+/// No core is named.
+const ANY: u8 = u8::MAX;
 /// The INTIDs of which each core has its own.
 const PRIVATE: core::ops::Range<u32> = 16..32;
 
@@ -57,10 +63,19 @@ pub fn add_devices(interrupts: &[DeviceInterrupt]) {
             let level = if one.level { LEVEL } else { 0 };
             place.store(one.priority & !LEVEL | level, Ordering::Relaxed);
         }
+        let target = one.target.and_then(|affinity| BOARD.linear_index(affinity));
+        if let Some(target) = target {
+            for table in [&FIRST_TARGETS, &TARGETS] {
+                if let Some(place) = table.get(one.intid as usize) {
+                    place.store(target as u8, Ordering::Relaxed);
+                }
+            }
+        }
         if let Some(line) = line(one.intid)
             && one.intid >= PRIVATE.end
         {
-            let target = one.target.unwrap_or_else(platform::cpu::affinity);
+            // The core that it is for gets it when it is on.
+            let target = platform::cpu::affinity();
             // SAFETY: The GIC is mapped, and this is S-EL2.
             report(one.intid, unsafe {
                 gic::secure::prepare_shared(&BOARD.gic, &line, target)
@@ -97,6 +112,11 @@ pub fn bring_up_core() {
         report(line.intid, unsafe {
             gic::secure::prepare_private(&BOARD.gic, &line)
         });
+    }
+    let own = platform::cpu::index();
+    let all = (0u32..).zip(&TARGETS);
+    for (intid, _) in all.filter(|(_, target)| usize::from(target.load(Ordering::Relaxed)) == own) {
+        let _ = Port.route(intid, own as u16, true);
     }
 }
 
@@ -164,12 +184,24 @@ impl Interrupts for Port {
         });
     }
 
-    fn route(&mut self, intid: u32, core: u16) -> bool {
-        let Some(affinity) = BOARD.affinity(core.into()) else {
+    fn route(&mut self, intid: u32, core: u16, on: bool) -> bool {
+        let (Some(affinity), Some(target)) =
+            (BOARD.affinity(core.into()), TARGETS.get(intid as usize))
+        else {
             return false;
         };
-        // SAFETY: The GIC is mapped, and this is S-EL2.
-        unsafe { gic::secure::route(&BOARD.gic, intid, affinity) }.is_ok()
+        if intid < PRIVATE.end {
+            return false;
+        }
+        target.store(core as u8, Ordering::SeqCst);
+        // One that is off gets it when it is on.
+        if on {
+            // SAFETY: The GIC is mapped, and this is S-EL2.
+            report(intid, unsafe {
+                gic::secure::route(&BOARD.gic, intid, affinity)
+            });
+        }
+        true
     }
 
     fn set_secure(&mut self, intid: u32, secure: bool) -> bool {
@@ -177,8 +209,61 @@ impl Interrupts for Port {
             return false;
         };
         let priority = secure.then_some(line.priority);
-        // SAFETY: The GIC is mapped, this is S-EL2, and nothing else of this core uses its redistributor now.
-        unsafe { gic::secure::regroup(&BOARD.gic, intid, priority) }.is_ok()
+        let own = platform::cpu::affinity();
+        // SAFETY: The GIC is mapped, this is S-EL2, and this core is not being brought up.
+        unsafe { gic::secure::regroup(&BOARD.gic, intid, priority, own) }.is_ok()
+    }
+
+    fn reset(&mut self, intid: u32, on: u32) {
+        let Some(line) = line(intid) else {
+            return;
+        };
+        let own = platform::cpu::index();
+        let cores = match intid < PRIVATE.end {
+            true => on,
+            // Any core will do.
+            false => 1 << (own & 31),
+        };
+        for core in (0..BOARD.max_cpus).filter(|core| cores & 1 << core != 0) {
+            let Some(affinity) = BOARD.affinity(core) else {
+                continue;
+            };
+            // SAFETY: The GIC is mapped, and this is S-EL2. A core that is just brought up makes it the same.
+            report(intid, unsafe {
+                gic::secure::disable_on(&BOARD.gic, intid, affinity).and_then(|()| {
+                    gic::secure::regroup(&BOARD.gic, intid, Some(line.priority), affinity)
+                })
+            });
+        }
+        if intid >= PRIVATE.end {
+            let table = |table: &[AtomicU8]| {
+                let target = table.get(intid as usize);
+                target.map_or(ANY, |target| target.load(Ordering::Relaxed))
+            };
+            let target = table(&FIRST_TARGETS);
+            // Whichever core is on has it until the one that it is for is.
+            let _ = self.route(intid, own as u16, true);
+            if let Some(place) = TARGETS.get(intid as usize) {
+                place.store(target, Ordering::SeqCst);
+            }
+            if target != ANY {
+                let there = on & 1u32.unbounded_shl(target.into()) != 0;
+                let _ = self.route(intid, target.into(), there);
+            }
+        }
+    }
+
+    fn reroute(&mut self, intid: u32, from: u16, to: u16) {
+        let (Some(from), Some(to)) = (BOARD.affinity(from.into()), BOARD.affinity(to.into()))
+        else {
+            return;
+        };
+        if intid >= PRIVATE.end {
+            // SAFETY: The GIC is mapped, and this is S-EL2.
+            report(intid, unsafe {
+                gic::secure::reroute(&BOARD.gic, intid, from, to)
+            });
+        }
     }
 
     fn kick(&mut self, core: u16) {

@@ -18,7 +18,7 @@ use core::{
     fmt::{Display, Write},
     ops::Range,
 };
-use defmt::{error, info, warn};
+use defmt::{error, info};
 use ffa_abi::{
     Uuid,
     boot_info::{self, Item, ItemKind},
@@ -26,7 +26,7 @@ use ffa_abi::{
     package::Package,
 };
 use heapless::{String, Vec};
-use platform::{cache, guest::GuestRegs, once::Once};
+use platform::{cache, fp_habit::FpHabit, guest::GuestRegs, once::Once};
 use spmc::{
     MAX_CPUS, MAX_PARTITIONS,
     context::{AbortAction, Context, Messaging, NsAction, PartitionInfo, Service, Slot, SmcFilter},
@@ -154,6 +154,7 @@ fn load(
         vcpu.vsttbr = spaces.secure.root_pa();
         vcpu.vmpidr = 1 << 31 | index as u64;
         vcpu.masks = masks;
+        vcpu.habit = FpHabit::new(read.eager_fp);
     }
     Estate {
         load: region,
@@ -260,12 +261,6 @@ fn prepare(
         if !there {
             return Err(about(name, "a memory region is not RAM of this board"));
         }
-    }
-    if read.eager_fp {
-        warn!(
-            "partition {=str}: tantalum,eager-fp has no effect yet",
-            name
-        );
     }
     let item = |kind, part: &Range<usize>| Item {
         kind,

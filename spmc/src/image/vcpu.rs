@@ -1,6 +1,6 @@
 //! The machine's part of an execution context: everything of a partition that is in registers.
 
-use platform::{el1::El1State, fp::FpState, guest::GuestRegs, pauth::Keys};
+use platform::{el1::El1State, fp::FpState, fp_habit::FpHabit, guest::GuestRegs, pauth::Keys};
 use spmc::context::Registers;
 
 /// Registers of one execution context. The general registers come first, within reach of the
@@ -27,6 +27,8 @@ pub struct Vcpu {
     /// Whether its manifest has interrupts of the normal world wait (`ns-interrupts-action`): then the priority mask has
     /// to be looked at each time that it is entered.
     pub masks: bool,
+    /// Whether it uses vector registers each time that it runs.
+    pub habit: FpHabit,
 }
 
 impl Vcpu {
@@ -41,6 +43,7 @@ impl Vcpu {
         vmpidr: 0,
         csselr: 0,
         masks: false,
+        habit: FpHabit::UNKNOWN,
     };
 
     /// Makes everything that a partition can change what it is at a first entry with these general registers.
@@ -50,6 +53,7 @@ impl Vcpu {
         self.fp = FpState::RESET;
         self.keys = Keys::RESET;
         self.csselr = 0;
+        self.habit = self.habit.anew();
     }
 }
 

@@ -11,6 +11,7 @@ use crate::{
     context::{Context, Giver, Registers, RequestKind, Slot},
     state::State,
 };
+use core::hint::cold_path;
 use ffa_abi::{
     Uuid, Version,
     contract::{self, ExtendedToEl3},
@@ -42,8 +43,10 @@ impl<'c, M: Registers> Spmc<'c, M> {
         let entered = if fid == raw::DIRECT_REQ2 {
             self.fast_request::<DIRECT2>(pe)
         } else if fid == raw::DIRECT_REQ_64 {
+            cold_path();
             self.fast_request::<DIRECT_64>(pe)
         } else if fid == raw::DIRECT_REQ_32 {
+            cold_path();
             self.fast_request::<DIRECT_32>(pe)
         } else if fid == raw::FEATURES {
             return self.normal_world_features(pe);
@@ -71,8 +74,10 @@ impl<'c, M: Registers> Spmc<'c, M> {
         let done = if fid == raw::DIRECT_RESP2 {
             Self::fast_response::<DIRECT2>(pe, slot)
         } else if fid == raw::DIRECT_RESP_64 {
+            cold_path();
             Self::fast_response::<DIRECT_64>(pe, slot)
         } else if fid == raw::DIRECT_RESP_32 {
+            cold_path();
             Self::fast_response::<DIRECT_32>(pe, slot)
         } else {
             None

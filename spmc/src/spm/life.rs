@@ -262,6 +262,8 @@ impl<'c, M: Registers> Spmc<'c, M> {
             context.model = Model::Restart;
             context.call_is_wide = false;
             self.reset_interrupts(pe, slot);
+            // What came while it was loaded, to the last moment.
+            self.drop_active(pe, slot, machine);
             if let Some(partition) = self.partitions.get(slot.index()) {
                 partition.parked.with(&mut pe.held, |_, _| {
                     partition.life.begin_another();

@@ -78,8 +78,16 @@ pub trait Interrupts {
     /// An interrupt that became active on core `core` may come again.
     fn deactivate(&mut self, _intid: u32, _core: u16) {}
 
-    /// An SPI goes to this core from now on. `false` if it can't.
-    fn route(&mut self, _intid: u32, _core: u16) -> bool {
+    /// A device's interrupt is as at the start: off, secure, and an SPI goes where its manifest says.
+    /// `on` has one bit for each core that is on.
+    fn reset(&mut self, _intid: u32, _on: u32) {}
+
+    /// An SPI that goes to core `from`, which goes off, goes to `to` from now on.
+    fn reroute(&mut self, _intid: u32, _from: u16, _to: u16) {}
+
+    /// An SPI goes to this core from now on, or, if it is not `on`, from when it is. `false` if it
+    /// can't.
+    fn route(&mut self, _intid: u32, _core: u16, _on: bool) -> bool {
         false
     }
 

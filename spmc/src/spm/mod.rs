@@ -125,10 +125,6 @@ impl Open {
 
     fn work_out(&self, info: &PartitionInfo, version: Version) {
         let mut open = 0;
-        // It may wait with an interrupt pending, which it sees when it runs.
-        if info.rules.sri_waiting || info.rules.sri_leaving {
-            return self.close();
-        }
         if info.messaging.receives_direct() {
             open |= Self::DIRECT;
         }
@@ -641,7 +637,8 @@ impl<'c, M: Registers> Spmc<'c, M> {
         };
         if pe.sri {
             match next {
-                Next::NormalWorld | Next::NormalWorldResume => {
+                // The end of a boot is the normal world's turn, or another boot's.
+                Next::NormalWorld | Next::NormalWorldResume | Next::Booted => {
                     pe.sri = false;
                     machine.schedule_receiver();
                 }

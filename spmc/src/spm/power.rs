@@ -13,6 +13,7 @@
 
 use super::{Machine, Next, Notice, Outcome, Pe, Spmc};
 use crate::{
+    MAX_CPUS,
     context::{Giver, Registers, RequestKind, Slot},
     state::{Event, Model, State},
 };
@@ -32,7 +33,8 @@ const EL3: Endpoints = Endpoints {
 };
 
 impl<'c, M: Registers> Spmc<'c, M> {
-    /// The core of `pe` runs from now on: what is for it is left there.
+    /// The core of `pe` runs from now on: what is for it is left there. It looks
+    /// ([`kicked`](Self::kicked)) once it can.
     pub fn core_is_on(&self, pe: &mut Pe<'c, M>) {
         self.news.switch_on(pe.index);
     }
@@ -158,7 +160,8 @@ impl<'c, M: Registers> Spmc<'c, M> {
             let Some(context) = pe.context(slot) else {
                 continue;
             };
-            if context.state() == State::Off {
+            // A single context that is just leaving is any core's.
+            if context.state() == State::Off || context.migrates {
                 continue;
             }
             context.transition(Event::SwitchOff);
@@ -170,15 +173,43 @@ impl<'c, M: Registers> Spmc<'c, M> {
             self.reset_interrupts(pe, slot);
         }
         let news = self.news.switch_off(core) | pe.due;
+        self.route_elsewhere(core, machine);
         pe.due = 0;
         pe.sri = false;
         for slot in (0..self.partitions.len()).map(|slot| Slot(slot as u8)) {
             let migrates = self.info(slot).is_some_and(|info| info.is_up());
-            if news & 1 << slot.index() != 0 && migrates {
+            // One that left while this core went off has told nobody of what it left pending.
+            let pending = self.virtuals(slot, 0).is_deliverable();
+            if migrates && (news & 1 << slot.index() != 0 || pending) {
                 self.notify(core, slot, machine);
             }
         }
         self.hand_timers_over(pe, machine);
+    }
+}
+
+impl<M: Registers> Spmc<'_, M> {
+    /// Shared interrupts that go to this core, which is off as far as others know, go to one that is
+    /// on.
+    fn route_elsewhere(&self, core: u16, machine: &mut impl Machine) {
+        let mut from = core;
+        for _ in 0..=MAX_CPUS {
+            let on = self.news.on();
+            if on == 0 {
+                return;
+            }
+            let to = on.trailing_zeros() as u16;
+            for partition in &self.partitions {
+                for intid in &partition.info.devices {
+                    machine.reroute(*intid, from, to);
+                }
+            }
+            // It may have gone off just before, and seen none of these.
+            if self.news.on() & 1 << to != 0 {
+                return;
+            }
+            from = to;
+        }
     }
 }
 

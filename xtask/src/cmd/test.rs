@@ -31,7 +31,7 @@ const IMAGES: &str = "images";
 pub struct Test {
     #[command(flatten)]
     board: BoardArgument,
-    /// Only this suite: host, images, ring-…, search, contract, discovery, bad, lifecycle, many, interrupts, smoke, or a scenario's name
+    /// Only this suite: host, images, ring-…, search, contract, discovery, bad, lifecycle, many, interrupts, vectors, smoke, or a scenario's name
     #[arg(long)]
     suite: Option<String>,
     #[command(flatten)]

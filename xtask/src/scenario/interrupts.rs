@@ -104,9 +104,9 @@ pub fn all() -> Vec<Scenario> {
         Scenario {
             timeout: Duration::from_secs(300),
             ..interrupts(
-                "interrupts-storm",
+                "interrupts-together",
                 "what comes at no known moment, between eight cores that run at once",
-                Bl33::Direct(payload("client-interrupts-storm")),
+                Bl33::Direct(payload("client-interrupts-together")),
             )
         },
         Scenario {
@@ -120,7 +120,7 @@ pub fn all() -> Vec<Scenario> {
     ]
 }
 
-fn interrupts(name: &'static str, about: &'static str, bl33: Bl33) -> Scenario {
+pub(super) fn interrupts(name: &'static str, about: &'static str, bl33: Bl33) -> Scenario {
     boot_of(name, about, bl33, IRQ, ALL)
 }
 

@@ -8,6 +8,7 @@ mod interrupts;
 mod lifecycle;
 mod many;
 mod storm;
+mod vectors;
 mod vms;
 
 use crate::{
@@ -186,7 +187,7 @@ pub struct Scenario {
 }
 
 /// The suites that are several boots: all whose names begin so.
-pub const GROUPS: [&str; 9] = [
+pub const GROUPS: [&str; 10] = [
     "contract",
     "discovery",
     "bad",
@@ -196,6 +197,7 @@ pub const GROUPS: [&str; 9] = [
     "interrupts",
     "cores",
     "storm",
+    "vectors",
 ];
 
 /// The suite of a few boots that show whether a board works at all, as far as it has them.
@@ -312,6 +314,7 @@ pub fn bench() -> Vec<Scenario> {
     ];
     boots.extend(many::bench());
     boots.push(vms::bench());
+    boots.push(storm::bench());
     for boot in &mut boots {
         boot.timeout = Duration::from_secs(120);
     }
@@ -338,6 +341,7 @@ pub fn tests(board: &Board) -> Vec<Scenario> {
     tests.extend(many::tests());
     tests.extend(lifecycle::all());
     tests.extend(vms::all());
+    tests.extend(vectors::all());
     tests.extend(interrupts::all());
     tests.extend(storm::all());
     tests.extend(fvp::all());

@@ -39,6 +39,16 @@ pub fn all() -> Vec<Scenario> {
     ]
 }
 
+/// The boot of `bench`.
+pub fn bench() -> Scenario {
+    storm(
+        "bench-cores",
+        "cost of a secure interrupt, and with eight cores",
+        "client-bench-cores",
+        Clock::Instructions,
+    )
+}
+
 fn storm(name: &'static str, about: &'static str, client: &'static str, clock: Clock) -> Scenario {
     Scenario {
         timeout: Duration::from_secs(300),

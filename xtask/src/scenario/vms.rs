@@ -58,6 +58,7 @@ pub fn all() -> Vec<Scenario> {
         vms.vms.push(mute);
     }
     all.push(eight());
+    all.push(eight_cores());
     all
 }
 
@@ -111,6 +112,34 @@ fn eight() -> Scenario {
         }
     }
     scenario
+}
+
+/// This VM and VM 3 have a vCPU on each of eight cores, and the partitions are those of the suite `interrupts`.
+fn eight_cores() -> Scenario {
+    const PLAIN: Peer = ("vm-peer", false);
+    const ALL_CORES: &str = "<0 1 2 3 4 5 6 7>";
+    let one = Manifest::plain("vms-1.dts")
+        .with("vcpu-count = <4>;", "vcpu-count = <8>;")
+        .with("<0 1 2 3>", ALL_CORES)
+        // The host's time: longer still.
+        .with("time-slice-us = <200000>;", "time-slice-us = <1000000>;");
+    let three = Manifest::plain("vms-3.dts")
+        .with("vcpu-count = <2>;", "vcpu-count = <8>;")
+        .with("<0 1>", ALL_CORES);
+    Scenario {
+        vm: one,
+        vms: vec![
+            vm("vm-two", Manifest::plain("vms-2.dts"), PLAIN),
+            vm("vm-three", three, PLAIN),
+        ],
+        timeout: Duration::from_secs(400),
+        clock: Clock::Host,
+        ..super::interrupts::interrupts(
+            "vms-8",
+            "three VMs on eight cores: power, interrupts of both worlds, ends of VMs",
+            Bl33::Vm(payload("client-vms-8")),
+        )
+    }
 }
 
 /// The boot of `bench`: VM 2 is the one that is called.

@@ -46,6 +46,10 @@ pub(super) struct Host {
     pub kicked: Vec<u16>,
     pub powered: Vec<u16>,
     pub power_fails: bool,
+    /// Cores go off with their vCPU.
+    pub goes_off: bool,
+    /// Which cores are on their way.
+    pub going_off: HashSet<u16>,
     /// What the proxy's RX holds.
     pub rx: Vec<u8>,
     /// What became of telling partitions.
@@ -114,6 +118,14 @@ impl Machine<Gp> for Host {
         !self.power_fails
     }
 
+    fn goes_off(&mut self) -> bool {
+        self.goes_off
+    }
+
+    fn is_off(&mut self, core: u16) -> bool {
+        !self.going_off.contains(&core)
+    }
+
     fn told(&mut self, news: News, partition: EndpointId, outcome: Outcome) {
         self.told.push((news, partition, outcome));
     }
@@ -179,6 +191,7 @@ impl Vms {
             direct2: true,
             rx: 0,
             info_regs: false,
+            sri: None,
         });
         let mut vcpus = Vec::new();
         for info in infos {

@@ -1,6 +1,7 @@
 //! Several VMs: who has which core, messages between them, interrupts, power, death.
 
 mod answers;
+mod cores;
 mod cycles;
 mod death;
 mod debts;
@@ -13,6 +14,7 @@ mod partitions;
 mod pinned;
 mod power;
 mod random;
+mod schedule;
 mod strict;
 mod telling;
 mod told;

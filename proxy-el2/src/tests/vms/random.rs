@@ -6,6 +6,7 @@ use super::{
     fixture::*,
 };
 use crate::{
+    owed::Progress,
     proxy::{Next, Turn},
     vcpu::{State, VcpuId, VmIndex, Waits},
 };
@@ -88,10 +89,12 @@ fn step() -> impl Strategy<Value = Step> {
 struct Run {
     vms: Vms,
     next: [Next; CORES],
+    /// Cores but the first go off with the primary's vCPU.
+    go_off: bool,
 }
 
 impl Run {
-    fn new(modes: bool) -> Self {
+    fn new(modes: bool, go_off: bool) -> Self {
         let with = |info| if modes { strict(info) } else { info };
         let mut vms = Vms::of([
             with(primary(CORES as u8)),
@@ -113,7 +116,7 @@ impl Run {
             *next = vms.proxy.begin(&mut vms.cores[core]);
             assert_eq!(*next, Next::Vcpu);
         }
-        Self { vms, next }
+        Self { vms, next, go_off }
     }
 
     /// Does what is possible now on that core.
@@ -123,11 +126,18 @@ impl Run {
         host.answers.clear();
         host.turns = [step.turn].into();
         let secondary = pe.chain().len() > 1;
-        self.next[step.core] = match (self.next[step.core], step.what) {
+        let core = step.core as u16;
+        host.goes_off = self.go_off && core != 0;
+        let before = self.next[step.core];
+        let now = match (before, step.what) {
             (Next::El3, _) => {
                 pe.el3 = step.back;
                 proxy.returned(pe, host)
             }
+            // First it is off, then it may come on again.
+            (Next::Off, _) if host.going_off.remove(&core) => Next::Off,
+            (Next::Off, _) if host.powered.contains(&core) => proxy.begin(pe),
+            (Next::Off, _) => Next::Off,
             (Next::Idle, _) | (Next::Vcpu, 0..15) => proxy.interrupt(pe, host),
             (Next::Vcpu, 15..20) => proxy.wait(pe, host),
             // Not the primary: that is the end of the machine.
@@ -157,10 +167,22 @@ impl Run {
             }
             (now, _) => now,
         };
-        assert!(matches!(
-            self.next[step.core],
-            Next::Vcpu | Next::El3 | Next::Idle
-        ));
+        match now {
+            Next::Off if before != Next::Off => {
+                assert!(pe.chain().is_empty());
+                host.going_off.insert(core);
+                host.powered.retain(|on| *on != core);
+                for (target, _, progress) in proxy.owed.lock().note_all() {
+                    let answered = matches!(progress, Progress::Answered(_));
+                    assert!(answered || target.context != core, "{target:?}");
+                }
+            }
+            Next::Off => {}
+            Next::Vcpu | Next::El3 => assert!(!host.going_off.contains(&core)),
+            Next::Idle => {}
+            Next::PowerOff | Next::Reset => panic!("{now:?}"),
+        }
+        self.next[step.core] = now;
     }
 
     fn check(&mut self) {
@@ -230,9 +252,10 @@ proptest! {
     #[test]
     fn nobody_is_lost_and_nobody_is_twice(
         modes: bool,
+        go_off: bool,
         steps in prop::collection::vec(step(), 1..250),
     ) {
-        let mut run = Run::new(modes);
+        let mut run = Run::new(modes, go_off);
         for step in &steps {
             let back = run.next[step.core] == Next::El3;
             run.step(step);

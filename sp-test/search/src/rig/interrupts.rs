@@ -55,6 +55,10 @@ impl spm::Interrupts for Chip {
         self.device(intid).enabled = on;
     }
 
+    fn reset(&mut self, intid: u32, _: u32) {
+        self.device(intid).enabled = false;
+    }
+
     fn deactivate(&mut self, intid: u32, core: u16) {
         let device = self.device(intid);
         if device.active != Some(core as u8) {
@@ -109,10 +113,9 @@ fn id(place: u8) -> Result<Id, String> {
 const NOTIFICATIONS: u64 = 1 << 2;
 
 /// Gives a context its part of what is remembered.
-pub fn restore_interrupts(context: &mut Context<General>, irq: &Irq, slot: u8) {
+pub fn restore_interrupts(context: &mut Context<General>, irq: &Irq) {
     context.managed_exit = irq.managed_exit;
     context.drains = irq.drains;
-    context.announced = irq.announced.map(|id| id.number(slot) as u16);
     context.timer_control = irq.timer.on.into();
     context.timer_compare = if irq.timer.on { LATER } else { 0 };
     let lines = Lines {
@@ -123,17 +126,11 @@ pub fn restore_interrupts(context: &mut Context<General>, irq: &Irq, slot: u8) {
 }
 
 /// Reads a context's part back.
-pub fn note_interrupts(context: &Context<General>, slot: u8) -> Result<Irq, String> {
-    let announced = context.announced.map(|number| {
-        let mut ids = Id::ALL.into_iter();
-        let found = ids.find(|id| id.number(slot) == number.into());
-        found.ok_or_else(|| format!("{number} was named to a partition"))
-    });
+pub fn note_interrupts(context: &Context<General>) -> Irq {
     let lines = context.lines();
-    Ok(Irq {
+    Irq {
         managed_exit: context.managed_exit,
         drains: context.drains,
-        announced: announced.transpose()?,
         irq: lines.irq,
         fiq: lines.fiq,
         attention: context.wants_attention(),
@@ -142,7 +139,7 @@ pub fn note_interrupts(context: &Context<General>, slot: u8) -> Result<Irq, Stri
             watched: None,
         },
         ..Irq::FIRST
-    })
+    }
 }
 
 impl Rig {
@@ -171,13 +168,14 @@ impl Rig {
                 let ids = Id::ALL.into_iter().filter(|id| with(*id));
                 ids.fold(0, |bits, id| bits | 1 << place(id))
             };
-            let active = irq.active.map(|core| (place(Id::Device), core));
+            let active = irq.active.map(|core| (place(Id::Device), 1 << core));
             let virq = world.partitions[usize::from(*slot)].rules.managed_exit_virq;
             let noted = VirtualNote {
                 queue: QueueNote {
                     order: irq.pending.iter().map(place).collect(),
                     enabled: bits(&|id| irq.enabled.has(id)) | NOTIFICATIONS,
                     fiq: if virq { 0 } else { 1 << place(Id::ManagedExit) },
+                    named: irq.announced.map(place),
                     active: active.into_iter().collect(),
                 },
                 deadline: irq.timer.watched.map_or(NEVER, |_| LATER),
@@ -250,7 +248,14 @@ impl Rig {
                 let on = noted.queue.enabled & 1 << place(id) != 0;
                 irq.enabled.set(id, on);
             }
-            irq.active = noted.queue.active.first().map(|(_, core)| *core);
+            irq.announced = noted.queue.named.map(id).transpose()?;
+            irq.active = match noted.queue.active.first() {
+                None => None,
+                Some((_, cores)) if cores.is_power_of_two() => Some(cores.trailing_zeros() as u8),
+                Some((_, cores)) => {
+                    return Err(format!("a device is noted as active on cores {cores:#b}"));
+                }
+            };
             irq.told = noted.told;
             irq.timer.watched = (noted.deadline != NEVER).then_some(noted.watcher as u8);
         }

@@ -52,6 +52,7 @@ impl Vms {
             // Buffers and discovery are not searched.
             rx: 0,
             info_regs: false,
+            sri: None,
         });
         for (number, vm) in world.vms.iter().enumerate() {
             let number = number as u8;

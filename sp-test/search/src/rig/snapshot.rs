@@ -141,7 +141,7 @@ impl Rig {
                     },
                 }),
             );
-            restore_interrupts(context, &ctx.irq, slot.0);
+            restore_interrupts(context, &ctx.irq);
             match ctx.at {
                 Some(core) => self
                     .spmc
@@ -310,7 +310,7 @@ fn note_context(
         kept: kept_from,
         kept_old: kept.is_some_and(|parked| is_old(parked.from, parked.core, parked.life)),
         at,
-        irq: note_interrupts(context, slot)?,
+        irq: note_interrupts(context),
     };
     Ok(())
 }

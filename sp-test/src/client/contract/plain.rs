@@ -26,6 +26,8 @@ enum Answer {
     Invalid { since: u32 },
     /// NOT_SUPPORTED, by an FFA_ERROR; from EL3 by the bare -1 where it does not know the number.
     Unsupported { beyond_el3: bool },
+    /// NO_DATA to the normal world from FF-A 1.1 on, whom partitions can ask for cycles; NOT_SUPPORTED to others.
+    Nobody,
 }
 
 struct Call {
@@ -103,12 +105,11 @@ const CALLS: &[Call] = &[
         &[1, 0x0a],
         Answer::Logged,
     ),
-    // Not implemented yet; whatever it answers one day, it leaves x8-x17 alone.
     call(
         "INFO_GET_64-ERROR",
         abi::NOTIFICATION_INFO_GET_64,
         &[],
-        UNSUPPORTED,
+        Answer::Nobody,
     ),
     call(
         "RXTX_MAP_64-ERROR",
@@ -178,6 +179,15 @@ fn check(suite: &Suite, exchange: &Exchange, answer: Answer) -> Verdict {
             } else {
                 is_error(exchange, abi::NOT_SUPPORTED)?;
             }
+        }
+        Answer::Nobody => {
+            let asked = suite.column.boundary == Boundary::Physical;
+            let known = suite.column.version >= abi::V1_1;
+            let error = match asked && known {
+                true => abi::NO_DATA,
+                false => abi::NOT_SUPPORTED,
+            };
+            is_error(exchange, error)?;
         }
     }
     Ok(Seen::Value("x0", got))
@@ -257,7 +267,7 @@ fn one(suite: &mut Suite, subject: &Subject, setup: u64, row: &Call) -> Verdict 
             equal("x2", x2, abi::code(invalid(subject.version, since)))?;
             abi::ERROR.into()
         }
-        Answer::Unsupported { .. } => {
+        Answer::Unsupported { .. } | Answer::Nobody => {
             equal("x2", x2, abi::code(abi::NOT_SUPPORTED))?;
             abi::ERROR.into()
         }

@@ -4,6 +4,7 @@
 //!
 //! Partitions, orders and pages are those of [`storm`](crate::storm). What must be true in the end is in `judge`.
 
+pub mod bench;
 mod choice;
 mod cores;
 mod judge;
@@ -64,7 +65,7 @@ pub fn storm(boot: &Boot) -> ! {
 
 /// The start of that of the storm where the clock counts instructions, which is short.
 pub fn turns(boot: &Boot) -> ! {
-    run(boot, 3)
+    run(boot, 20)
 }
 
 fn run(boot: &Boot, seconds: u64) -> ! {

@@ -17,6 +17,7 @@
 //! | `storm` | a VM that does its worst for a while |
 //! | `death` | VMs that end, in every state |
 //! | `soak` | everybody talks to everybody, on all cores |
+//! | `eight` | eight cores: power, interrupts of both worlds, ends of VMs |
 //!
 //! vCPU 0 alone prints; what the others find comes to it through shared memory.
 
@@ -25,6 +26,7 @@ mod cores;
 mod cycles;
 mod death;
 mod discovery;
+mod eight;
 mod errors;
 mod gic;
 mod isolation;
@@ -54,6 +56,8 @@ pub enum Role {
     Death,
     /// Everybody talks to everybody.
     Soak,
+    /// Eight cores, with the partitions of the suite `interrupts`.
+    Eight,
 }
 
 /// The VMs as the primary knows them.
@@ -91,6 +95,7 @@ pub fn main(name: &str, version: u32, strict: bool, role: Role, boot: &Boot) -> 
     crate::rt::gic::open();
     match role {
         Role::Death => death::run(&mut env),
+        Role::Eight => eight::run(&mut env),
         Role::Soak => {
             if boot::run(&mut env) {
                 soak::run(&mut env);

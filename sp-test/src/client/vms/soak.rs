@@ -142,7 +142,7 @@ fn once(env: &mut Env, choice: u64, detail: u64) -> Result<(), Failure> {
 }
 
 /// A request and what comes of it, whoever is interrupted or yields. `None` if the receiver is busy.
-fn exchange(env: &mut Env, request: &Regs) -> Result<Option<Exchange>, Failure> {
+pub(super) fn exchange(env: &mut Env, request: &Regs) -> Result<Option<Exchange>, Failure> {
     let mut exchange = env.suite.call(request)?;
     for _ in 0..10_000 {
         match exchange.got[0] as u32 {
@@ -171,7 +171,7 @@ fn exchange(env: &mut Env, request: &Regs) -> Result<Option<Exchange>, Failure> 
     Ok(None)
 }
 
-fn message(env: &mut Env, who: &'static Subject, kind: Kind) -> Result<(), Failure> {
+pub(super) fn message(env: &mut Env, who: &'static Subject, kind: Kind) -> Result<(), Failure> {
     let request = env.suite.request(kind, who);
     match exchange(env, &request)? {
         Some(exchange) => is_response(who, &request, &exchange, kind.response()),
@@ -180,7 +180,7 @@ fn message(env: &mut Env, who: &'static Subject, kind: Kind) -> Result<(), Failu
 }
 
 /// A command in a `DIRECT_REQ_64`: the details of its answer.
-fn command(
+pub(super) fn command(
     env: &mut Env,
     who: &'static Subject,
     command: u16,

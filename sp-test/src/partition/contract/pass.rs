@@ -43,10 +43,12 @@ impl Partition {
             if !matches!(got[0] as u32, abi::INTERRUPT | abi::YIELD) {
                 break;
             }
+            // Its context on this core.
+            let target = got[1];
             for form in forms {
                 let mut run = [0; 18];
                 run[0] = form.into();
-                run[1] = u64::from(peer) << 16;
+                run[1] = target;
                 got = self.exchange(&run);
                 if got[0] as u32 != abi::ERROR {
                     break;

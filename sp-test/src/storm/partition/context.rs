@@ -114,8 +114,8 @@ impl Context {
     pub fn serve(&self) -> ! {
         let mut refused = 0;
         let mut regs = wait();
+        let daif = regs::daif();
         loop {
-            let daif = regs::daif();
             // Half of the contexts meet what woke them by the vector, the others ask.
             let asks = self.index.is_multiple_of(2);
             if asks {
@@ -126,6 +126,12 @@ impl Context {
             self.call(&mut regs);
             if regs[0] == abi::INTERRUPT.into() {
                 self.page.add(Count::Woken);
+                if self.page.is_told() {
+                    // What it deals with is over for the SPMC when it waits again: no vector shall ask for it.
+                    self.deal_with(regs[2]);
+                    regs = wait();
+                    continue;
+                }
                 self.woken(&regs, asks);
             }
             set_daif(daif);

@@ -47,6 +47,17 @@ impl Context {
         }
     }
 
+    /// Deals with the interrupt of its device that FFA_INTERRUPT has named.
+    pub fn deal_with(&self, id: u64) {
+        match line_of(self.who) {
+            Some(line) if u64::from(line.intid()) == id => {
+                device(line).lower();
+                self.page.add(Count::Device);
+            }
+            _ => self.mistake(Mistake::Interrupt, id, 1),
+        }
+    }
+
     fn handle(&self, id: u64) {
         let page = self.page;
         match id as u32 {

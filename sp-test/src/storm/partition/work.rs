@@ -80,6 +80,7 @@ impl Context {
                     self.hypercall(INTERRUPT_RECONFIGURE, intid, 0, core.into());
                 }
             }
+            Order::Told(on) => self.page.tell(on != 0),
             Order::Started(what) => {
                 let started = self.page.count(Count::Started);
                 if Order::started(self.index, started) != Order::Started(what) {

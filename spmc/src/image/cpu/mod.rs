@@ -7,6 +7,7 @@
 mod masks;
 mod switch;
 mod traps;
+mod vectors;
 
 use super::{
     boot::{Core, PeState},
@@ -63,16 +64,21 @@ pub struct Cpu {
     vectors: &'static mut VectorState,
     /// Whose EL1 registers are live.
     live: Live,
-    /// Whose vector registers are live; `None`: the normal world's.
-    fp_owner: Option<Slot>,
-    /// Whether CPTR_EL2 lets the resident partition use FP.
-    fp_open: bool,
+    /// The slot whose vector registers are live; [`NOBODY`]: the normal world's, and CPTR_EL2 lets no partition use them.
+    fp_owner: u8,
+    /// Whether CPTR_EL2 keeps them from the partition that is resident, since it is another one.
+    fp_shut: bool,
     /// Whose stage 2 and identity were loaded last. EL3 keeps them with S-EL2's state.
     loaded: Option<Slot>,
     /// The partition that can be made resident by its EL1 registers alone: it is loaded, and nobody
     /// but the normal world owns vector registers, no interrupt line is raised, and no interrupt masked. [`NOBODY`] if
     /// there is none.
     plain: u8,
+    /// The same for a partition that always uses vector registers: they are made live with the others. It stays so while
+    /// that partition is resident in this way.
+    trusted: u8,
+    /// Whether the partition that is loaded always uses vector registers.
+    trusts: bool,
     /// Which virtual interrupt lines are raised.
     lines: Lines,
     /// Which interrupts the priority mask lets through.
@@ -102,10 +108,12 @@ impl Cpu {
             normal_world: El1State::RESET,
             vectors,
             live: Live::NormalWorld,
-            fp_owner: None,
-            fp_open: false,
+            fp_owner: NOBODY,
+            fp_shut: false,
             loaded: None,
             plain: NOBODY,
+            trusted: NOBODY,
+            trusts: false,
             lines: Lines::DOWN,
             mask: Mask::Open,
             normal_mask: gic::PRIORITY_MASK_OPEN,
@@ -149,7 +157,7 @@ impl Cpu {
                 // SAFETY: The normal world's registers were saved just above.
                 unsafe { context.machine.el1.load() }
                 self.live = Live::Partition(slot);
-            } else {
+            } else if !self.enter_with_vectors(pe, slot) {
                 self.make_resident(pe, slot);
                 self.settle(spmc, pe, slot);
             }
@@ -180,7 +188,8 @@ impl Cpu {
                         // SAFETY: The partition's registers were saved just above.
                         unsafe { self.normal_world.load() }
                         self.live = Live::NormalWorld;
-                    } else {
+                        context.machine.habit.unused();
+                    } else if !self.leave_with_vectors(pe, slot) {
                         self.leave(spmc, pe);
                     }
                     if let Some(left) = left {

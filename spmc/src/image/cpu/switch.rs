@@ -2,42 +2,13 @@
 
 use super::{Cpu, Live, NOBODY};
 use crate::image::boot::PeState;
-use platform::{fp, sysreg::isb, write_sysreg};
+use platform::{fp, write_sysreg};
 use spmc::{
     context::{Lines, Slot},
     spm::Mask,
 };
 
 impl Cpu {
-    /// Gives the vector registers to `slot`, whose instruction is then executed again.
-    #[cold]
-    #[inline(never)]
-    pub(super) fn give_fp(&mut self, pe: &mut PeState, slot: Slot) {
-        match self.fp_owner {
-            Some(owner) if owner == slot => {}
-            Some(owner) => {
-                // The other partition's registers are live: open FP for EL2, swap.
-                fp::open_all();
-                isb();
-                if let Some(context) = pe.context(owner) {
-                    context.machine.fp.save();
-                }
-                if let Some(context) = pe.context(slot) {
-                    context.machine.fp.load();
-                }
-            }
-            None => {
-                if let Some(context) = pe.context(slot) {
-                    fp::take(self.vectors, &context.machine.fp, &self.features);
-                }
-            }
-        }
-        fp::open_guest();
-        self.fp_owner = Some(slot);
-        self.fp_open = true;
-        self.find_plain();
-    }
-
     /// Makes `slot`'s EL1 registers, stage 2 and identity the live ones.
     #[cold]
     #[inline(never)]
@@ -52,15 +23,7 @@ impl Cpu {
         if previous != Some(slot) {
             self.load_stage2(pe, previous, slot);
         }
-        let fp_open = self.fp_owner == Some(slot);
-        if fp_open != self.fp_open {
-            if fp_open {
-                fp::open_guest();
-            } else {
-                fp::close();
-            }
-            self.fp_open = fp_open;
-        }
+        self.fit_fp(pe, slot);
         if let Some(context) = pe.context(slot) {
             // SAFETY: The earlier owner's registers were saved just above.
             unsafe { context.machine.el1.load() }
@@ -77,7 +40,7 @@ impl Cpu {
         if self.live == Live::Partition(slot) {
             self.evict(pe);
         }
-        if self.fp_owner == Some(slot) {
+        if self.fp_owner == slot.0 {
             self.take_fp_back(pe);
         }
         if self.loaded == Some(slot) {
@@ -91,19 +54,22 @@ impl Cpu {
         }
     }
 
-    /// Works out anew who can be made resident in the short way.
+    /// Works out anew who can be made resident in a short way, and with which registers.
     pub(super) fn find_plain(&mut self) {
-        self.plain = match self.loaded {
-            Some(slot)
-                if self.fp_owner.is_none()
-                    && !self.fp_open
-                    && self.lines == Lines::DOWN
-                    && self.mask == Mask::Open
-                    && !self.masks =>
-            {
-                slot.0
-            }
+        let nobody_minds = self.fp_owner == NOBODY
+            && self.lines == Lines::DOWN
+            && self.mask == Mask::Open
+            && !self.masks;
+        let short = match self.loaded {
+            Some(slot) if nobody_minds => slot.0,
             _ => NOBODY,
+        };
+        // Who is resident without vector registers is not left in the way of those with them.
+        let entered = self.live != Live::NormalWorld;
+        (self.plain, self.trusted) = match self.trusts {
+            false => (short, NOBODY),
+            true if entered || !fp::has_quick_way(&self.features) => (NOBODY, NOBODY),
+            true => (NOBODY, short),
         };
     }
 
@@ -121,6 +87,7 @@ impl Cpu {
         };
         let vcpu = &context.machine;
         self.masks = vcpu.masks;
+        self.trusts = vcpu.habit.is_trusted();
         if self.features.pauth {
             vcpu.keys.load();
         }
@@ -141,6 +108,9 @@ impl Cpu {
             && let Some(context) = pe.context(slot)
         {
             context.machine.el1.save();
+            if self.fp_owner != slot.0 {
+                context.machine.habit.unused();
+            }
             self.live = Live::Nobody;
         }
     }
@@ -154,21 +124,8 @@ impl Cpu {
             unsafe { self.normal_world.load() }
             self.live = Live::NormalWorld;
         }
-        if self.fp_owner.is_some() {
+        if self.fp_owner != NOBODY {
             self.take_fp_back(pe);
         }
-    }
-
-    #[cold]
-    #[inline(never)]
-    pub(super) fn take_fp_back(&mut self, pe: &mut PeState) {
-        if let Some(owner) = self.fp_owner.take()
-            && let Some(context) = pe.context(owner)
-        {
-            fp::give_back(self.vectors, &mut context.machine.fp, &self.features);
-        }
-        fp::close();
-        self.fp_open = false;
-        self.find_plain();
     }
 }

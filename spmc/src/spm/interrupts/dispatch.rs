@@ -91,6 +91,8 @@ impl<'c, M: Registers> Spmc<'c, M> {
         };
         match look.state {
             State::Waiting if rules.sri_waiting => {
+                // Whoever calls it in the short way raises its line.
+                self.refresh(pe, slot);
                 pe.sri = true;
                 Delivery::Noted
             }
@@ -117,7 +119,10 @@ impl<'c, M: Registers> Spmc<'c, M> {
                 }
             }
             // Who runs has its line raised; whoever has not the core finds it raised later.
-            _ => Delivery::Noted,
+            _ => {
+                self.refresh(pe, slot);
+                Delivery::Noted
+            }
         }
     }
 
@@ -153,13 +158,12 @@ impl<'c, M: Registers> Spmc<'c, M> {
     /// on when it has dealt with it.
     pub(super) fn announce(&self, pe: &mut Pe<'c, M>, slot: Slot, giver: Giver) {
         let own = self.own_virtuals(pe, slot);
-        let oldest = own.with(|queue| queue.oldest());
+        let oldest = own.with(|queue| queue.name_oldest());
         let intid = oldest.map_or(0, |interrupt| interrupt.id(self.devices(slot)));
         if let Some(context) = pe.context(slot) {
             context.transition(Event::Enter);
             context.model = Model::SecureInterrupt;
             context.giver = giver;
-            context.announced = u16::try_from(intid).ok().filter(|intid| *intid != 0);
             let nobody = TargetInfo {
                 endpoint: EndpointId(0),
                 context: 0,
@@ -200,6 +204,10 @@ impl<'c, M: Registers> Spmc<'c, M> {
         machine: &mut impl Machine,
     ) -> Outcome {
         let outcome = self.stop_running(pe, slot);
+        // What else was taken with the news.
+        if pe.due != 0 {
+            machine.kick(pe.index);
+        }
         self.finish(pe, outcome, machine)
     }
 

@@ -80,9 +80,6 @@ impl<'c, M: Registers> Spmc<'c, M> {
         // Those that it took before may come again.
         self.let_go(pe, slot, machine);
         let taken = self.own_virtuals(pe, slot).with(|queue| queue.take());
-        if let Some(context) = pe.context(slot) {
-            context.announced = None;
-        }
         self.refresh(pe, slot);
         taken.map(|interrupt| interrupt.id(self.devices(slot)))
     }
@@ -120,7 +117,12 @@ impl<'c, M: Registers> Spmc<'c, M> {
                 let core = u16::try_from(value).ok()?;
                 let up = self.info(slot)?.is_up();
                 let exists = usize::from(core) < MAX_CPUS && (!up || core == pe.index);
-                exists && machine.route(intid, core)
+                let routed = exists && machine.route(intid, core, self.news.on() & 1 << core != 0);
+                // It may have gone off just before, and moved what went to it then.
+                if routed && self.news.on() & 1 << core == 0 {
+                    machine.reroute(intid, core, pe.index);
+                }
+                routed
             }
             1 => machine.set_secure(intid, switch(value)?),
             2 => {

@@ -147,13 +147,13 @@ impl<'c, M: Registers> Spmc<'c, M> {
     /// Raises the lines of a context on this core as its queue says.
     pub(super) fn refresh(&self, pe: &mut Pe<'c, M>, slot: Slot) {
         let index = self.context_index(slot, pe.index);
-        // Nor is the normal world's interrupt for cycles to be forgotten.
-        let asks = pe.sri;
+        // With a schedule receiver interrupt to raise, its answer must not go the short way.
+        let sri = pe.sri;
         if let Some(context) = pe.context(slot) {
-            let (lines, active) = self
+            let (lines, unfinished) = self
                 .virtuals(slot, index)
-                .with(|queue| (queue.lines(), queue.any_active()));
-            context.set_lines(lines, active || asks);
+                .with(|queue| (queue.lines(), queue.is_unfinished()));
+            context.set_lines(lines, unfinished || sri);
         }
     }
 
@@ -191,7 +191,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
     #[cold]
     pub(super) fn silence(&self, slot: Slot, machine: &mut impl Machine) {
         for intid in self.devices(slot) {
-            machine.enable(*intid, false);
+            machine.reset(*intid, self.news.on());
         }
         for index in 0..MAX_CPUS as u16 {
             let own = self.virtuals(slot, index);

@@ -31,16 +31,10 @@ impl<'c, M: Registers> Spmc<'c, M> {
         }
         context.managed_exit = false;
         context.drains = false;
-        let announced = context.announced.take();
-        let taken = announced
-            .filter(|_| state == State::Waiting)
-            .and_then(|id| Interrupt::of_id(id.into(), self.devices(slot)));
         own.with(|queue| {
             queue.clear(Interrupt::MANAGED_EXIT);
             // It was named to it, and it asked for none since: that was all it wanted to know.
-            if let Some(taken) = taken {
-                queue.clear(taken);
-            }
+            queue.leave_named(state == State::Waiting);
         });
         self.let_go(pe, slot, machine);
         self.refresh(pe, slot);
@@ -50,6 +44,8 @@ impl<'c, M: Registers> Spmc<'c, M> {
             return outcome;
         }
         if rules.sri_leaving {
+            // It is named anew, though it was named before for what it has dealt with.
+            own.untell();
             pe.sri = true;
             return outcome;
         }

@@ -9,6 +9,7 @@
 
 use super::super::{Machine, Pe, Spmc};
 use crate::{
+    MAX_CPUS,
     context::{Registers, Slot},
     virtual_interrupts::{Interrupt, NEVER},
 };
@@ -85,12 +86,15 @@ impl<'c, M: Registers> Spmc<'c, M> {
         };
         let due = on && deadline <= now;
         let own = self.virtuals(slot, index);
-        own.watch(if due { NEVER } else { deadline }, core);
-        own.with(|queue| match due {
-            true => {
-                queue.pend(Interrupt::TIMER);
+        // In one step: the core that saw to it until now may be looking.
+        own.with(|queue| {
+            own.watch(if due { NEVER } else { deadline }, core);
+            match due {
+                true => {
+                    queue.pend(Interrupt::TIMER);
+                }
+                false => queue.clear(Interrupt::TIMER),
             }
-            false => queue.clear(Interrupt::TIMER),
         });
         self.refresh(pe, slot);
         self.set_alarm(pe, machine);
@@ -103,8 +107,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
         let now = machine.now();
         for slot in (0..self.partitions.len()).map(|slot| Slot(slot as u8)) {
             let own = self.own_virtuals(pe, slot);
-            if own.expire(now, pe.index) {
-                own.with(|queue| queue.pend(Interrupt::TIMER));
+            if own.fire(now, pe.index) {
                 pe.due |= 1 << slot.index();
             }
         }
@@ -123,18 +126,34 @@ impl<'c, M: Registers> Spmc<'c, M> {
 
     /// Other cores see to the timers that this one did, which goes off.
     pub(in crate::spm) fn hand_timers_over(&self, pe: &mut Pe<'c, M>, machine: &mut impl Machine) {
-        let on = self.news.on();
-        if on == 0 {
-            return;
-        }
-        let to = on.trailing_zeros() as u16;
         for (slot, partition) in self.partitions.iter().enumerate() {
             let slot = Slot(slot as u8);
-            let own = self.virtuals(slot, 0);
-            if partition.info.is_up() && own.hand_over(pe.index, to) {
-                self.notify(to, slot, machine);
+            if partition.info.is_up() {
+                self.hand_timer_over(pe.index, slot, machine);
             }
         }
         machine.alarm(NEVER);
+    }
+
+    /// One that is on sees to a partition's timer from now on, which `from` did.
+    fn hand_timer_over(&self, from: u16, slot: Slot, machine: &mut impl Machine) {
+        let own = self.virtuals(slot, 0);
+        let mut from = from;
+        for _ in 0..=MAX_CPUS {
+            let on = self.news.on();
+            if on == 0 {
+                return;
+            }
+            let to = on.trailing_zeros() as u16;
+            if !own.hand_over(from, to) {
+                return;
+            }
+            // It may have gone off just before, and seen nothing to hand over.
+            if self.news.on() & 1 << to != 0 {
+                self.notify(to, slot, machine);
+                return;
+            }
+            from = to;
+        }
     }
 }

@@ -45,7 +45,7 @@ pub fn in_turns(boot: &Boot) -> ! {
 /// The start of the client for which the cores run at once, so that no time is: what it shows does not depend on one.
 pub fn at_once(boot: &Boot) -> ! {
     run(
-        "client-interrupts-storm",
+        "client-interrupts-together",
         boot,
         &[power::together, storm::run, elsewhere::dead],
     )

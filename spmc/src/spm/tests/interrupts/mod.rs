@@ -1,7 +1,9 @@
 //! Interrupts: of the normal world, of devices, timers and other contexts; cores that go off and on.
 
 mod delivery;
+mod found;
 mod hypercalls;
+mod left_behind;
 mod managed_exit;
 mod power;
 mod published;
