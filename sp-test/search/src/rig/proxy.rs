@@ -1,6 +1,6 @@
 //! The proxy in front of the SPMC, with its VMs.
 
-use super::{Rig, Silent};
+use super::Rig;
 use crate::{
     events::{Event, Whose},
     label::{self, Frame},
@@ -263,11 +263,11 @@ impl Rig {
             let pe = &mut self.cores[core];
             pe.nwd = call;
             let outcome = if self.general {
-                self.spmc.handle_normal_world_general(pe, &mut Silent)
+                self.spmc.handle_normal_world_general(pe, &mut self.chip)
             } else {
-                self.spmc.handle_normal_world(pe, &mut Silent)
+                self.spmc.handle_normal_world(pe, &mut self.chip)
             };
-            self.outcome(core, after, outcome)?;
+            self.outcome(core, after, outcome, None)?;
             if after.s.core[core].now != Now::NormalWorld {
                 break;
             }
