@@ -442,7 +442,8 @@ impl World {
                 irq.told = true;
             }
             irq.timer.on = irq.timer.watched.is_some();
-            if matches!(ctx.state, State::Blocked | State::Preempted) && !in_chain[number] {
+            let left = matches!(ctx.state, State::Blocked | State::Preempted) && !in_chain[number];
+            if self.interrupts.is_some() && left {
                 // The lines are those that were right when it left, and whoever enters it sees to them.
                 irq.irq = !irq.wants();
                 irq.fiq = false;

@@ -306,7 +306,12 @@ impl Expect<'_> {
         noted.due |= std::mem::take(&mut noted.news);
         self.stop_idle();
         match now {
-            Now::Slot(slot) if !self.is_alive(slot) => self.stop(slot),
+            Now::Slot(slot) if !self.is_alive(slot) => {
+                self.stop(slot);
+                // Whatever else came with the news is looked at next.
+                let noted = &mut self.view.s.core[self.core];
+                noted.kick |= noted.due != 0;
+            }
             _ if held => {}
             _ => self.view.s.core[self.core].due = 0,
         }

@@ -291,10 +291,12 @@ impl Rig {
             let other = &mut after.s.core[usize::from(*other)];
             other.kicked = !matches!(other.now, Now::Unborn | Now::Off);
         }
-        for other in &host.powered {
-            let other = &mut after.s.core[usize::from(*other)];
+        for powered in &host.powered {
+            let powered = usize::from(*powered);
+            let other = &mut after.s.core[powered];
             if matches!(other.now, Now::Unborn | Now::Off) {
                 other.now = Now::Spmc;
+                self.spmc.core_is_on(&mut self.cores[powered]);
             }
         }
         self.left.append(&mut host.left);
