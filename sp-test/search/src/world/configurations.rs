@@ -157,6 +157,22 @@ impl World {
             )
             .with(DEVICES),
             Self::new(
+                "6-off",
+                "a partition is told that the only core goes off",
+                1,
+                &[
+                    Partition {
+                        told_off: true,
+                        ..ruled(false, RULES)
+                    },
+                    plain,
+                ],
+            )
+            .with(Interrupts {
+                power: true,
+                ..DEVICES
+            }),
+            Self::new(
                 "6-fails",
                 "partitions with devices fail, and one is restarted",
                 1,
