@@ -98,6 +98,7 @@ configurations! {
     interrupts_from_context_to_context: "7-sent",
     devices_on_two_cores: "7-both",
     a_timer_and_cores_that_go_off: "7-timer",
+    a_timer_and_cores_that_go_off_and_requests: "7-timer-chains",
     cores_that_go_off_and_on: "7-off",
     partitions_with_devices_that_fail_on_two_cores: "7-fails",
 }

@@ -92,13 +92,16 @@ impl World {
                 yields: false,
                 ..DEVICES
             }),
-            Self::new(
-                "6-three",
-                "devices of two of three partitions on one core",
-                1,
-                &[plain, plain, plain],
-            )
-            .with(DEVICES),
+            Self {
+                large: true,
+                ..Self::new(
+                    "6-three",
+                    "devices of two of three partitions on one core",
+                    1,
+                    &[plain, plain, plain],
+                )
+                .with(DEVICES)
+            },
             Self::new(
                 "6-managed",
                 "managed exit by virtual FIQ and by virtual IRQ",
@@ -235,8 +238,24 @@ impl World {
                 devices: 0,
                 timers: 0b10,
                 power: true,
+                chains: false,
                 ..BOOTED
             }),
+            Self {
+                large: true,
+                ..Self::new(
+                    "7-timer-chains",
+                    "the same with requests between partitions",
+                    2,
+                    &[mp, up],
+                )
+                .with(Interrupts {
+                    devices: 0,
+                    timers: 0b10,
+                    power: true,
+                    ..BOOTED
+                })
+            },
             Self::new(
                 "7-off",
                 "a partition is told that cores go off, and interrupts itself across them",
