@@ -146,10 +146,14 @@ fn load(
     {
         *x = region.start;
     }
+    // The context of the core that boots; the others are made ready when their cores are on.
+    let mine = if up { 0 } else { usize::from(pe.index) };
     for (index, context) in contexts.iter_mut().enumerate().take(count) {
         let vcpu = &mut context.machine;
-        vcpu.begin(start.clone());
-        vcpu.regs.x[4] = index as u64;
+        if index == mine {
+            vcpu.begin(start.clone());
+            vcpu.regs.x[4] = index as u64;
+        }
         vcpu.vttbr = spaces.normal.vttbr();
         vcpu.vsttbr = spaces.secure.root_pa();
         vcpu.vmpidr = 1 << 31 | index as u64;
@@ -168,8 +172,6 @@ fn load(
     .install(slot, &mut pe.held);
     super::estate::map_static_buffers(core, slot, &mut Port, &mut pe.held);
     interrupts::add_devices(&partition.interrupts);
-    // The context of the core that boots; the others wait for their cores.
-    let mine = if up { 0 } else { usize::from(pe.index) };
     for (index, context) in contexts.iter_mut().enumerate().take(count) {
         if index == mine {
             core.adopt(pe, slot, context);
