@@ -101,6 +101,8 @@ pub struct World {
     pub exact: bool,
     /// The normal world's version at the start.
     pub normal_world: Negotiated,
+    /// Whether it takes minutes, so that it is searched only on demand.
+    pub large: bool,
     /// Whether a core that went off is switched on again.
     pub on_again: bool,
     /// Interrupts, if they are searched. Calls are those that matter for who has the core then.
@@ -166,6 +168,7 @@ impl World {
             versions: &[2],
             exact: false,
             normal_world: UNASKED,
+            large: false,
             on_again: true,
             interrupts: None,
         }
@@ -443,7 +446,7 @@ impl World {
             }
             irq.timer.on = irq.timer.watched.is_some();
             let left = matches!(ctx.state, State::Blocked | State::Preempted) && !in_chain[number];
-            if self.interrupts.is_some() && left {
+            if left && self.interrupts.is_some() {
                 // The lines are those that were right when it left, and whoever enters it sees to them.
                 irq.irq = !irq.wants();
                 irq.fiq = false;

@@ -6,7 +6,7 @@ mod path;
 mod rest;
 mod seen;
 
-pub use path::{Step, announce_panics};
+pub use path::{Step, announce_panics, follow};
 pub use rest::Marks;
 
 use crate::{events::Events, rig::Rig, state::S, view::View, world::World};

@@ -1,6 +1,9 @@
 //! Ways to states, and telling them.
 
-use super::{Worker, behave, happen::base};
+use super::{
+    Worker, behave,
+    happen::{base, happen},
+};
 use crate::{
     events::{Event, Events},
     rig::make_call,
@@ -220,6 +223,32 @@ fn replay(
     worker
         .short
         .act(world, &before, core, number, events.all[number])
+}
+
+/// Makes these events happen, each on its core, with all that the search checks; gives the state after
+/// each.
+///
+/// # Errors
+/// One of them can't happen there, or something is wrong after it.
+pub fn follow(world: &World, script: &[(usize, Event)]) -> Result<Vec<S>, String> {
+    let events = Events::of(world);
+    let mut worker = Worker::new(world);
+    let mut s = start(world, &events);
+    let mut states = Vec::new();
+    for (core, event) in script {
+        let mut enabled = events.enabled(world, &s, *core);
+        let number = enabled.find(|number| events.all[*number] == *event);
+        let step = Step {
+            from: 0,
+            core: *core as u8,
+            event: number.ok_or_else(|| format!("on core {core}, it can't be: {event}"))? as u16,
+        };
+        let before = base(world, &events, &s);
+        let after = happen(world, &events, &mut worker, &before, step);
+        s = after.map_err(|what| format!("core {core}, {event}: {what}"))?;
+        states.push(s);
+    }
+    Ok(states)
 }
 
 /// Who has a core, in words.

@@ -92,13 +92,16 @@ impl World {
                 yields: false,
                 ..DEVICES
             }),
-            Self::new(
-                "6-three",
-                "devices of two of three partitions on one core",
-                1,
-                &[plain, plain, plain],
-            )
-            .with(DEVICES),
+            Self {
+                large: true,
+                ..Self::new(
+                    "6-three",
+                    "devices of two of three partitions on one core",
+                    1,
+                    &[plain, plain, plain],
+                )
+                .with(DEVICES)
+            },
             Self::new(
                 "6-managed",
                 "managed exit by virtual FIQ and by virtual IRQ",
@@ -157,6 +160,22 @@ impl World {
             )
             .with(DEVICES),
             Self::new(
+                "6-off",
+                "a partition is told that the only core goes off",
+                1,
+                &[
+                    Partition {
+                        told_off: true,
+                        ..ruled(false, RULES)
+                    },
+                    plain,
+                ],
+            )
+            .with(Interrupts {
+                power: true,
+                ..DEVICES
+            }),
+            Self::new(
                 "6-fails",
                 "partitions with devices fail, and one is restarted",
                 1,
@@ -199,7 +218,9 @@ impl World {
                 sends: true,
                 ..BOOTED
             }),
-            Self::new(
+            Self {
+                large: true,
+                ..Self::new(
                 "7-both",
                 "devices of a partition on both cores and of one that migrates, without requests between them",
                 2,
@@ -208,8 +229,11 @@ impl World {
             .with(Interrupts {
                 chains: false,
                 ..BOOTED
-            }),
-            Self::new(
+            })
+            },
+            Self {
+                large: true,
+                ..Self::new(
                 "7-timer",
                 "the timer of a migrating partition, and cores that go off and on",
                 2,
@@ -219,8 +243,25 @@ impl World {
                 devices: 0,
                 timers: 0b10,
                 power: true,
+                chains: false,
                 ..BOOTED
-            }),
+            })
+            },
+            Self {
+                large: true,
+                ..Self::new(
+                    "7-timer-chains",
+                    "the same with requests between partitions",
+                    2,
+                    &[mp, up],
+                )
+                .with(Interrupts {
+                    devices: 0,
+                    timers: 0b10,
+                    power: true,
+                    ..BOOTED
+                })
+            },
             Self::new(
                 "7-off",
                 "a partition is told that cores go off, and interrupts itself across them",
@@ -295,6 +336,7 @@ impl World {
             },
             Self {
                 forms: &[Form::Two],
+                on_again: false,
                 ..Self::new(
                     "2-strict",
                     "the same in strict mode, REQ2 only",

@@ -1,6 +1,7 @@
 //! What must hold of interrupts: in every state, and of every event.
 
 mod delivery;
+mod models;
 mod pending;
 
 use crate::{
@@ -205,6 +206,12 @@ pub fn step(
                 after.masks[core]
             ));
         }
+    }
+    if let (Event::Call(kind), Now::Slot(slot)) = (event, before.s.core[core].now)
+        && let Some(number) = world.context(slot, core)
+        && !outstanding(world, &before.s, number)
+    {
+        models::step(world, before, after, (core, slot, number), kind)?;
     }
     pending::step(world, before, after, core, event)?;
     delivery::step(world, before, after, core, event)?;
