@@ -14,6 +14,9 @@ struct Arguments {
     /// Only this configuration
     #[arg(long)]
     config: Option<String>,
+    /// Also those that take minutes each
+    #[arg(long)]
+    large: bool,
     /// The most events from the start; else until there are no new states
     #[arg(long)]
     depth: Option<usize>,
@@ -37,11 +40,9 @@ fn main() -> ExitCode {
     }
     let all = World::all();
     let names: Vec<_> = all.iter().map(|world| world.name).collect();
-    let wanted = |world: &World| {
-        arguments
-            .config
-            .as_deref()
-            .is_none_or(|name| world.name == name)
+    let wanted = |world: &World| match arguments.config.as_deref() {
+        Some(name) => world.name == name,
+        None => arguments.large || !world.large,
     };
     let worlds: Vec<_> = all.into_iter().filter(wanted).collect();
     if worlds.is_empty() {
@@ -93,6 +94,12 @@ fn show(report: &Report) {
         println!(
             "{:13} a vCPU that waits for cycles can run after {} events at most",
             "", report.runs_within
+        );
+    }
+    if report.delivered_within > 0 {
+        println!(
+            "{:13} an interrupt that is enabled is delivered within {} events, if all behave",
+            "", report.delivered_within
         );
     }
     if let Some(violation) = &report.violation {

@@ -14,7 +14,7 @@ pub enum Order {
     SpinMasked(u16),
     /// The same with vector registers that must keep their values.
     SpinWithVectors(u16),
-    /// Sets its timer, so many times eight microseconds from now, unless it is set.
+    /// Sets its timer, so many times eight microseconds from now, also if it is set.
     Arm(u16),
     /// Interrupts its context with this number.
     Ipi(u16),

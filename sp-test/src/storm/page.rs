@@ -42,6 +42,8 @@ pub enum Count {
     Exits,
     /// Its timer was set.
     Armed,
+    /// It was set while it was set.
+    Moved,
     /// It fired.
     Fired,
     /// It was set when the context's core went off.

@@ -46,11 +46,12 @@ impl<'c, M: Registers> Spmc<'c, M> {
             }
             let context = pe.context(from).ok_or(FfaError::Denied)?;
             let (model, drains) = (context.model, context.drains);
+            // What it was shown. One that another core has noted, and whose kick is under way, it can't know of.
+            let pending = context.lines().any();
             if !permitted(model, CycleCall::Run) {
                 return Err(FfaError::Denied);
             }
             // Its own interrupts come first.
-            let pending = self.own_virtuals(pe, from).is_deliverable();
             if pending && (drains || model == Model::SecureInterrupt) {
                 return Err(FfaError::Denied);
             }

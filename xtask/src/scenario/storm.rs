@@ -10,19 +10,12 @@ use std::time::Duration;
 
 /// All of them.
 pub fn all() -> Vec<Scenario> {
-    let cores = "client-cores";
     vec![
         storm(
             "cores-8",
             "seven cores go off and on 100 times while messages flow",
-            cores,
+            "client-cores",
             Clock::Host,
-        ),
-        storm(
-            "cores-8-turns",
-            "the same while the cores take turns",
-            cores,
-            Clock::Instructions,
         ),
         storm(
             "storm-8",

@@ -1,7 +1,7 @@
 //! What must be true after a storm, whatever happened in it.
 
+use super::interrupts::raised;
 use super::station::{self, Count};
-use super::talk::raised;
 use super::{Check, contexts, page};
 use crate::abi;
 use crate::board::CORES;
@@ -108,11 +108,12 @@ fn say() {
         total(Of::Exits),
     );
     crate::say!(
-        "@note secure interrupts: {} of the device, {} of PMUs, {} of timers ({} set, {} cancelled, {} us late at most), {} between contexts ({} sent); {} wake-ups, {} IRQs, {} FIQs",
+        "@note secure interrupts: {} of the device, {} of PMUs, {} of timers ({} set, {} moved, {} cancelled, {} us late at most), {} between contexts ({} sent); {} wake-ups, {} IRQs, {} FIQs",
         total(Of::Device),
         total(Of::Pmu),
         total(Of::Fired),
         total(Of::Armed),
+        total(Of::Moved),
         total(Of::Cancelled),
         latest(),
         total(Of::Ipis),

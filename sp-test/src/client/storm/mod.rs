@@ -7,6 +7,7 @@
 pub mod bench;
 mod choice;
 mod cores;
+mod interrupts;
 mod judge;
 mod power;
 mod rounds;
@@ -15,15 +16,15 @@ mod station;
 mod talk;
 
 use super::Client;
-use super::interrupts::gic;
 use super::report::Failure;
+use crate::client::interrupts::gic;
 use crate::interrupts::{ALL, CONTEXTS, Who, page_of};
 use crate::rt::{entry::Boot, regs};
 use crate::storm::number;
 use crate::storm::page::Page;
 
-/// Seconds that a storm takes, unless the environment variable `TANTALUM_STORM_SECONDS` said otherwise at compile time.
-const SECONDS: u64 = number(option_env!("TANTALUM_STORM_SECONDS"), 60);
+/// Seconds that a storm takes, if the environment variable `TANTALUM_STORM_SECONDS` said so at compile time.
+const SECONDS: Option<&str> = option_env!("TANTALUM_STORM_SECONDS");
 /// What all choices follow from, unless `TANTALUM_STORM_SEED` said otherwise. Where the clock counts instructions, a
 /// storm with the same seed is the same.
 const SEED: u64 = number(option_env!("TANTALUM_STORM_SEED"), 1);
@@ -60,12 +61,12 @@ pub fn cores(boot: &Boot) -> ! {
 
 /// The start of the client of the storm.
 pub fn storm(boot: &Boot) -> ! {
-    run(boot, SECONDS)
+    run(boot, const { number(SECONDS, 60) })
 }
 
 /// The start of that of the storm where the clock counts instructions, which is short.
 pub fn turns(boot: &Boot) -> ! {
-    run(boot, 20)
+    run(boot, const { number(SECONDS, 20) })
 }
 
 fn run(boot: &Boot, seconds: u64) -> ! {

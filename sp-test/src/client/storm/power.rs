@@ -1,8 +1,9 @@
 //! The boot core of a storm: it talks as the others do, and has each of them go off and come on again, at any moment.
 
+use super::interrupts::raised;
 use super::schedule::Schedule;
 use super::station::{self, Count, Order, State};
-use super::talk::{Talker, raised, work};
+use super::talk::{Talker, work};
 use super::{Check, PATIENCE, contexts, page};
 use crate::client::report::{Failure, equal};
 use crate::interrupts::SINGLE;

@@ -2,7 +2,8 @@
 //! all: nobody else talks to these.
 
 use super::Check;
-use super::talk::{Talker, asked};
+use super::interrupts::asked;
+use super::talk::Talker;
 use crate::abi::{self, NO_DATA};
 use crate::client::plain;
 use crate::client::report::equal;

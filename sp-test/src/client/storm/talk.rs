@@ -2,56 +2,32 @@
 //! timer, the other cores and the devices of partitions interrupt whoever runs.
 
 use super::choice::Message;
+use super::interrupts;
 use super::station::{self, Count, Order, State, Station};
-use super::{Check, PATIENCE, SEED, page, ticks};
+use super::{Check, SEED, page, ticks};
 use crate::abi::{self, BUSY, HYPERVISOR, Regs, ids, uuid_registers};
 use crate::client::interrupts::gic;
 use crate::client::report::{Failure, equal};
 use crate::client::{Peer as Known, Refusal, compare};
 use crate::expect::{self, Exchange};
-use crate::interrupts::{ALL, QUEUED, SCHEDULE_RECEIVER, SIGNALLED, SINGLE};
+use crate::interrupts::{ALL, QUEUED, SIGNALLED};
 use crate::random::Random;
 use crate::rt::{
     call::{Conduit, checked_call},
-    cores, regs, spin,
+    spin,
 };
 use crate::storm::Peer;
 use crate::storm::order::Order as Says;
 use crate::storm::page::Count as Seen;
-use core::sync::atomic::{AtomicU64, Ordering};
 
 /// FFA_RUNs until something answers.
 const RUNS: u32 = 100_000;
-/// Interrupts of the normal world that can be pending at once, and more.
-const PENDING: u32 = 64;
-
-/// Whose turn it is to raise the line of a partition's device.
-static TURN: AtomicU64 = AtomicU64::new(0);
-/// How often it was raised.
-static RAISED: AtomicU64 = AtomicU64::new(0);
-/// When, the last time.
-static SINCE: AtomicU64 = AtomicU64::new(0);
-/// A partition has asked for cycles, so many times by all cores, of which the boot core knows so many.
-static ASKED: [AtomicU64; cores::VCPUS] = [const { AtomicU64::new(0) }; cores::VCPUS];
-
-/// How often the device's line was raised.
-pub fn raised() -> u64 {
-    RAISED.load(Ordering::Acquire)
-}
-
-/// How often partitions have asked for cycles.
-pub fn asked() -> u64 {
-    ASKED
-        .iter()
-        .map(|asked| asked.load(Ordering::Acquire))
-        .sum()
-}
 
 /// A core that talks.
 pub struct Talker {
-    core: u64,
-    station: &'static Station,
-    random: Random,
+    pub(super) core: u64,
+    pub(super) station: &'static Station,
+    pub(super) random: Random,
 }
 
 /// What a core that was switched on does.
@@ -118,9 +94,7 @@ impl Talker {
     fn end(&self) {
         gic::disarm();
         gic::pmu::lower();
-        if TURN.load(Ordering::Acquire) == self.core {
-            TURN.store(0, Ordering::Release);
-        }
+        interrupts::leave(self.core);
         while gic::take().is_some() {}
     }
 
@@ -139,97 +113,6 @@ impl Talker {
         let message = Message::random(&mut self.random, self.core, station::interrupts());
         self.send(&message)?;
         self.take().map(|_| ())
-    }
-
-    /// Sees to it that somebody is interrupted soon.
-    fn interrupt(&mut self) -> Check {
-        let choice = self.random.next();
-        if choice & 3 == 0 {
-            gic::arm(ticks(10 + self.random.next() % 700));
-        }
-        if choice >> 2 & 7 == 0 {
-            let to = self.random.next() % cores::VCPUS as u64;
-            if station::of(to).is(State::Talks) {
-                gic::send(to);
-            }
-        }
-        if choice >> 5 & 15 == 0 {
-            self.raise_pmu()?;
-        }
-        if TURN.load(Ordering::Acquire) == self.core {
-            self.raise_device(choice >> 9)?;
-        }
-        Ok(())
-    }
-
-    /// This core's own interrupt of a partition: it comes at once, since nothing is masked here.
-    fn raise_pmu(&mut self) -> Check {
-        let page = page(SIGNALLED, self.core);
-        gic::pmu::lower();
-        self.station.add(Count::Pmu);
-        gic::pmu::raise();
-        let want = self.station.count(Count::Pmu);
-        cores::patiently(PATIENCE, || page.count(Seen::Pmu) >= want);
-        equal("interrupts of the PMU", page.count(Seen::Pmu), want)
-    }
-
-    /// The line of a partition that is anywhere: it is raised when the last time was seen.
-    fn raise_device(&mut self, choice: u64) -> Check {
-        let (seen, raised) = (page(SINGLE, 0).count(Seen::Device), raised());
-        if seen != raised {
-            equal("interrupts of the device, at most", seen.min(raised), seen)?;
-            let waits = regs::cntvct().wrapping_sub(SINCE.load(Ordering::Acquire));
-            if waits > PATIENCE * regs::cntfrq() {
-                equal("interrupts of the device", seen, raised)?;
-            }
-            return Ok(());
-        }
-        match choice & 7 {
-            0..=3 => {
-                SINCE.store(regs::cntvct(), Ordering::Release);
-                RAISED.store(raised + 1, Ordering::Release);
-                self.station.add(Count::Device);
-                gic::SHARED.raise();
-            }
-            4 => {
-                let next = self.random.next() % cores::VCPUS as u64;
-                // One that is off gets it when it is on; nobody else has it meanwhile.
-                TURN.store(next, Ordering::Release);
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// Takes all interrupts of the normal world that are pending here. Gives how many.
-    pub fn take(&mut self) -> Result<u32, Failure> {
-        for number in 0..PENDING {
-            match gic::take() {
-                None => return Ok(number),
-                Some(gic::TIMER) => self.station.add(Count::Timers),
-                Some(gic::SGI) => self.station.add(Count::Sgis),
-                Some(SCHEDULE_RECEIVER) => {
-                    self.station.add(Count::Sris);
-                    if let Some(asked) = ASKED.get(self.core as usize) {
-                        asked.store(asked.load(Ordering::Relaxed) + 1, Ordering::Release);
-                    }
-                }
-                Some(id) => equal("an interrupt that is nobody's", id.into(), 0)?,
-            }
-        }
-        equal("interrupts at once", PENDING.into(), 0)?;
-        Ok(PENDING)
-    }
-
-    /// Takes what a partition was preempted for: there is something. A more urgent interrupt, which is the secure
-    /// world's, may hide it for a moment.
-    fn take_what_preempted(&mut self) -> Check {
-        let start = regs::cntvct();
-        while self.take()? == 0 {
-            let waits = regs::cntvct().wrapping_sub(start) > regs::cntfrq();
-            equal("preempted for nothing", waits.into(), 0)?;
-        }
-        Ok(())
     }
 
     fn request(&self, message: &Message) -> Regs {

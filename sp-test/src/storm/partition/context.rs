@@ -67,8 +67,8 @@ impl Context {
             self.mistake(Mistake::Start, registered.into(), 2);
         }
         let mpidr = regs::mpidr() & 0xff_00ff_ffff;
-        if mpidr != board::affinity(self.index) {
-            self.mistake(Mistake::Start, mpidr, board::affinity(self.index));
+        if mpidr != self.index {
+            self.mistake(Mistake::Start, mpidr, self.index);
         }
         if self.page.due() != 0 {
             self.page.set_due(0);

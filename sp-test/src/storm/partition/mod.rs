@@ -39,10 +39,8 @@ pub fn run(boot: &Boot) -> ! {
         }
     }
     let context = Context::begin(who, boot.regs[4]);
-    if who == SIGNALLED {
-        for line in Line::ALL {
-            assert!(take::device(line).prepare(), "{line:?} is not ready");
-        }
+    if let Some(line) = line_of(who) {
+        assert!(take::device(line).prepare(), "{line:?} is not ready");
     }
     context.open();
     context.serve()

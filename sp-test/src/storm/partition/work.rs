@@ -104,13 +104,14 @@ impl Context {
 
     fn arm(&self, us: u64) {
         context::masked(|| {
-            if self.page.due() != 0 {
-                return;
-            }
+            // One that is set, or has fired and was not taken, is no more.
+            self.page.add(match self.page.due() {
+                0 => Count::Armed,
+                _ => Count::Moved,
+            });
             let ticks = ticks(us);
             // It can't fire earlier than this; 0 is for none.
             self.page.set_due((regs::cntvct() + ticks).max(1));
-            self.page.add(Count::Armed);
             context::arm(ticks, us.is_multiple_of(16));
         });
     }

@@ -7,6 +7,7 @@ mod left_behind;
 mod managed_exit;
 mod power;
 mod published;
+mod shown;
 mod timers;
 
 use super::fixture::*;
