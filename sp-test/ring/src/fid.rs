@@ -25,6 +25,8 @@ pub const REQ_64: u32 = 0xc400_006f;
 pub const RESP_32: u32 = 0x8400_0070;
 pub const RESP_64: u32 = 0xc400_0070;
 pub const NORMAL_WORLD_RESUME: u32 = 0x8400_007c;
+/// `FFA_NOTIFICATION_INFO_GET`.
+pub const INFO_GET_32: u32 = 0x8400_0083;
 pub const INFO_GET_64: u32 = 0xc400_0083;
 pub const SPM_ID_GET: u32 = 0x8400_0085;
 pub const CONSOLE_LOG_32: u32 = 0x8400_008a;

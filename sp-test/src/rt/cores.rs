@@ -289,13 +289,6 @@ pub fn affinity_info(number: u64) -> i64 {
 }
 
 /// Waits until `done` says so, for `seconds` at most. Says whether it did.
-pub fn patiently(seconds: u64, mut done: impl FnMut() -> bool) -> bool {
-    let start = regs::cntvct();
-    while !done() {
-        if regs::cntvct().wrapping_sub(start) > seconds * regs::cntfrq() {
-            return false;
-        }
-        core::hint::spin_loop();
-    }
-    true
+pub fn patiently(seconds: u64, done: impl FnMut() -> bool) -> bool {
+    super::irq::wait_until(seconds * regs::cntfrq(), done)
 }

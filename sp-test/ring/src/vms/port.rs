@@ -31,11 +31,19 @@ pub(crate) struct Port<'a> {
 
 no_memory!(Port<'_>);
 
+/// What `FFA_NOTIFICATION_INFO_GET` says if there is nobody to run.
+const NO_DATA: i32 = -9;
+
 impl El3 for Port<'_> {
     fn smc(&mut self, regs: &mut Regs) {
-        self.own_calls += 1;
+        // Whom to run is asked for a VM; nobody here wants cycles.
+        let asks = fid::of(regs[0]) & !fid::WIDE == fid::INFO_GET_32;
+        self.own_calls += usize::from(!asks);
         *regs = Regs::ZERO;
         regs[0] = fid::ERROR.into();
+        if asks {
+            regs[2] = u64::from(NO_DATA as u32);
+        }
     }
 }
 
