@@ -54,6 +54,21 @@ pub enum Giver {
     PowerOff,
 }
 
+impl Giver {
+    /// Whether the SPMC gave the cycles, and nobody who knows of it.
+    pub const fn is_spmc(self) -> bool {
+        match self {
+            Self::NormalWorld | Self::Partition(_) => false,
+            Self::Spmc
+            | Self::Interrupted(_)
+            | Self::InterruptedNormalWorld
+            | Self::AnsweredNormalWorld
+            | Self::InterruptedBoot
+            | Self::PowerOff => true,
+        }
+    }
+}
+
 /// The form of a direct request; an answer must match it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestKind {
@@ -257,7 +272,8 @@ impl<M> Context<M> {
     #[cfg(feature = "snapshot")]
     pub fn restore(&mut self, own: EndpointId, state: State, request: Option<Request>) {
         self.state = state;
-        self.served();
+        self.expected = 0;
+        self.request = None;
         match request {
             Some(Request {
                 sender,

@@ -189,9 +189,9 @@ impl Queue {
         }
     }
 
-    /// Whether any is active.
-    pub const fn any_active(&self) -> bool {
-        self.active != 0
+    /// Whether any is active, or the context was told of one that it has not asked for.
+    pub const fn is_unfinished(&self) -> bool {
+        self.active != 0 || self.named.is_some()
     }
 
     /// Takes one out that is active and that the context has taken, for it to come again, on one core
@@ -214,6 +214,87 @@ impl Queue {
             self.active &= !found.bit();
         }
         Some((found, core as u16))
+    }
+}
+
+/// What a queue is made of, for tests that go on from a state that they have noted: an interrupt is its
+/// place, the timer 0, managed exit 1, notifications 2, another context's 3, devices from 4 on.
+#[cfg(feature = "snapshot")]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct QueueNote {
+    /// Those that are pending, the oldest first.
+    pub order: Vec<u8, MAX>,
+    /// One bit for each that is enabled.
+    pub enabled: u64,
+    /// One bit for each that is a virtual FIQ.
+    pub fiq: u64,
+    /// The one that the context was told of.
+    pub named: Option<u8>,
+    /// The devices' that are active in the machine, and the cores on which, one bit for each.
+    pub active: Vec<(u8, u8), MAX>,
+}
+
+#[cfg(feature = "snapshot")]
+impl Queue {
+    fn note(&self) -> QueueNote {
+        let active = (0..MAX as u8).filter(|place| self.active & Interrupt(*place).bit() != 0);
+        QueueNote {
+            order: self.order.clone(),
+            enabled: self.enabled,
+            fiq: self.fiq,
+            named: self.named.map(|named| named.0),
+            active: active
+                .map(|place| (place, self.active_on[usize::from(place)]))
+                .collect(),
+        }
+    }
+
+    fn restore(&mut self, noted: &QueueNote) {
+        *self = Self {
+            order: noted.order.clone(),
+            enabled: noted.enabled,
+            fiq: noted.fiq,
+            named: noted.named.map(Interrupt),
+            ..Self::NEW
+        };
+        for (place, cores) in &noted.active {
+            let on = (0..8).filter(|core| cores & 1 << core != 0);
+            on.for_each(|core| self.activate(Interrupt(*place), core));
+        }
+    }
+}
+
+/// What is known of a context's virtual interrupts, for the same tests.
+#[cfg(feature = "snapshot")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VirtualNote {
+    /// Its queue.
+    pub queue: QueueNote,
+    /// When its emulated timer fires.
+    pub deadline: u64,
+    /// The core that sees to that.
+    pub watcher: u16,
+    /// Whether the normal world was told of what is pending.
+    pub told: bool,
+}
+
+#[cfg(feature = "snapshot")]
+impl Virtual {
+    /// Notes it.
+    pub fn note(&self) -> VirtualNote {
+        VirtualNote {
+            queue: self.queue.lock().note(),
+            deadline: self.deadline.load(Ordering::Relaxed),
+            watcher: self.watcher.load(Ordering::Relaxed) as u16,
+            told: self.is_told(),
+        }
+    }
+
+    /// Goes back to what was noted.
+    pub fn restore(&self, noted: &VirtualNote) {
+        self.with(|queue| queue.restore(&noted.queue));
+        self.watch(noted.deadline, noted.watcher);
+        self.told.store(noted.told.into(), Ordering::Relaxed);
     }
 }
 
@@ -441,7 +522,7 @@ mod tests {
         assert_eq!(queue.take(), Some(of(39)));
         assert_eq!(queue.let_go(false), Some((of(39), 5)));
         assert_eq!(queue.let_go(true), None);
-        assert!(!queue.any_active());
+        assert!(!queue.is_unfinished());
     }
 
     #[test]

@@ -32,6 +32,17 @@ pub mod fid {
     pub const ABORT: u64 = 0x8400_0090;
     pub const SVE_HINT: u64 = 1 << 16;
 
+    pub const NOTIFICATION_INFO_GET: u64 = 0x8400_0083;
+    pub const IRQ_ENABLE: u64 = 0xff03;
+    pub const IRQ_GET: u64 = 0xff04;
+    pub const IRQ_DEACTIVATE: u64 = 0xff08;
+    pub const IRQ_SEND: u64 = 0xff0a;
+
+    /// Whether w0 says that the call is a 64-bit one.
+    pub const fn is_wide(w0: u64) -> bool {
+        w0 & (1 << 31 | WIDE) == 1 << 31 | WIDE
+    }
+
     /// The request's identifier.
     pub const fn request(form: Form) -> u64 {
         match form {
@@ -120,6 +131,28 @@ pub enum Kind {
     Abort {
         wide: bool,
     },
+    /// Which partitions have interrupts for which the normal world is to run them.
+    InfoGet,
+    /// Enables or disables a virtual interrupt.
+    Enable {
+        id: u32,
+        on: bool,
+    },
+    /// Takes the oldest one.
+    Get,
+    /// Has dealt with one.
+    Deactivate {
+        id: u32,
+    },
+    /// Sends one to another context.
+    Send {
+        index: u16,
+    },
+    /// The answer to the message that the core goes off.
+    PowerResponse {
+        sender: u16,
+        status: i32,
+    },
     /// What EL3 leaves when it does not know our completion.
     Bounce,
     /// A framework message of the SPMD: its number and w3.
@@ -156,6 +189,12 @@ impl Kind {
             Self::Psci => fid::PSCI_CPU_OFF,
             Self::CpuOn { .. } => fid::PSCI_CPU_ON,
             Self::Abort { wide } => form(fid::ABORT, wide),
+            Self::InfoGet => fid::NOTIFICATION_INFO_GET,
+            Self::Enable { .. } => fid::IRQ_ENABLE,
+            Self::Get => fid::IRQ_GET,
+            Self::Deactivate { .. } => fid::IRQ_DEACTIVATE,
+            Self::Send { .. } => fid::IRQ_SEND,
+            Self::PowerResponse { .. } => fid::response(Form::Narrow),
             Self::Bounce => 0xffff_ffff,
             Self::Spmd(..) | Self::FalseSpmd => fid::request(Form::Narrow),
         }
@@ -163,7 +202,7 @@ impl Kind {
 
     /// Whether the call is a 64-bit one.
     pub const fn is_wide(self) -> bool {
-        self.fid() & fid::WIDE != 0
+        fid::is_wide(self.fid())
     }
 
     /// x0 to x30 with which the owner of `origin`'s labels makes the call. What is no argument holds
@@ -224,6 +263,24 @@ impl Kind {
                 set(1, 0);
                 (3..8).for_each(|register| set(register, 0));
             }
+            // Hypercalls have all 64 bits.
+            Self::Enable { id, on } => {
+                x[1] = id.into();
+                x[2] = on.into();
+                x[3] = 0;
+            }
+            Self::Deactivate { id } => {
+                x[1] = id.into();
+                x[2] = id.into();
+            }
+            Self::Send { index } => x[1] = index.into(),
+            Self::PowerResponse { sender, status } => {
+                set(1, ids(sender, 0x8000));
+                set(2, 1 << 31 | 2);
+                set(3, status as u32 as u64);
+                (4..8).for_each(|register| set(register, 0));
+            }
+            Self::InfoGet => (1..8).for_each(|register| set(register, 0)),
             Self::Version(version) => set(1, version.into()),
             Self::Features(function) => set(1, function),
             Self::Console { count } => set(1, count),
@@ -316,6 +373,20 @@ impl fmt::Display for Kind {
             Self::CpuOn { vcpu, entry } => write!(f, "CPU_ON of {vcpu}, entry {entry:#x}"),
             Self::Spmd(number, w3) => write!(f, "framework message {number} with w3 {w3:#x}"),
             Self::FalseSpmd => f.write_str("framework message CPU_OFF of an impostor"),
+            Self::InfoGet => f.write_str("NOTIFICATION_INFO_GET"),
+            Self::Enable { id, on } => {
+                write!(
+                    f,
+                    "{} of interrupt {id}",
+                    if on { "enabling" } else { "disabling" }
+                )
+            }
+            Self::Get => f.write_str("taking the oldest interrupt"),
+            Self::Deactivate { id } => write!(f, "deactivation of interrupt {id}"),
+            Self::Send { index } => write!(f, "an interrupt to context {index}"),
+            Self::PowerResponse { status, .. } => {
+                write!(f, "the answer {status} to the core going off")
+            }
             Self::IdGet
             | Self::SpmIdGet
             | Self::RxtxMap

@@ -2,14 +2,17 @@
 //! what happens to an endpoint.
 
 mod alphabet;
+mod interrupts;
 mod several;
 
+use crate::invariants::interrupts::mask;
 use crate::{
     calls::Kind,
-    state::{Core, Now, S},
+    state::{Core, Life, Now, S},
     world::World,
 };
 use alphabet::{normal_world, partition, vm};
+use spmc::spm::Mask;
 use std::fmt;
 
 /// An event of a world.
@@ -29,9 +32,27 @@ pub enum Event {
     Start,
     /// The normal world switches this core on.
     CoreOn(u8),
+    /// A core takes the SPMC's own interrupt.
+    Look,
+    /// The interrupt of a partition's device.
+    Device(u8),
+    /// Those of all devices that can come, at once.
+    Devices,
+    /// The core's own timer fires.
+    Timer,
+    /// The running partition sets up its timer, or switches it off.
+    SetTimer(bool),
     /// The proxy makes its next call of EL3: it runs a partition again that its own interrupt took
     /// away, or sends a request that had to wait.
     Again,
+}
+
+/// Whether the interrupt of a partition's device can come on a core that lets it through. That of a
+/// partition that has failed can have been on its way.
+pub fn may_come(world: &World, s: &S, slot: usize) -> bool {
+    let device = s.devices[slot];
+    let alive = s.lives[slot] == Life::Alive;
+    world.has_device(slot) && device.active.is_none() && (device.enabled || !alive)
 }
 
 /// Whom an interrupt is for, as far as VMs are in front.
@@ -59,6 +80,16 @@ impl fmt::Display for Event {
             Self::Saved => f.write_str("the context that left is saved"),
             Self::Start => f.write_str("the SPMC goes on booting"),
             Self::CoreOn(core) => write!(f, "core {core} is switched on"),
+            Self::Look => f.write_str("the SPMC's own interrupt"),
+            Self::Device(slot) => write!(
+                f,
+                "the interrupt of the device of {:#x}",
+                World::id(usize::from(*slot))
+            ),
+            Self::Devices => f.write_str("the interrupts of all devices at once"),
+            Self::Timer => f.write_str("the core's own timer fires"),
+            Self::SetTimer(true) => f.write_str("it sets up its timer"),
+            Self::SetTimer(false) => f.write_str("it switches off its timer"),
             Self::Again => f.write_str("the proxy calls EL3 again"),
         }
     }
@@ -72,6 +103,7 @@ pub struct Events {
     normal_world: std::ops::Range<usize>,
     vms: Vec<std::ops::Range<usize>>,
     partition: Vec<std::ops::Range<usize>>,
+    interrupts: std::ops::Range<usize>,
     happens: std::ops::Range<usize>,
     happens_to_vm: std::ops::Range<usize>,
 }
@@ -85,35 +117,45 @@ impl Events {
     pub fn of(world: &World) -> Self {
         let mut all = vec![Event::Saved, Event::Start, Event::Again];
         all.extend((0..world.cores).map(|core| Event::CoreOn(core as u8)));
-        let mut add = |kinds: Vec<Kind>| {
+        let mut add = |events: Vec<Event>| {
             let start = all.len();
-            all.extend(kinds.into_iter().map(Event::Call));
+            all.extend(events);
             start..all.len()
         };
-        let normal_world = add(if world.has_proxy() {
-            Vec::new()
-        } else {
-            normal_world(world)
+        let calls = |kinds: Vec<Kind>| kinds.into_iter().map(Event::Call).collect::<Vec<_>>();
+        let with_interrupts = world.interrupts.is_some();
+        let normal_world = add(match world.has_proxy() {
+            true => Vec::new(),
+            false if with_interrupts => calls(interrupts::normal_world(world)),
+            false => calls(normal_world(world)),
         });
         let vms = (0..world.vms.len() as u8)
             .map(|number| {
-                add(match world.has_several() {
+                add(calls(match world.has_several() {
                     true => several::vm(world, number),
                     false => vm(world),
-                })
+                }))
             })
             .collect();
         let partition = (0..world.partitions.len())
             .map(|slot| {
                 add(match world.has_several() {
-                    true => several::partition(world, slot),
-                    false => partition(world, slot),
+                    true => calls(several::partition(world, slot)),
+                    false if with_interrupts => interrupts::partition(world, slot),
+                    false => calls(partition(world, slot)),
                 })
             })
             .collect();
+        let slots = (0..world.partitions.len()).filter(|slot| world.has_device(*slot));
+        let mut taken = vec![Event::Look];
+        taken.extend(slots.map(|slot| Event::Device(slot as u8)));
+        if with_interrupts {
+            taken.extend([Event::Devices, Event::Timer]);
+        }
+        let interrupts = add(taken);
         let start = all.len();
         all.extend([Event::Wfi(false), Event::Wfi(true), Event::Abort]);
-        let interrupts = all.len();
+        let aborts = all.len() - 1;
         all.extend([
             Event::Interrupt(Whose::Level(0)),
             Event::Interrupt(Whose::Level(1)),
@@ -122,10 +164,11 @@ impl Events {
             Event::Interrupt(Whose::Nobody),
         ]);
         Self {
-            happens: interrupts - 1..all.len(),
+            happens: aborts..all.len(),
             happens_to_vm: start..all.len(),
             all,
             normal_world,
+            interrupts,
             vms,
             partition,
         }
@@ -143,6 +186,14 @@ impl Events {
         } = s.core[core];
         let chain = s.core[core].chain;
         let cores: [Now; 2] = [s.core[0].now, s.core[1].now];
+        let mask = mask(world, s, core);
+        let s = *s;
+        let third = match now {
+            Now::NormalWorld | Now::Slot(_) if unsaved.is_none() && el3.is_none() => {
+                self.interrupts.clone()
+            }
+            _ => 0..0,
+        };
         let (first, second) = match now {
             _ if unsaved.is_some() => (SAVED..SAVED + 1, 0..0),
             Now::Unborn | Now::Off => (0..0, 0..0),
@@ -164,16 +215,32 @@ impl Events {
         let for_vm = now == Now::NormalWorld;
         let several = world.has_several();
         let has_chain = chain[0].is_some();
-        first.chain(second).filter(move |event| {
+        let fails = world.interrupts.is_none_or(|interrupts| interrupts.fails);
+        first.chain(second).chain(third).filter(move |event| {
             match self.all[*event] {
                 // Only a core that is not on can be switched on.
                 Event::CoreOn(other) => {
-                    matches!(cores[usize::from(other)], Now::Unborn | Now::Off)
+                    let now = cores[usize::from(other)];
+                    now == Now::Unborn || now == Now::Off && world.on_again
                 }
-                Event::Call(_) | Event::Saved | Event::Start | Event::Again => true,
+                Event::Call(_)
+                | Event::Saved
+                | Event::Start
+                | Event::Again
+                | Event::SetTimer(_) => true,
+                Event::Look => s.core[core].kick,
+                Event::Device(slot) => mask != Mask::Own && may_come(world, &s, slot.into()),
+                Event::Devices => {
+                    let slots = 0..world.partitions.len();
+                    let coming = slots.filter(|slot| may_come(world, &s, *slot)).count();
+                    mask != Mask::Own && coming > 1
+                }
+                Event::Timer => s.core[core].alarm,
+                // What is masked stays pending.
+                Event::Interrupt(_) if world.interrupts.is_some() && mask != Mask::Open => false,
                 // A primary that waits has the core, and one that fails ends everything.
                 Event::Wfi(_) => on_top > 0,
-                Event::Abort => !for_vm || on_top > 0,
+                Event::Abort => fails && (!for_vm || on_top > 0),
                 // One VM is not interrupted in the search: it goes on as it was.
                 Event::Interrupt(_) if for_vm && !several => false,
                 Event::Interrupt(Whose::Level(level)) => {

@@ -1,5 +1,6 @@
 //! What must hold in every state, whatever led to it, and of every event, whatever it is.
 
+pub mod interrupts;
 pub mod vms;
 
 use crate::{
@@ -47,51 +48,66 @@ fn on_core(world: &World, s: &S, core: usize) -> Result<(), String> {
     if running != 1 {
         return Err(format!("{running} contexts run on core {core}"));
     }
-    let mut links = 0;
-    let mut slot = slot;
-    let head = loop {
-        let number = world.context(slot, core).ok_or("no such context")?;
-        let ctx = &s.ctx[number];
+    let chain = world.chain(s, core);
+    if world.context(slot, core) != chain.first().copied() {
+        return Err("no such context".into());
+    }
+    let mut head = By::Spmc;
+    for (place, number) in chain.iter().enumerate() {
+        let ctx = &s.ctx[*number];
+        if chain[..place].contains(number) {
+            return Err("a call chain is a loop".into());
+        }
         if ctx.at != Some(core as u8) {
             return Err(format!("the chain on core {core} leads elsewhere"));
         }
-        if links > 0 && !ctx.calls() {
-            return Err(format!("in a chain, a caller is {:?}", ctx.state));
-        }
-        if links == 0 && !ctx.runs() {
+        if place == 0 && !ctx.runs() {
             return Err(format!("who has core {core} is {:?}", ctx.state));
         }
-        match ctx.giver {
-            By::Slot(previous) => {
-                let caller = world.context(previous, core).ok_or("no such caller")?;
-                if s.ctx[caller].waits != Some(slot) {
+        let previous = chain
+            .get(place + 1)
+            .map(|previous| (*previous, &s.ctx[*previous]));
+        match (ctx.giver, previous) {
+            (By::Slot(_), Some((_, caller))) => {
+                if !caller.calls() || caller.waits != Some(world.contexts[*number].0) {
                     return Err(format!(
-                        "partition {:#x} does not wait for its callee",
-                        World::id(usize::from(previous))
+                        "in a chain, a caller does not wait for its callee: {caller:?}"
                     ));
                 }
-                slot = previous;
             }
-            head => break head,
+            (By::Interrupted(_), Some((number, interrupted))) => {
+                // One whose partition has failed elsewhere meanwhile is dead.
+                let dead = world.is_gone(s, number) && interrupted.state == State::Aborted;
+                if interrupted.state != State::Preempted && !dead {
+                    return Err(format!("in a chain, {interrupted:?} was interrupted"));
+                }
+            }
+            (By::Slot(_) | By::Interrupted(_), None) => return Err("no such caller".into()),
+            (giver, _) => head = giver,
         }
-        links += 1;
-        if links > world.partitions.len() {
-            return Err("a call chain is a loop".into());
-        }
-    };
-    let booting = s
-        .ctx
-        .iter()
-        .filter(here)
-        .any(|ctx| (ctx.runs() || ctx.calls()) && ctx.model == Model::Init);
+    }
+    let first = chain.last().map(|number| &s.ctx[*number]);
+    let booting = first.is_some_and(|first| first.model == Model::Init);
     if (head == By::Spmc) != booting {
         return Err(format!("the chain on core {core} was started by {head:?}"));
     }
-    let callers = s.ctx.iter().filter(here).filter(|ctx| ctx.calls()).count();
-    if callers != links {
+    if (head == By::PowerOff) != s.core[core].told.is_some() {
         return Err(format!(
-            "{callers} contexts wait for callees on core {core}, {links} of them in its chain"
+            "core {core} goes off: {:?}, {head:?}",
+            s.core[core].told
         ));
+    }
+    for (number, ctx) in s.ctx.iter().enumerate().filter(|(_, ctx)| here(&ctx)) {
+        let in_chain = chain.contains(&number);
+        if ctx.calls() && !in_chain {
+            return Err(format!(
+                "context {number} waits for a callee, out of the chain on core {core}"
+            ));
+        }
+        if ctx.model == Model::Init && (ctx.runs() || ctx.calls()) && chain.last() != Some(&number)
+        {
+            return Err(format!("context {number} initialises, called by somebody"));
+        }
     }
     Ok(())
 }
@@ -106,12 +122,13 @@ fn context(world: &World, s: &S, number: usize) -> Result<(), String> {
         State::Running | State::Blocked | State::Preempted
     );
     let serves = ctx.serves.is_some();
-    if serves != (live && ctx.model == Model::DirectRequest) {
+    if serves != (live && matches!(ctx.model, Model::DirectRequest | Model::PowerOff)) {
         return Err(format!(
             "context {number} serves a request: {serves}, {ctx:?}"
         ));
     }
-    if ctx.model == Model::Init && ctx.state == State::Preempted {
+    let in_chain = (0..world.cores).any(|core| world.chain(s, core).contains(&number));
+    if ctx.model == Model::Init && ctx.state == State::Preempted && !in_chain {
         return Err(format!(
             "context {number} was interrupted while it initialised"
         ));
@@ -120,7 +137,7 @@ fn context(world: &World, s: &S, number: usize) -> Result<(), String> {
         return Err(format!("context {number} yielded while it initialised"));
     }
     let unsaved = |at: u8| s.core[usize::from(at)].unsaved == Some(slot);
-    let tied = ctx.runs() || ctx.calls() || ctx.state == State::Created;
+    let tied = in_chain || ctx.calls() || ctx.state == State::Created;
     match ctx.at {
         None if !up || tied => {
             return Err(format!("context {number} can be claimed: {ctx:?}"));
@@ -170,8 +187,18 @@ pub fn step(
             continue;
         };
         let number = world.context(slot, other).ok_or("nobody left")?;
-        let same = before.s.ctx[number] == after.s.ctx[number]
-            || after.s.ctx[number].kept.is_none() && before.s.ctx[number].kept.is_some();
+        // Its interrupts may come meanwhile, and the life end of who has sent it something.
+        let is = after.s.ctx[number];
+        let mut was = Ctx {
+            irq: is.irq,
+            kept_old: is.kept_old,
+            ..before.s.ctx[number]
+        };
+        if let (Some(was), Some(is)) = (&mut was.serves, is.serves) {
+            was.old |= is.old;
+        }
+        let same =
+            was == is || after.s.ctx[number].kept.is_none() && before.s.ctx[number].kept.is_some();
         if !same || before.x[number] != after.x[number] {
             return Err(format!("context {number} was used before it was saved"));
         }
@@ -198,18 +225,22 @@ fn requests(
                     Some(By::Slot(slot)) => world.context(slot, usize::from(request.core)),
                     _ => None,
                 };
-                if !matches!(event, Event::Call(Kind::Request { .. }) | Event::Again)
-                    || from != caller
-                {
+                // The SPMC's own, one after the other.
+                let own = request.origin == Some(By::PowerOff);
+                let told =
+                    caller.is_none_or(|caller| before.s.ctx[caller].model == Model::PowerOff);
+                let sends = matches!(event, Event::Call(Kind::Request { .. }) | Event::Again);
+                if !(own && told || !own && sends && from == caller) {
                     return wrong("came from nowhere");
                 }
             }
             (Some(_), None) => {
-                let answered = matches!(event, Event::Call(Kind::Response { .. }) | Event::Abort)
-                    && caller == Some(number);
-                let off = matches!(event, Event::Call(Kind::Spmd(0, _)))
-                    && after.s.ctx[number].state == State::Off;
-                if !answered && !off {
+                let answers = matches!(
+                    event,
+                    Event::Call(Kind::Response { .. } | Kind::PowerResponse { .. }) | Event::Abort
+                );
+                let answered = answers && caller == Some(number);
+                if !answered && !world.is_gone(&after.s, number) {
                     return wrong("was lost");
                 }
             }
@@ -250,7 +281,7 @@ fn kept(
             }
             (Some(from), None) => {
                 let freed =
-                    after.s.ctx[number].is_gone() || after.s.ctx[usize::from(from)].is_gone();
+                    world.is_gone(&after.s, number) || world.is_gone(&after.s, usize::from(from));
                 let fetched = matches!(event, Event::Call(Kind::Run { wide: true, .. }))
                     && caller == Some(number)
                     && after.x[number][0] == fid::response(Form::Two);
@@ -263,7 +294,7 @@ fn kept(
             }
             (Some(was), Some(is))
                 if was != is
-                    && !before.s.ctx[usize::from(was)].is_gone()
+                    && !world.is_gone(&before.s, usize::from(was))
                     && !before.s.ctx[number].kept_old =>
             {
                 return wrong("was replaced");
@@ -288,9 +319,21 @@ fn labels(
         None if world.has_proxy() => label::vcpu(0),
         None => label::normal_world(core),
     };
-    // Who sends something by this event, and who may receive it.
-    let now = after.s.core[core].now;
+    // Who sends something by this event, and who may receive it: who has the core now, unless an
+    // interrupt of who answered comes first.
+    let mut now = after.s.core[core].now;
+    if let (Some(number), Now::Slot(slot)) = (caller, now)
+        && world.context(slot, core) == Some(number)
+    {
+        now = match after.s.ctx[number].giver {
+            By::Interrupted(slot) => Now::Slot(slot),
+            By::AnsweredNormalWorld => Now::NormalWorld,
+            _ => now,
+        };
+    }
     let sends = match event {
+        // What EL3 asked for goes to each partition that is told.
+        _ if after.s.core[core].told.is_some() => Some((label::normal_world(core), now)),
         Event::Call(Kind::Request { .. } | Kind::Yield { .. }) => Some((sender, now)),
         Event::Call(Kind::Response { .. }) => Some((sender, now)),
         Event::Call(Kind::Run { wide: true, .. }) => {

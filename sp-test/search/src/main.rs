@@ -95,6 +95,12 @@ fn show(report: &Report) {
             "", report.runs_within
         );
     }
+    if report.delivered_within > 0 {
+        println!(
+            "{:13} an interrupt that is enabled is delivered within {} events, if all behave",
+            "", report.delivered_within
+        );
+    }
     if let Some(violation) = &report.violation {
         println!("violation: {}", violation.what);
         for line in &violation.path {

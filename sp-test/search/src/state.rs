@@ -1,7 +1,9 @@
 //! A state: all that the cores remember, without registers, which follow from it.
 
+mod interrupts;
 mod vms;
 
+pub use interrupts::{Device, Id, Irq, Life, Timer};
 pub use vms::{Asked, Debt, El3, Secure, Vcpu, Vm, Waits};
 
 use spmc::state::{Model, State};
@@ -26,6 +28,16 @@ pub enum By {
     NormalWorld,
     /// The partition in this slot.
     Slot(u8),
+    /// Nobody: a secure interrupt took the core from the partition in this slot.
+    Interrupted(u8),
+    /// Nobody: a secure interrupt took the core from the normal world.
+    InterruptedNormalWorld,
+    /// Nobody: it had answered the normal world when an interrupt of its own was pending.
+    AnsweredNormalWorld,
+    /// Nobody: it had initialised when an interrupt of its own was pending.
+    InterruptedBoot,
+    /// The SPMC, which tells partitions that the core goes off.
+    PowerOff,
 }
 
 /// The form of a direct message.
@@ -85,6 +97,8 @@ pub struct Ctx {
     pub kept_old: bool,
     /// The core that has it, or `None`: all may claim it.
     pub at: Option<u8>,
+    /// Its interrupts.
+    pub irq: Irq,
 }
 
 /// Who has a core.
@@ -121,6 +135,18 @@ pub struct Core {
     pub el3: Option<El3>,
     /// Whether the proxy of another core wants it to look.
     pub kicked: bool,
+    /// Whether the SPMC's own interrupt is pending.
+    pub kick: bool,
+    /// Partitions that other cores want it to look at, one bit for each.
+    pub news: u8,
+    /// Partitions whose interrupts are to be looked at, one bit for each.
+    pub due: u8,
+    /// Whether the schedule receiver interrupt is to be raised.
+    pub sri: bool,
+    /// Whether the core's own timer is set.
+    pub alarm: bool,
+    /// While partitions are told that it goes off: how many were told, or passed over.
+    pub told: Option<u8>,
 }
 
 /// A negotiated version.
@@ -153,6 +179,10 @@ pub struct S {
     pub lent: [Option<u8>; CONTEXTS],
     /// The VM that has not got a context's answer yet, which the proxy has, and its form.
     pub held: [Option<(u8, Form)>; CONTEXTS],
+    /// Whether each partition has failed.
+    pub lives: [Life; SLOTS],
+    /// The interrupts of devices, in the machine.
+    pub devices: [Device; SLOTS],
 }
 
 impl Ctx {
@@ -167,6 +197,7 @@ impl Ctx {
         kept: None,
         kept_old: false,
         at: None,
+        irq: Irq::FIRST,
     };
 
     /// A context that was never run, on core `at`.
@@ -194,15 +225,17 @@ impl Ctx {
     }
 
     /// Replaces what means nothing in its state by values that do harm if they are used: `own` is
-    /// its slot, so that it would be its own caller and callee.
-    pub fn poison(&mut self, own: u8) {
-        if !matches!(
+    /// its slot, so that it would be its own caller and callee, and `in_chain` whether it is in a call
+    /// chain.
+    pub fn poison(&mut self, own: u8, in_chain: bool) {
+        let lives = matches!(
             self.state,
             State::Starting | State::Running | State::Blocked | State::Preempted
-        ) {
+        );
+        if !lives && !in_chain {
             self.model = Model::Init;
         }
-        if !self.runs() && !self.calls() {
+        if !in_chain {
             self.giver = By::Slot(own);
         }
         if self.state != State::Blocked {
@@ -225,6 +258,12 @@ impl Core {
         pending: None,
         el3: None,
         kicked: false,
+        kick: false,
+        news: 0,
+        due: 0,
+        sri: false,
+        alarm: false,
+        told: None,
     };
 }
 
@@ -258,5 +297,10 @@ impl S {
         owed: [Debt::None; CONTEXTS],
         lent: [None; CONTEXTS],
         held: [None; CONTEXTS],
+        lives: [Life::Alive; SLOTS],
+        devices: [Device {
+            enabled: false,
+            active: None,
+        }; SLOTS],
     };
 }

@@ -1,12 +1,12 @@
 //! A state with all registers: what is compared after an event.
 
 use crate::{
-    calls::fid,
+    calls::{Kind, fid},
     label::{self, Frame, Origin},
     state::{CONTEXTS, CORES, Form, Now, S, VCPUS},
     world::World,
 };
-use spmc::state::State;
+use spmc::{spm::Mask, state::State};
 
 /// A state and the registers of all endpoints.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,10 @@ pub struct View {
     pub vcpus_kept: [Option<[u64; 18]>; VCPUS],
     /// The answer of each context that the proxy has for a VM.
     pub answers: [Option<[u64; 18]>; CONTEXTS],
+    /// What each core's priority mask lets through, after an event.
+    pub masks: [Mask; CORES],
+    /// How often the event raised the schedule receiver interrupt.
+    pub schedule_receivers: u8,
 }
 
 /// FFA_MSG_SEND_DIRECT_RESP2 of a context or a vCPU, as it is kept: its labels are the payload.
@@ -94,6 +98,10 @@ impl View {
                     fid::RUN
                 };
             }
+            if s.core[core].told.is_some() {
+                let asked = Kind::Spmd(0, fid::PSCI_CPU_OFF as u32).frame(origin);
+                x.copy_from_slice(&asked[..18]);
+            }
             x
         });
         let own = |number: usize| {
@@ -117,6 +125,8 @@ impl View {
             answers: std::array::from_fn(|number| {
                 s.held[number].map(|(vm, form)| answer(world, number, vm, form))
             }),
+            masks: [Mask::Open; CORES],
+            schedule_receivers: 0,
         }
     }
 

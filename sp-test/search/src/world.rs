@@ -2,10 +2,11 @@
 
 mod configurations;
 
-use crate::state::{Core, Ctx, Form, Negotiated, S, Vcpu};
+use crate::state::{By, CONTEXTS, Core, Ctx, Form, Id, Irq, Life, Negotiated, Now, S, Vcpu};
 use ffa_abi::{EndpointId, Uuid, Version, contract::Mode};
 use heapless::Vec as List;
-use spmc::context::{AbortAction, Messaging, PartitionInfo, Service};
+use spmc::context::{AbortAction, InterruptRules, Messaging, NsAction, PartitionInfo, Service};
+use spmc::state::State;
 
 /// The id of the first VM behind the proxy.
 pub const VM_ID: u16 = 1;
@@ -29,6 +30,33 @@ pub struct Partition {
     pub minor: u8,
     /// Whether it is restarted when it fails.
     pub restarts: bool,
+    /// What interrupts do to it.
+    pub rules: InterruptRules,
+    /// Whether it is told that a core goes off.
+    pub told_off: bool,
+}
+
+/// What of interrupts a world has.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Interrupts {
+    /// Devices: one for each of these partitions, one bit for each slot.
+    pub devices: u8,
+    /// Emulated timers, likewise.
+    pub timers: u8,
+    /// Interrupts from context to context.
+    pub sends: bool,
+    /// Whether partitions enable and disable their interrupts; else they enable them first of all.
+    pub enables: bool,
+    /// Whether partitions fail.
+    pub fails: bool,
+    /// Whether cores go off.
+    pub power: bool,
+    /// Whether partitions call each other; else only the normal world calls.
+    pub chains: bool,
+    /// Whether partitions yield.
+    pub yields: bool,
+    /// Whether the search starts when all partitions have started on all cores, and not with the boot.
+    pub booted: bool,
 }
 
 /// A VM behind the proxy. The first one is the primary.
@@ -73,6 +101,10 @@ pub struct World {
     pub exact: bool,
     /// The normal world's version at the start.
     pub normal_world: Negotiated,
+    /// Whether a core that went off is switched on again.
+    pub on_again: bool,
+    /// Interrupts, if they are searched. Calls are those that matter for who has the core then.
+    pub interrupts: Option<Interrupts>,
 }
 
 const fn part(up: bool, mode: Mode, minor: u8) -> Partition {
@@ -81,8 +113,19 @@ const fn part(up: bool, mode: Mode, minor: u8) -> Partition {
         mode,
         minor,
         restarts: false,
+        rules: RULES,
+        told_off: false,
     }
 }
+
+/// Everything signalled, nobody asked for cycles.
+const RULES: InterruptRules = InterruptRules {
+    ns_action: NsAction::Signalled,
+    managed_exit_virq: false,
+    other_s_queued: false,
+    sri_waiting: false,
+    sri_leaving: false,
+};
 
 /// A partition with a single context that is restarted when it fails.
 const fn restarted(mode: Mode, minor: u8) -> Partition {
@@ -123,7 +166,52 @@ impl World {
             versions: &[2],
             exact: false,
             normal_world: UNASKED,
+            on_again: true,
+            interrupts: None,
         }
+    }
+
+    /// The same with interrupts. Versions are settled.
+    fn with(self, interrupts: Interrupts) -> Self {
+        Self {
+            forms: &[Form::Narrow],
+            versions: &[],
+            normal_world: Negotiated {
+                minor: 2,
+                locked: true,
+            },
+            interrupts: Some(interrupts),
+            ..self
+        }
+    }
+
+    /// Whether the partition in `slot` has a device.
+    pub fn has_device(&self, slot: usize) -> bool {
+        self.interrupts
+            .is_some_and(|interrupts| interrupts.devices & 1 << slot != 0)
+    }
+
+    /// The interrupts that the partition in `slot` enables.
+    pub fn ids(&self, slot: u8) -> Vec<Id> {
+        let place = usize::from(slot);
+        let has = self.interrupts.unwrap_or_default();
+        let mut ids = Vec::new();
+        if self.has_device(place) {
+            ids.push(Id::Device);
+        }
+        if self.has_timer(place) {
+            ids.push(Id::Timer);
+        }
+        if has.sends && !self.partitions[place].up {
+            ids.push(Id::Sent);
+        }
+        ids
+    }
+
+    /// Whether the partition in `slot` uses its timer.
+    pub fn has_timer(&self, slot: usize) -> bool {
+        self.interrupts
+            .is_some_and(|interrupts| interrupts.timers & 1 << slot != 0)
     }
 
     /// The same behind the proxy, of which this is known.
@@ -224,6 +312,13 @@ impl World {
                 true => AbortAction::Restart,
                 false => AbortAction::Fail,
             },
+            rules: partition.rules,
+            power_off_messages: partition.told_off,
+            devices: self
+                .has_device(slot)
+                .then(|| Id::Device.number(slot as u8))
+                .into_iter()
+                .collect(),
             ..PartitionInfo::new(EndpointId(Self::id(slot)), services, contexts)
         }
     }
@@ -246,6 +341,7 @@ impl World {
         }
         for (slot, partition) in self.partitions.iter().enumerate() {
             s.versions[slot].minor = partition.minor;
+            s.versions[slot].locked = self.interrupts.is_some();
         }
         s.normal_world = self.normal_world;
         for (vm, spec) in self.vms.iter().enumerate() {
@@ -266,6 +362,30 @@ impl World {
         s
     }
 
+    /// Whether nothing that a context did or was asked counts any more.
+    pub fn is_gone(&self, s: &S, number: usize) -> bool {
+        let slot = self.contexts.get(number).map_or(0, |context| context.0);
+        s.ctx[number].is_gone() || s.lives[usize::from(slot)] != Life::Alive
+    }
+
+    /// The numbers of the contexts of the call chain on a core, from who runs back to its head.
+    pub fn chain(&self, s: &S, core: usize) -> List<usize, CONTEXTS> {
+        let mut chain = List::new();
+        let mut slot = match s.core[core].now {
+            Now::Slot(slot) => slot,
+            _ => return chain,
+        };
+        while let Some(number) = self.context(slot, core)
+            && chain.push(number).is_ok()
+        {
+            match s.ctx[number].giver {
+                By::Slot(previous) | By::Interrupted(previous) => slot = previous,
+                _ => break,
+            }
+        }
+        chain
+    }
+
     /// Makes a state one of those that are told apart.
     pub fn canonical(&self, s: &S) -> S {
         let mut s = *s;
@@ -276,7 +396,7 @@ impl World {
                 wide_entry,
                 ..
             } = core;
-            if !matches!(now, crate::state::Now::Slot(_)) {
+            if !matches!(now, Now::Slot(_)) {
                 *wide_entry = false;
             }
             if usize::from(*started) > self.partitions.len() {
@@ -302,13 +422,36 @@ impl World {
 
     /// Replaces what means nothing by values that do harm if used.
     pub fn poison(&self, s: &mut S) {
-        let gone: Vec<bool> = s.ctx.iter().map(Ctx::is_gone).collect();
+        let gone: Vec<bool> = (0..s.ctx.len())
+            .map(|number| self.is_gone(s, number))
+            .collect();
+        let mut in_chain = [false; CONTEXTS];
+        for core in 0..self.cores {
+            for number in self.chain(s, core) {
+                in_chain[number] = true;
+            }
+        }
         for (number, (slot, _)) in self.contexts.iter().enumerate() {
             let ctx = &mut s.ctx[number];
-            ctx.poison(*slot);
+            ctx.poison(*slot, in_chain[number]);
+            let irq = &mut ctx.irq;
+            if s.lives[usize::from(*slot)] != Life::Alive {
+                *irq = Irq::FIRST;
+            }
+            if !irq.wants() {
+                irq.told = true;
+            }
+            irq.timer.on = irq.timer.watched.is_some();
+            let left = matches!(ctx.state, State::Blocked | State::Preempted) && !in_chain[number];
+            if self.interrupts.is_some() && left {
+                // The lines are those that were right when it left, and whoever enters it sees to them.
+                irq.irq = !irq.wants();
+                irq.fiq = false;
+                irq.attention = true;
+            }
             if let Some(serves) = &mut ctx.serves {
                 match serves.origin {
-                    Some(crate::state::By::Slot(from)) => {
+                    Some(By::Slot(from)) => {
                         let sender = self.context(from, usize::from(serves.core));
                         if sender.is_none_or(|sender| gone[sender]) {
                             serves.origin = None;

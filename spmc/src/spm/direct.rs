@@ -386,6 +386,8 @@ impl<'c, M: Registers> Spmc<'c, M> {
                     }
                     context.transition(Event::Unblock);
                 }
+                // What has come meanwhile it finds.
+                self.refresh_if_needed(pe, to);
                 Some(Next::Partition(to))
             }
             // The SPMC's own requests are answered elsewhere.

@@ -32,7 +32,7 @@ pub use interrupts::{Mask, TimerRegister};
 pub use machine::{Interrupts, Machine, Mem, Notice, Owner, Window};
 pub use mailbox::{MAX_BUFFER_PAGES, MAX_VM_BUFFERS};
 #[cfg(feature = "snapshot")]
-pub use snapshot::Negotiation;
+pub use snapshot::{CoreNote, Negotiation};
 
 use crate::{
     MAX_CPUS, MAX_PARTITIONS,
@@ -617,6 +617,8 @@ impl<'c, M: Registers> Spmc<'c, M> {
                 } else {
                     context.transition(Event::Resume);
                 }
+                // What has come meanwhile it finds.
+                self.refresh_if_needed(pe, slot);
                 return Next::Partition(slot);
             }
             giver = context.giver;

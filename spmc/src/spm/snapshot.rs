@@ -5,6 +5,7 @@ use super::{Left, Negotiated, Pe, Spmc};
 use crate::{
     context::{Context, Registers, Slot},
     locks,
+    virtual_interrupts::VirtualNote,
 };
 use core::sync::atomic::Ordering;
 use ffa_abi::Version;
@@ -33,7 +34,34 @@ fn restore(version: &Negotiated, noted: Negotiation) {
     version.set_raw(noted.version.raw() | lock);
 }
 
+/// What a core remembers beside contexts and registers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct CoreNote {
+    /// Partitions whose interrupts are to be looked at, one bit for each.
+    pub due: u32,
+    /// Whether the schedule receiver interrupt is to be raised.
+    pub sri: bool,
+    /// How many partitions were told, or passed over, that the core goes off.
+    pub told: u8,
+}
+
 impl<'c, M> Pe<'c, M> {
+    /// Notes what the core remembers.
+    pub const fn note(&self) -> CoreNote {
+        CoreNote {
+            due: self.due,
+            sri: self.sri,
+            told: self.told,
+        }
+    }
+
+    /// Goes back to what was noted.
+    pub const fn restore(&mut self, noted: CoreNote) {
+        self.due = noted.due;
+        self.sri = noted.sri;
+        self.told = noted.told;
+    }
+
     /// Takes the context of `slot` off this core.
     pub fn take(&mut self, slot: Slot) -> Option<&'c mut Context<M>> {
         self.contexts[slot.index()].take()
@@ -102,11 +130,46 @@ impl<'c, M: Registers> Spmc<'c, M> {
             .map_or(0, |partition| partition.life.word())
     }
 
-    /// Goes back to a life that was noted.
+    /// Goes back to a life that was noted, in which no core has gone off.
     pub fn set_life(&self, slot: Slot, life: u32) {
         if let Some(partition) = self.partitions.get(slot.index()) {
             partition.life.set_word(life);
+            if !partition.life.is_alive() {
+                partition.open.close();
+            }
+            for epoch in &partition.epochs {
+                epoch.store(0, Ordering::Relaxed);
+            }
         }
+    }
+
+    /// The number of the present life of a partition's context on core `core`.
+    pub fn life_of_context(&self, slot: Slot, core: u16) -> u16 {
+        self.incarnation(slot, core)
+    }
+
+    /// What is known of the virtual interrupts of a partition's context with this index.
+    pub fn interrupts(&self, slot: Slot, index: u16) -> VirtualNote {
+        self.virtuals(slot, index).note()
+    }
+
+    /// Goes back to what was noted of them.
+    pub fn set_interrupts(&self, slot: Slot, index: u16, noted: &VirtualNote) {
+        self.virtuals(slot, index).restore(noted);
+    }
+
+    /// The cores that are on, and what is left for this one, one bit for each partition.
+    pub fn news(&self, core: u16) -> (u32, u32) {
+        (self.news.on(), self.news.left_for(core))
+    }
+
+    /// Sets the same.
+    pub fn set_news(&self, core: u16, is_on: bool, left: u32) {
+        let _ = self.news.switch_off(core);
+        if is_on {
+            self.news.switch_on(core);
+        }
+        self.news.set_left(core, left);
     }
 
     /// The token of a context that left `pe` and was not saved when its state was noted.

@@ -1,5 +1,6 @@
 //! The search itself: breadth first, on several threads, each with its own cores.
 
+mod behave;
 mod happen;
 mod path;
 mod rest;
@@ -50,6 +51,9 @@ pub struct Report {
     pub complete: bool,
     /// The most events after which a vCPU that waits for cycles can run, if there are VMs.
     pub runs_within: u32,
+    /// The most events after which a context hears of its interrupt, if there are any and everybody
+    /// behaves.
+    pub delivered_within: u32,
     /// What the states show.
     pub marks: Marks,
     /// Seconds of wall clock.
@@ -84,7 +88,7 @@ pub fn search(world: &World, limits: Limits) -> Report {
     let began = Instant::now();
     let events = Events::of(world);
     let seen = Seen::new();
-    let start = world.canonical(&world.start());
+    let start = path::start(world, &events);
     seen.number(start);
     let mut frontier = vec![start];
     let mut paths = Arc::new(Paths::default());
@@ -94,6 +98,8 @@ pub fn search(world: &World, limits: Limits) -> Report {
     let mut marks = Marks::default();
     let mut quiet = Vec::new();
     let mut cycles = Vec::new();
+    let mut heard = Vec::new();
+    let mut behaved = Vec::new();
     let mut edges: Vec<Edge> = Vec::new();
     let mut workers: Vec<_> = (0..limits.threads.max(1))
         .map(|_| Worker::new(world))
@@ -103,6 +109,7 @@ pub fn search(world: &World, limits: Limits) -> Report {
             marks.add(world, s);
             quiet.push(rest::is_quiet(world, s));
             cycles.push(rest::Cycles::of(world, s));
+            heard.push(behave::Heard::of(world, s));
         }
         if frontier.is_empty() || limits.depth.is_some_and(|limit| depth >= limit) {
             break;
@@ -136,6 +143,7 @@ pub fn search(world: &World, limits: Limits) -> Report {
         for found in results {
             transitions += found.transitions;
             edges.extend(found.edges);
+            behaved.extend(found.behaved);
             new.extend(found.new);
         }
         if let Some((step, what)) = violation.into_inner().unwrap_or_default() {
@@ -179,6 +187,23 @@ pub fn search(world: &World, limits: Limits) -> Report {
             });
         }
     }
+    let mut delivered_within = 0;
+    if complete && found.is_none() && world.interrupts.is_some() {
+        let mut next = vec![None; heard.len()];
+        for (from, to) in behaved {
+            next[from as usize] = Some(to);
+        }
+        match behave::delivered_within(&heard, &next) {
+            Ok(most) => delivered_within = most,
+            Err(state) => {
+                found = Some(Violation {
+                    path: paths.explain_behaving(world, &events, paths.step(state)),
+                    what: "from here, somebody never hears of an interrupt, though all behave"
+                        .into(),
+                });
+            }
+        }
+    }
     Report {
         configuration: world.name.into(),
         about: world.about.into(),
@@ -187,6 +212,7 @@ pub fn search(world: &World, limits: Limits) -> Report {
         depth,
         complete,
         runs_within,
+        delivered_within,
         marks,
         seconds: began.elapsed().as_secs_f64(),
         violation: found,
@@ -228,6 +254,8 @@ struct Found {
     new: Vec<(u32, Step, S)>,
     /// Events that changed the state and may be a part of a way back.
     edges: Vec<Edge>,
+    /// What follows if everybody behaves.
+    behaved: Vec<Edge>,
     transitions: usize,
 }
 
@@ -264,6 +292,10 @@ impl Layer<'_> {
         let s = &self.frontier[place];
         let number = (self.first + place) as u32;
         let before = base(self.world, self.events, s);
+        let behaves = match self.world.interrupts {
+            Some(_) => behave::next(self.world, s),
+            None => None,
+        };
         for core in 0..self.world.cores {
             for event in self.events.enabled(self.world, s, core) {
                 let step = Step {
@@ -281,6 +313,9 @@ impl Layer<'_> {
                 let (next, is_new) = self.seen.number(after);
                 if is_new {
                     found.new.push((next, step, after));
+                }
+                if behaves == Some((core, self.events.all[event])) {
+                    found.behaved.push((number, next));
                 }
                 if rest::is_good(self.events.all[event]) {
                     found.edges.push((number, next));

@@ -1,6 +1,6 @@
 //! Ways to states, and telling them.
 
-use super::{Worker, happen::base};
+use super::{Worker, behave, happen::base};
 use crate::{
     events::{Event, Events},
     rig::make_call,
@@ -12,6 +12,9 @@ use std::{
     cell::Cell,
     sync::{Arc, Mutex, PoisonError},
 };
+
+/// How many events are told of what follows.
+const TOLD: usize = 24;
 
 /// An event and the number of the state in which it happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,9 +88,8 @@ impl Paths {
         None
     }
 
-    /// The events up to `last`, in words. All but the last are made to happen once more, to tell who
-    /// had the core.
-    pub(super) fn explain(&self, world: &World, events: &Events, last: Step) -> Vec<String> {
+    /// The events up to `last`.
+    fn steps(&self, last: Step) -> Vec<Step> {
         let mut steps = vec![last];
         let mut state = last.from;
         while let Some(step) = self.step(state) {
@@ -95,8 +97,61 @@ impl Paths {
             state = step.from;
         }
         steps.reverse();
+        steps
+    }
+
+    /// The events up to `last`, in words. All but the last are made to happen once more, to tell who
+    /// had the core.
+    pub(super) fn explain(&self, world: &World, events: &Events, last: Step) -> Vec<String> {
+        Self::tell(world, events, &self.steps(last))
+    }
+
+    /// The events up to `last`, and what follows if everybody behaves.
+    pub(super) fn explain_behaving(
+        &self,
+        world: &World,
+        events: &Events,
+        last: Option<Step>,
+    ) -> Vec<String> {
+        let steps = last.map_or(Vec::new(), |last| self.steps(last));
         let mut worker = Worker::new(world);
-        let mut s = world.canonical(&world.start());
+        let mut s = start(world, events);
+        for step in &steps {
+            if let Ok(view) = replay(world, events, &mut worker, &s, *step) {
+                s = world.canonical(&view.s);
+            }
+        }
+        let mut lines = Self::tell(world, events, &steps);
+        lines.push("and if everybody behaves:".into());
+        for _ in 0..TOLD {
+            let next = behave::next(world, &s).and_then(|(core, event)| {
+                let mut enabled = events.enabled(world, &s, core);
+                Some((core, enabled.find(|number| events.all[*number] == event)?))
+            });
+            let Some((core, event)) = next else {
+                break;
+            };
+            lines.push(format!(
+                "   core {core}, {}: {}",
+                who(world, &s, core),
+                events.all[event]
+            ));
+            let step = Step {
+                from: 0,
+                core: core as u8,
+                event: event as u16,
+            };
+            match replay(world, events, &mut worker, &s, step) {
+                Ok(view) => s = world.canonical(&view.s),
+                Err(what) => lines.push(what),
+            }
+        }
+        lines
+    }
+
+    fn tell(world: &World, events: &Events, steps: &[Step]) -> Vec<String> {
+        let mut worker = Worker::new(world);
+        let mut s = start(world, events);
         let mut lines = Vec::new();
         for (number, step) in steps.iter().enumerate() {
             let (core, event) = (usize::from(step.core), events.all[usize::from(step.event)]);
@@ -117,6 +172,35 @@ impl Paths {
             }
         }
         lines
+    }
+}
+
+/// Where a search starts: nothing has run, or all partitions have started on all cores.
+pub(super) fn start(world: &World, events: &Events) -> S {
+    let mut s = world.canonical(&world.start());
+    if !world.interrupts.is_some_and(|interrupts| interrupts.booted) {
+        return s;
+    }
+    let mut worker = Worker::new(world);
+    loop {
+        let off = (0..world.cores).find(|core| s.core[*core].now == Now::Unborn);
+        let on = off.map(|core| (0, Event::CoreOn(core as u8)));
+        let next = behave::next(world, &s).or(on).and_then(|(core, event)| {
+            let mut enabled = events.enabled(world, &s, core);
+            let number = enabled.find(|number| events.all[*number] == event)?;
+            Some(Step {
+                from: 0,
+                core: core as u8,
+                event: number as u16,
+            })
+        });
+        let Some(step) = next else {
+            return s;
+        };
+        match replay(world, events, &mut worker, &s, step) {
+            Ok(view) => s = world.canonical(&view.s),
+            Err(what) => panic!("while it boots: {what}"),
+        }
     }
 }
 

@@ -4,11 +4,11 @@
 use crate::{
     calls::Kind,
     events::{Event, Whose},
-    state::{Debt, Now, S},
+    state::{By, Debt, Now, S},
     world::World,
 };
 use proxy_el2::vcpu;
-use spmc::state::State;
+use spmc::state::{Model, State};
 
 /// An event that led from one state to another, by their numbers.
 pub type Edge = (u32, u32);
@@ -24,7 +24,11 @@ pub fn is_quiet(world: &World, s: &S) -> bool {
         return true;
     }
     let given_back = cores.iter().all(|core| {
-        matches!(core.now, Now::NormalWorld | Now::Off | Now::Unborn) && core.unsaved.is_none()
+        matches!(core.now, Now::NormalWorld | Now::Off | Now::Unborn)
+            && core.unsaved.is_none()
+            && !core.kick
+            && core.due == 0
+            && !core.sri
     });
     let at_rest = s.ctx[..world.contexts.len()].iter().all(|ctx| {
         matches!(
@@ -32,7 +36,9 @@ pub fn is_quiet(world: &World, s: &S) -> bool {
             State::Created | State::Waiting | State::Aborted | State::Off
         ) && ctx.serves.is_none()
     });
-    given_back && at_rest && vms_rest(world, s)
+    let heard = (0..world.contexts.len())
+        .all(|number| world.is_gone(s, number) || !s.ctx[number].irq.wants());
+    given_back && at_rest && heard && vms_rest(world, s)
 }
 
 /// Whether no vCPU waits for anybody, and no answer is owed or kept.
@@ -182,6 +188,20 @@ pub struct Marks {
     pub orphaned: usize,
     /// A context is not saved yet.
     pub unsaved: usize,
+    /// A context has the core to deal with an interrupt.
+    pub interrupted: usize,
+    /// One has answered the normal world, and deals with an interrupt before that goes on.
+    pub intercepted: usize,
+    /// One was told of an interrupt while its callee ran.
+    pub drains: usize,
+    /// One was asked to make room.
+    pub managed_exits: usize,
+    /// The normal world is asked for cycles.
+    pub asked: usize,
+    /// An interrupt waits for a looser mask.
+    pub masked: usize,
+    /// A partition is told that its core goes off.
+    pub told_off: usize,
     /// Everybody waits.
     pub quiet: usize,
 }
@@ -213,6 +233,15 @@ impl Marks {
             |vcpu: &crate::state::Vcpu| vcpu.serves.is_some_and(|asked| asked.origin.is_none());
         self.orphaned +=
             usize::from(poisoned.ctx.iter().any(orphaned) || vcpus.iter().any(orphans));
+        let any =
+            |with: &dyn Fn(&crate::state::Ctx) -> bool| usize::from(contexts.iter().any(with));
+        self.interrupted += any(&|ctx| ctx.runs() && ctx.model == Model::SecureInterrupt);
+        self.intercepted += any(&|ctx| ctx.runs() && ctx.giver == By::AnsweredNormalWorld);
+        self.drains += any(&|ctx| ctx.irq.drains);
+        self.managed_exits += any(&|ctx| ctx.irq.managed_exit);
+        self.asked += any(&|ctx| ctx.state == State::Waiting && ctx.irq.wants());
+        self.masked += usize::from(s.core.iter().any(|core| core.due != 0 && !core.kick));
+        self.told_off += usize::from(s.core.iter().any(|core| core.told.is_some()));
         self.unsaved += usize::from(s.core.iter().any(|core| core.unsaved.is_some()));
         self.quiet += usize::from(is_quiet(world, s));
     }

@@ -52,8 +52,9 @@ impl Expect<'_> {
         }
         let number = self.reach(slot).ok_or(Busy)?;
         let ctx = self.view.s.ctx[number];
-        if ctx.state != State::Waiting {
-            return Err(match (ctx.state, from) {
+        let state = self.seen(number);
+        if state != State::Waiting {
+            return Err(match (state, from) {
                 (State::Aborted, _) => self.why_dead(slot),
                 (State::Blocked, Some(from))
                     if ctx.model == Runtime::Run && self.precedes(slot, from) =>
@@ -161,7 +162,15 @@ impl Expect<'_> {
         let giver = ctx.giver;
         self.leave(slot);
         match origin {
-            None | Some(By::Spmc) => {
+            None
+            | Some(
+                By::Spmc
+                | By::Interrupted(_)
+                | By::InterruptedNormalWorld
+                | By::AnsweredNormalWorld
+                | By::InterruptedBoot
+                | By::PowerOff,
+            ) => {
                 self.complete(giver, [fid::MSG_WAIT, 0, 0, 0, 0, 0, 0, 0]);
             }
             Some(By::NormalWorld) => {
@@ -224,7 +233,7 @@ impl Expect<'_> {
             }
         }
         let target = self.reach(slot);
-        let state = target.map(|number| self.view.s.ctx[number].state);
+        let state = target.map(|number| self.seen(number));
         if let Some(from) = from
             && (from == slot
                 || !matches!(state, Some(State::Preempted | State::Blocked))
@@ -262,7 +271,7 @@ impl Expect<'_> {
                 return Err(Denied);
             }
         }
-        let entered = match ctx.state {
+        let entered = match self.seen(number) {
             State::Waiting => true,
             State::Preempted => false,
             State::Blocked if ctx.waits.is_none() => false,

@@ -9,13 +9,17 @@ mod vm;
 use crate::{
     calls::{Kind, fid, ids},
     events::{Event, Whose},
+    invariants::interrupts::{is_on, mask},
     label,
-    state::{By, Ctx, Form, Negotiated, Now},
+    state::{By, Ctx, Form, Life, Negotiated, Now},
     view::View,
     world::World,
 };
 use ffa_abi::{FfaError, contract::Mode};
-use spmc::state::{Model as Runtime, State};
+use spmc::{
+    spm::Mask,
+    state::{Model as Runtime, State},
+};
 
 /// x0 to x7 of an answer.
 pub type Answer = [u64; 8];
@@ -58,6 +62,8 @@ const fn legal(model: Runtime, call: &Kind) -> bool {
         ),
         Runtime::Run => !matches!(call, Kind::Response { .. }),
         Runtime::DirectRequest => !matches!(call, Kind::Wait { .. }),
+        Runtime::SecureInterrupt => !matches!(call, Kind::Response { .. }),
+        Runtime::PowerOff => matches!(call, Kind::Response { .. } | Kind::PowerResponse { .. }),
     }
 }
 
@@ -75,7 +81,11 @@ pub fn wanted(world: &World, before: &View, core: usize, event: Event) -> Wanted
         view: expect.view,
         unchanged: expect.unchanged,
     };
-    for now in &mut wanted.view.s.core {
+    for core in 0..world.cores {
+        // Whoever loosens the mask lets in what waited for it.
+        let held = mask(world, &wanted.view.s, core) == Mask::Own;
+        let now = &mut wanted.view.s.core[core];
+        now.kick |= now.due != 0 && !held && now.now != Now::Spmc;
         if !matches!(now.now, Now::Slot(_)) {
             now.wide_entry = false;
         }
@@ -96,7 +106,9 @@ impl Expect<'_> {
                 }
             }
             (Event::CoreOn(other), _) => {
-                self.view.s.core[usize::from(other)].now = Now::Spmc;
+                let other = &mut self.view.s.core[usize::from(other)];
+                other.now = Now::Spmc;
+                other.started = 0;
             }
             (Event::Start, _) => {
                 self.start();
@@ -109,6 +121,7 @@ impl Expect<'_> {
                 self.interrupt(slot, whose == Whose::Proxy);
             }
             (Event::Again, _) => self.again(),
+            (Event::Look, now) => self.look(now),
             (Event::Call(kind), Now::Slot(slot)) => self.partition(slot, kind),
             (Event::Call(kind), _) if self.world.has_proxy() => self.vm(kind),
             (Event::Call(kind), _) => self.normal_world(kind),
@@ -158,6 +171,25 @@ impl Expect<'_> {
         ids(World::id(usize::from(slot)), index as u16)
     }
 
+    /// Whether nothing of a context counts any more.
+    fn is_gone(&self, number: usize) -> bool {
+        self.world.is_gone(&self.view.s, number)
+    }
+
+    fn is_alive(&self, slot: u8) -> bool {
+        self.view.s.lives[usize::from(slot)] == Life::Alive
+    }
+
+    /// The state of a context as others see it: its partition may have failed on another core.
+    fn seen(&self, number: usize) -> State {
+        let (slot, _) = self.world.contexts[number];
+        match self.view.s.ctx[number].state {
+            State::Off => State::Off,
+            _ if !self.is_alive(slot) => State::Aborted,
+            state => state,
+        }
+    }
+
     /// The live origin of what a context serves: `None` if its sender is gone.
     fn origin(&self, number: usize) -> Option<By> {
         let serves = self.view.s.ctx[number].serves?;
@@ -165,7 +197,7 @@ impl Expect<'_> {
             _ if serves.old => None,
             Some(By::Slot(from)) => {
                 let sender = self.world.context(from, usize::from(serves.core))?;
-                (!self.view.s.ctx[sender].is_gone()).then_some(By::Slot(from))
+                (!self.is_gone(sender)).then_some(By::Slot(from))
             }
             origin => origin,
         }
@@ -177,7 +209,7 @@ impl Expect<'_> {
         if self.view.s.ctx[number].kept_old {
             return None;
         }
-        (!self.view.s.ctx[usize::from(from)].is_gone()).then_some(from)
+        (!self.is_gone(usize::from(from))).then_some(from)
     }
 
     /// Frees what is kept for a context of one that is gone.
@@ -192,7 +224,9 @@ impl Expect<'_> {
     /// Whether `slot` is a caller, however far, of `from`.
     fn precedes(&self, slot: u8, from: u8) -> bool {
         let mut current = from;
-        while let By::Slot(previous) = self.view.s.ctx[self.own(current)].giver {
+        while let By::Slot(previous) | By::Interrupted(previous) =
+            self.view.s.ctx[self.own(current)].giver
+        {
             if previous == slot {
                 return true;
             }
@@ -201,25 +235,102 @@ impl Expect<'_> {
         false
     }
 
-    /// Gives the core back to `giver`, whose call ends with `answer`.
+    /// Gives the core back to `giver`, whose call ends with `answer`. One whose partition has failed
+    /// meanwhile is dead, and whoever gave it cycles is told that.
     fn complete(&mut self, giver: By, answer: Answer) {
-        let now = &mut self.view.s.core[self.core].now;
-        match giver {
-            By::Spmc => *now = Now::Spmc,
-            By::NormalWorld => {
-                *now = Now::NormalWorld;
-                self.view.nwd[self.core][..8].copy_from_slice(&answer);
-            }
-            By::Slot(slot) => {
-                *now = Now::Slot(slot);
-                let number = self.own(slot);
-                self.view.x[number][..8].copy_from_slice(&answer);
-                self.view.s.ctx[number].state = State::Running;
+        let (mut giver, mut answer) = (giver, answer);
+        let now = loop {
+            break match giver {
+                By::Spmc | By::InterruptedBoot => Now::Spmc,
+                By::NormalWorld => {
+                    self.view.nwd[self.core][..8].copy_from_slice(&answer);
+                    Now::NormalWorld
+                }
+                By::InterruptedNormalWorld | By::AnsweredNormalWorld | By::PowerOff => {
+                    Now::NormalWorld
+                }
+                By::Slot(slot) | By::Interrupted(slot) if !self.is_alive(slot) => {
+                    let number = self.own(slot);
+                    giver = self.view.s.ctx[number].giver;
+                    answer = error(FfaError::Aborted);
+                    self.kill(number);
+                    continue;
+                }
+                By::Slot(slot) | By::Interrupted(slot) => {
+                    let number = self.own(slot);
+                    if let By::Slot(_) = giver {
+                        self.view.x[number][..8].copy_from_slice(&answer);
+                    }
+                    self.view.s.ctx[number].state = State::Running;
+                    Now::Slot(slot)
+                }
+            };
+        };
+        self.view.s.core[self.core].now = now;
+    }
+
+    /// A context is dead.
+    fn kill(&mut self, number: usize) {
+        let ctx = &mut self.view.s.ctx[number];
+        *ctx = Ctx {
+            state: State::Aborted,
+            serves: None,
+            kept: None,
+            kept_old: false,
+            ..*ctx
+        };
+        self.view.kept[number] = None;
+    }
+
+    /// What this core has of partitions that failed elsewhere stops, unless it is in the middle of a
+    /// call: that stops when the call ends.
+    fn stop_idle(&mut self) {
+        for number in 0..self.world.contexts.len() {
+            let (slot, _) = self.world.contexts[number];
+            let ctx = self.view.s.ctx[number];
+            let idle = matches!(
+                ctx.state,
+                State::Waiting | State::Preempted | State::Created | State::Blocked
+            ) && !ctx.calls();
+            if !self.is_alive(slot) && ctx.at == Some(self.core as u8) && idle {
+                self.kill(number);
             }
         }
     }
 
+    /// The SPMC's own interrupt, where nobody has interrupts: some partition has failed elsewhere.
+    fn look(&mut self, now: Now) {
+        let held = mask(self.world, &self.view.s, self.core) == Mask::Own;
+        let noted = &mut self.view.s.core[self.core];
+        noted.kick = false;
+        noted.due |= std::mem::take(&mut noted.news);
+        self.stop_idle();
+        match now {
+            Now::Slot(slot) if !self.is_alive(slot) => {
+                self.stop(slot);
+                // Whatever else came with the news is looked at next.
+                let noted = &mut self.view.s.core[self.core];
+                noted.kick |= noted.due != 0;
+            }
+            _ if held => {}
+            _ => self.view.s.core[self.core].due = 0,
+        }
+    }
+
+    /// The context that runs here is dead.
+    fn stop(&mut self, slot: u8) {
+        let number = self.own(slot);
+        let giver = self.view.s.ctx[number].giver;
+        self.kill(number);
+        self.leave(slot);
+        self.complete(giver, error(FfaError::Aborted));
+    }
+
     fn leave(&mut self, slot: u8) {
+        // With interrupts, the others are saved at once.
+        if self.world.interrupts.is_some() && !self.is_up(slot) {
+            return;
+        }
         self.view.s.core[self.core].unsaved = Some(slot);
     }
 
@@ -243,12 +354,14 @@ impl Expect<'_> {
             noted.started += 1;
             let number = self.world.context(slot, self.core);
             if let Some(ctx) = number.map(|number| &mut s.ctx[number])
-                && ctx.state == State::Created
+                && matches!(ctx.state, State::Created | State::Off)
+                && s.lives[usize::from(slot)] == Life::Alive
                 && ctx.at == Some(self.core as u8)
             {
                 ctx.state = State::Starting;
                 ctx.model = Runtime::Init;
                 ctx.giver = By::Spmc;
+                ctx.wide = false;
                 noted.now = Now::Slot(slot);
                 return;
             }
@@ -261,13 +374,17 @@ impl Expect<'_> {
         let mut current = slot;
         loop {
             match self.view.s.ctx[self.own(current)].giver {
-                By::Slot(previous) => current = previous,
+                By::Slot(previous) | By::Interrupted(previous) => current = previous,
                 head => return head == By::Spmc,
             }
         }
     }
 
     fn interrupt(&mut self, slot: u8, own: bool) {
+        // Its partition has failed on another core.
+        if !self.is_alive(slot) {
+            return self.stop(slot);
+        }
         if self.initialises(slot) {
             self.unchanged = true;
             return;
@@ -291,18 +408,29 @@ impl Expect<'_> {
         if self.world.partitions[usize::from(slot)].restarts && !initialises {
             return self.restart(slot, number);
         }
-        let ctx = &mut self.view.s.ctx[number];
-        let giver = ctx.giver;
-        *ctx = Ctx {
-            state: State::Aborted,
-            serves: None,
-            kept: None,
-            kept_old: false,
-            ..*ctx
-        };
-        self.view.kept[number] = None;
-        self.leave(slot);
-        self.complete(giver, error(FfaError::Aborted));
+        if self.is_alive(slot) {
+            let life = match self.world.partitions[usize::from(slot)].restarts {
+                // It failed while it initialised, and was stopped.
+                true => Life::Stopped,
+                false => Life::Failed,
+            };
+            self.view.s.lives[usize::from(slot)] = life;
+            if !self.is_up(slot) {
+                // Other cores stop theirs.
+                for core in 0..self.world.cores {
+                    let on = is_on(&self.view.s, core);
+                    let noted = &mut self.view.s.core[core];
+                    if core == self.core {
+                        noted.due |= std::mem::take(&mut noted.news);
+                    } else if on {
+                        noted.news |= 1 << slot;
+                        noted.kick = true;
+                    }
+                }
+                self.stop_idle();
+            }
+        }
+        self.stop(slot);
         self.ends_for_vm(false);
     }
 

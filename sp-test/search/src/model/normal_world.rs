@@ -3,7 +3,7 @@
 use super::{Answer, Expect, error, success};
 use crate::{
     calls::{Kind, fid, ids},
-    state::{Form, Now},
+    state::{By, Form, Now},
 };
 use ffa_abi::FfaError::{InvalidParameters, NotSupported};
 use spmc::state::State;
@@ -61,6 +61,32 @@ impl Expect<'_> {
         }
     }
 
+    /// The lives of this core's contexts end: what they sent is of an earlier life when they start again.
+    fn end_lives(&mut self) {
+        let s = &mut self.view.s;
+        let here = |number: usize| {
+            let (slot, index) = self.world.contexts[number];
+            !self.world.partitions[usize::from(slot)].up && usize::from(index) == self.core
+        };
+        let ends: Vec<bool> = (0..self.world.contexts.len())
+            .map(|number| here(number) && s.ctx[number].state != State::Off)
+            .collect();
+        for ctx in &mut s.ctx {
+            if let Some(serves) = &mut ctx.serves
+                && let Some(By::Slot(from)) = serves.origin
+                && let Some(sender) = self.world.context(from, usize::from(serves.core))
+                && ends[sender]
+            {
+                serves.old = true;
+            }
+            if let Some(kept) = ctx.kept
+                && ends[usize::from(kept)]
+            {
+                ctx.kept_old = true;
+            }
+        }
+    }
+
     fn spmd(&mut self, number: u8, w3: u32) {
         let response = |number: u64, w3: u64| {
             [
@@ -81,6 +107,7 @@ impl Expect<'_> {
             }
             1 => self.answer_nwd(response(2, 0)),
             0 if u64::from(w3) == fid::PSCI_CPU_OFF => {
+                self.end_lives();
                 for (number, (slot, _)) in self.world.contexts.iter().enumerate() {
                     let here = self.world.context(*slot, self.core) == Some(number);
                     let ctx = &mut self.view.s.ctx[number];
@@ -94,7 +121,11 @@ impl Expect<'_> {
                 }
                 self.answer_nwd(response(2, 0));
                 self.unchanged = false;
-                self.view.s.core[self.core].now = Now::Off;
+                let noted = &mut self.view.s.core[self.core];
+                noted.now = Now::Off;
+                noted.kick = false;
+                noted.news = 0;
+                noted.due = 0;
             }
             0 => self.answer_nwd(response(2, 0xffff_ffff)),
             _ => self.answer_nwd(error(InvalidParameters)),

@@ -1,5 +1,6 @@
 //! The real cores, put into a state; an event is made to happen; and the state that comes of it.
 
+mod interrupts;
 mod proxy;
 mod snapshot;
 mod vcpus;
@@ -10,15 +11,15 @@ use crate::{
     calls::{Kind, fid},
     events::Event,
     label::{self, Frame, Origin},
-    state::{Core, Form, Now},
+    state::{By, Core, Form, Id, Now},
     view::View,
     world::World,
 };
-use ffa_abi::EndpointId;
+use interrupts::{Chip, LATER};
 use proxy_el2::vcpu::VcpuId;
 use spmc::{
     context::{Context, Registers, Slot},
-    spm::{self, Next, Outcome, Pe, Spmc},
+    spm::{Next, Outcome, Pe, Spmc, TimerRegister},
 };
 
 /// The machine's part of a context: general registers.
@@ -31,27 +32,19 @@ impl Registers for General {
     }
 }
 
-/// Nobody listens to the console, and nobody has memory.
-struct Silent;
-
-impl spm::Mem for Silent {}
-
-impl spm::Interrupts for Silent {}
-
-impl spm::Machine for Silent {
-    fn console(&mut self, _: EndpointId, _: u8) {}
-}
-
 /// The real code, set up for a world.
 #[derive(Debug)]
 pub struct Rig {
     spmc: Spmc<'static, General>,
     cores: Vec<Pe<'static, General>>,
+    chip: Chip,
     vms: Option<proxy::Vms>,
     /// Which vCPUs have left their core in this event.
     left: Vec<VcpuId>,
     /// Whether messages go without their short way.
     general: bool,
+    /// Whether every context that leaves is saved as an event of its own.
+    saves_all: bool,
 }
 
 impl Rig {
@@ -71,9 +64,11 @@ impl Rig {
         Self {
             spmc,
             cores,
+            chip: Chip::default(),
             vms: world.has_proxy().then(|| proxy::Vms::new(world)),
             left: Vec::new(),
             general,
+            saves_all: world.interrupts.is_none(),
         }
     }
 
@@ -92,6 +87,7 @@ impl Rig {
     ) -> Result<View, String> {
         let mut after = before.clone();
         self.left.clear();
+        self.chip.core = core;
         let in_front = world.has_proxy() && before.s.core[core].now == Now::NormalWorld;
         let next = match event {
             Event::Saved => {
@@ -107,7 +103,38 @@ impl Rig {
                 None
             }
             Event::CoreOn(other) => {
-                after.s.core[usize::from(other)].now = Now::Spmc;
+                let other = usize::from(other);
+                after.s.core[other].now = Now::Spmc;
+                after.s.core[other].started = 0;
+                self.spmc.core_is_on(&mut self.cores[other]);
+                None
+            }
+            Event::Look | Event::Device(_) | Event::Devices | Event::Timer => {
+                self.take(world, before, core, event);
+                let current = match before.s.core[core].now {
+                    Now::Slot(slot) => Some(Slot(slot)),
+                    _ => None,
+                };
+                after.nwd[core] = self.cores[core].nwd.0;
+                Some(
+                    self.spmc
+                        .dispatch(&mut self.cores[core], current, &mut self.chip),
+                )
+            }
+            Event::SetTimer(on) => {
+                let slot = slot(before, core)?;
+                let pe = &mut self.cores[core];
+                if on {
+                    self.spmc.write_timer(
+                        pe,
+                        slot,
+                        TimerRegister::CompareValue,
+                        LATER,
+                        &mut self.chip,
+                    );
+                }
+                self.spmc
+                    .write_timer(pe, slot, TimerRegister::Control, on.into(), &mut self.chip);
                 None
             }
             _ if in_front => {
@@ -118,13 +145,13 @@ impl Rig {
                 let slot = slot(before, core)?;
                 Some(
                     self.spmc
-                        .abort(&mut self.cores[core], slot, None, &mut Silent),
+                        .abort(&mut self.cores[core], slot, None, &mut self.chip),
                 )
             }
             Event::Interrupt(_) => Some(self.spmc.normal_world_interrupt(
                 &mut self.cores[core],
                 slot(before, core)?,
-                &mut Silent,
+                &mut self.chip,
             )),
             Event::Call(_) => Some(self.call(core, before)?),
             Event::Wfi(_) | Event::Again => return Err("no VM runs".into()),
@@ -136,16 +163,21 @@ impl Rig {
                 let context = pe.context(slot).ok_or("who failed is not here")?;
                 let number = world.context(slot.0, core).ok_or("it has no context")?;
                 context.machine.0 = label::frame(number as Origin);
-                outcome = self.spmc.reloaded(pe, slot, true, &mut Silent);
+                outcome = self.spmc.reloaded(pe, slot, true, &mut self.chip);
             }
-            self.outcome(core, &mut after, outcome)?;
+            let head = world.chain(&before.s, core).last().copied();
+            let head = head.map(|head| before.s.ctx[head].giver);
+            self.outcome(core, &mut after, outcome, head)?;
             if world.has_proxy() && after.s.core[core].now == Now::NormalWorld {
                 self.came_back(core, &mut after, event)?;
             }
         }
         // EL3 switches the core off if the SPMC agrees.
         let nwd = &self.cores[core].nwd;
-        if event == Event::Call(Kind::Spmd(0, fid::PSCI_CPU_OFF as u32))
+        let asked = event == Event::Call(Kind::Spmd(0, fid::PSCI_CPU_OFF as u32))
+            || before.s.core[core].told.is_some();
+        if asked
+            && after.s.core[core].now == Now::NormalWorld
             && nwd[0] == fid::response(Form::Narrow)
             && nwd[3] == 0
         {
@@ -161,12 +193,12 @@ impl Rig {
     fn call(&mut self, core: usize, before: &View) -> Result<Outcome, String> {
         let pe = &mut self.cores[core];
         Ok(match (before.s.core[core].now, self.general) {
-            (Now::NormalWorld, false) => self.spmc.handle_normal_world(pe, &mut Silent),
-            (Now::NormalWorld, true) => self.spmc.handle_normal_world_general(pe, &mut Silent),
-            (Now::Slot(slot), false) => self.spmc.handle_partition(pe, Slot(slot), &mut Silent),
+            (Now::NormalWorld, false) => self.spmc.handle_normal_world(pe, &mut self.chip),
+            (Now::NormalWorld, true) => self.spmc.handle_normal_world_general(pe, &mut self.chip),
+            (Now::Slot(slot), false) => self.spmc.handle_partition(pe, Slot(slot), &mut self.chip),
             (Now::Slot(slot), true) => {
                 self.spmc
-                    .handle_partition_general(pe, Slot(slot), &mut Silent)
+                    .handle_partition_general(pe, Slot(slot), &mut self.chip)
             }
             (now, _) => return Err(format!("a call while the core is {now:?}'s")),
         })
@@ -180,20 +212,85 @@ impl Rig {
         Ok(())
     }
 
-    /// Starts the next partition of those that have never run.
+    /// Starts the next partition of those that have never run, or whose core was off. The image has
+    /// put the registers of a first entry there.
     fn start(&mut self, core: usize, noted: &mut Core, world: &World) {
         while usize::from(noted.started) < world.partitions.len() {
             let slot = noted.started;
             noted.started += 1;
             if self.spmc.start(&mut self.cores[core], Slot(slot)) {
                 noted.now = Now::Slot(slot);
+                self.enable_all(core, slot, world);
                 return;
             }
         }
         noted.now = Now::NormalWorld;
     }
 
-    fn outcome(&self, core: usize, after: &mut View, outcome: Outcome) -> Result<(), String> {
+    /// The first that a partition does: it enables all of its interrupts, where the search does not
+    /// leave that open.
+    fn enable_all(&mut self, core: usize, slot: u8, world: &World) {
+        let Some(interrupts) = world.interrupts.filter(|interrupts| !interrupts.enables) else {
+            return;
+        };
+        for id in world.ids(slot) {
+            let kind = Kind::Enable {
+                id: id.number(slot),
+                on: true,
+            };
+            let pe = &mut self.cores[core];
+            let Some(context) = pe.context(Slot(slot)) else {
+                return;
+            };
+            let before = context.machine.0;
+            context.machine.0 = kind.frame(0);
+            let _ = self
+                .spmc
+                .handle_partition_general(pe, Slot(slot), &mut self.chip);
+            if let Some(context) = pe.context(Slot(slot)) {
+                context.machine.0 = before;
+            }
+        }
+        debug_assert!(!interrupts.enables);
+    }
+
+    /// Takes an interrupt, as the image does: it is acknowledged and its priority dropped.
+    fn take(&mut self, world: &World, before: &View, core: usize, event: Event) {
+        let pe = &mut self.cores[core];
+        let mut device = |slot: u8| {
+            self.chip.devices[usize::from(slot)].active = Some(core as u8);
+            self.spmc
+                .device(pe, Id::Device.number(slot), &mut self.chip);
+        };
+        match event {
+            Event::Device(slot) => device(slot),
+            Event::Devices => {
+                for slot in 0..world.partitions.len() {
+                    if crate::events::may_come(world, &before.s, slot) {
+                        device(slot as u8);
+                    }
+                }
+            }
+            Event::Timer => {
+                self.chip.now = LATER;
+                self.chip.alarms[core] = false;
+                self.spmc.timer(pe, &mut self.chip);
+            }
+            _ => {
+                self.chip.kicks[core] = false;
+                self.spmc.kicked(pe, &mut self.chip);
+            }
+        }
+    }
+
+    /// What came of an event. `head` is who gave the cycles to the chain that ran before.
+    fn outcome(
+        &self,
+        core: usize,
+        after: &mut View,
+        outcome: Outcome,
+        head: Option<By>,
+    ) -> Result<(), String> {
         let Outcome { next, left } = outcome;
         let noted = &mut after.s.core[core];
         let caller = noted.now;
@@ -205,11 +302,12 @@ impl Rig {
                 return Err("a restart that led to another, or a destruction".to_owned());
             }
         };
-        if next == Next::NormalWorldResume && caller != Now::NormalWorld {
+        let resumes = caller == Now::NormalWorld || head == Some(By::InterruptedNormalWorld);
+        if next == Next::NormalWorldResume && !resumes {
             return Err(format!("{caller:?} ended in a resume of the normal world"));
         }
         if caller == Now::NormalWorld && matches!(entered, Now::Slot(_)) {
-            noted.wide_entry = self.cores[core].nwd[0] & fid::WIDE != 0;
+            noted.wide_entry = fid::is_wide(self.cores[core].nwd[0]);
         }
         if !matches!(entered, Now::Slot(_)) {
             noted.wide_entry = false;
@@ -219,7 +317,9 @@ impl Rig {
             if caller != Now::Slot(left.slot().0) {
                 return Err(format!("{left:?} left, but {caller:?} ran"));
             }
-            noted.unsaved = Some(left.slot().0);
+            // With interrupts, only those that another core may have next are saved as an event of its own.
+            let apart = left.migrates() || self.saves_all;
+            noted.unsaved = apart.then_some(left.slot().0);
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! The proxy in front of the SPMC, with its VMs.
 
-use super::{Rig, Silent};
+use super::Rig;
 use crate::{
     events::{Event, Whose},
     label::{self, Frame},
@@ -263,11 +263,11 @@ impl Rig {
             let pe = &mut self.cores[core];
             pe.nwd = call;
             let outcome = if self.general {
-                self.spmc.handle_normal_world_general(pe, &mut Silent)
+                self.spmc.handle_normal_world_general(pe, &mut self.chip)
             } else {
-                self.spmc.handle_normal_world(pe, &mut Silent)
+                self.spmc.handle_normal_world(pe, &mut self.chip)
             };
-            self.outcome(core, after, outcome)?;
+            self.outcome(core, after, outcome, None)?;
             if after.s.core[core].now != Now::NormalWorld {
                 break;
             }
@@ -291,10 +291,12 @@ impl Rig {
             let other = &mut after.s.core[usize::from(*other)];
             other.kicked = !matches!(other.now, Now::Unborn | Now::Off);
         }
-        for other in &host.powered {
-            let other = &mut after.s.core[usize::from(*other)];
+        for powered in &host.powered {
+            let powered = usize::from(*powered);
+            let other = &mut after.s.core[powered];
             if matches!(other.now, Now::Unborn | Now::Off) {
                 other.now = Now::Spmc;
+                self.spmc.core_is_on(&mut self.cores[powered]);
             }
         }
         self.left.append(&mut host.left);

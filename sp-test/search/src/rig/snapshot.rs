@@ -1,9 +1,12 @@
 //! Putting the cores into a state, and reading the state back.
 
-use super::{General, Rig};
+use super::{
+    General, Rig,
+    interrupts::{ATTENTION, note_interrupts, restore_interrupts},
+};
 use crate::{
     label,
-    state::{By, Ctx, Form, Negotiated, Serves},
+    state::{By, Ctx, Form, Life, Negotiated, Serves},
     view::View,
     world::World,
 };
@@ -18,7 +21,11 @@ fn by(giver: Giver) -> By {
         Giver::Spmc => By::Spmc,
         Giver::NormalWorld => By::NormalWorld,
         Giver::Partition(slot) => By::Slot(slot.0),
-        other => unreachable!("{other:?} without interrupts"),
+        Giver::Interrupted(slot) => By::Interrupted(slot.0),
+        Giver::InterruptedNormalWorld => By::InterruptedNormalWorld,
+        Giver::AnsweredNormalWorld => By::AnsweredNormalWorld,
+        Giver::InterruptedBoot => By::InterruptedBoot,
+        Giver::PowerOff => By::PowerOff,
     }
 }
 
@@ -27,6 +34,11 @@ fn giver(by: By) -> Giver {
         By::Spmc => Giver::Spmc,
         By::NormalWorld => Giver::NormalWorld,
         By::Slot(slot) => Giver::Partition(Slot(slot)),
+        By::Interrupted(slot) => Giver::Interrupted(Slot(slot)),
+        By::InterruptedNormalWorld => Giver::InterruptedNormalWorld,
+        By::AnsweredNormalWorld => Giver::AnsweredNormalWorld,
+        By::InterruptedBoot => Giver::InterruptedBoot,
+        By::PowerOff => Giver::PowerOff,
     }
 }
 
@@ -66,8 +78,15 @@ const fn negotiated(noted: Negotiation) -> Negotiated {
 
 /// The life that every partition is in before an event; a restart makes it the next.
 const LIFE: u16 = 7;
-/// Bits 1:0 of the life of a partition that has stopped.
-const STOPPED: u32 = 2;
+
+/// Bits 1:0 of a partition's life.
+const fn state_of(life: Life) -> u32 {
+    match life {
+        Life::Alive => 0,
+        Life::Failed => 1,
+        Life::Stopped => 2,
+    }
+}
 
 impl Rig {
     /// Puts the cores into the state of `view`.
@@ -116,9 +135,13 @@ impl Rig {
                     origin: serves.origin.map(giver),
                     core: serves.core.into(),
                     life: if serves.old { LIFE - 1 } else { LIFE },
-                    kind: request_kind(serves.form),
+                    kind: match serves.origin {
+                        Some(By::PowerOff) => RequestKind::PowerOff,
+                        _ => request_kind(serves.form),
+                    },
                 }),
             );
+            restore_interrupts(context, &ctx.irq);
             match ctx.at {
                 Some(core) => self
                     .spmc
@@ -135,14 +158,13 @@ impl Rig {
         for slot in 0..world.partitions.len() {
             let slot = Slot(slot as u8);
             self.spmc.set_gone(slot, gone(world, view, slot.index()));
-            let ended =
-                world.partitions[slot.index()].restarts && gone(world, view, slot.index()) != 0;
-            let state = if ended { STOPPED } else { 0 };
+            let state = state_of(view.s.lives[slot.index()]);
             self.spmc.set_life(slot, u32::from(LIFE) << 16 | state);
         }
         for (core, pe) in self.cores.iter_mut().enumerate() {
             pe.nwd = Regs(view.nwd[core]);
         }
+        self.load_interrupts(world, view);
         if self.vms.is_some() {
             self.load_vms(world, view);
         }
@@ -150,12 +172,10 @@ impl Rig {
 
     /// Reads the state back.
     pub(super) fn note(&mut self, world: &World, after: &mut View) -> Result<(), String> {
-        let lives: Vec<u16> = (0..world.partitions.len())
-            .map(|slot| (self.spmc.life(Slot(slot as u8)) >> 16) as u16)
-            .collect();
+        let spmc = &self.spmc;
+        let is_old = |slot: Slot, core: u16, life: u16| spmc.life_of_context(slot, core) != life;
         for (number, (slot, index)) in world.contexts.iter().enumerate() {
             let slot = Slot(*slot);
-            let own = World::id(slot.index());
             let up = world.partitions[slot.index()].up;
             let mut places = 0;
             for (core, pe) in self.cores.iter_mut().enumerate() {
@@ -163,12 +183,20 @@ impl Rig {
                     && let Some(context) = pe.context(slot)
                 {
                     places += 1;
-                    note_context(world, &lives, context, after, number, own, Some(core as u8))?;
+                    note_context(
+                        world,
+                        &is_old,
+                        context,
+                        after,
+                        number,
+                        slot.0,
+                        Some(core as u8),
+                    )?;
                 }
             }
             if let Some(context) = self.spmc.unpark(slot) {
                 places += 1;
-                let noted = note_context(world, &lives, context, after, number, own, None);
+                let noted = note_context(world, &is_old, context, after, number, slot.0, None);
                 self.spmc.leave(slot, context);
                 noted?;
             }
@@ -179,7 +207,20 @@ impl Rig {
         for slot in 0..world.partitions.len() {
             let noted = self.spmc.negotiation(Some(Slot(slot as u8)));
             after.s.versions[slot] = negotiated(noted.ok_or("a partition is lost")?);
+            after.s.lives[slot] = match self.spmc.life(Slot(slot as u8)) & 3 {
+                0 => Life::Alive,
+                1 => Life::Failed,
+                2 => Life::Stopped,
+                _ => return Err("a partition was destroyed".into()),
+            };
             let (known, wanted) = (self.spmc.gone(Slot(slot as u8)), gone(world, after, slot));
+            let contexts =
+                (1 << if world.partitions[slot].up {
+                    1
+                } else {
+                    world.cores
+                }) - 1;
+            let (known, wanted) = (known & contexts, wanted & contexts);
             if known != wanted {
                 return Err(format!(
                     "of partition {:#x}, contexts {wanted:#b} are gone, but {known:#b} are noted",
@@ -192,20 +233,21 @@ impl Rig {
         for (core, pe) in self.cores.iter().enumerate() {
             after.nwd[core] = pe.nwd.0;
         }
-        Ok(())
+        self.note_interrupts(world, after)
     }
 }
 
-/// Reads a context back. `lives` are the partitions' present ones.
+/// Reads a context back. `is_old` says whether a life of a partition's context on a core is over.
 fn note_context(
     world: &World,
-    lives: &[u16],
+    is_old: &impl Fn(Slot, u16, u16) -> bool,
     context: &mut Context<General>,
     after: &mut View,
     number: usize,
-    own: u16,
+    slot: u8,
     at: Option<u8>,
 ) -> Result<(), String> {
+    let own = World::id(usize::from(slot));
     let request = context.request();
     let expected = match request {
         Some(Request {
@@ -222,7 +264,7 @@ fn note_context(
         ),
         _ => 0,
     };
-    if context.expected() != expected {
+    if context.expected() & !ATTENTION != expected {
         return Err(format!(
             "context {number} serves {request:?} and expects {:#x}",
             context.expected()
@@ -235,7 +277,7 @@ fn note_context(
             let from = from.ok_or("the response that is kept is no message")?;
             let (slot, index) = world.contexts[usize::from(from)];
             let up = world.partitions[usize::from(slot)].up;
-            if parked.from != Slot(slot) || !up && parked.core != index.into() {
+            if parked.from != Slot(slot) || !up && parked.core != u16::from(index) {
                 return Err(format!(
                     "what is kept of context {from} is marked as {parked:?}"
                 ));
@@ -256,7 +298,7 @@ fn note_context(
             core: request.core as u8,
             old: matches!(
                 request.origin,
-                Some(Giver::Partition(from)) if lives[from.index()] != request.life
+                Some(Giver::Partition(from)) if is_old(from, request.core, request.life)
             ),
             form: form(request.kind),
         }),
@@ -266,8 +308,9 @@ fn note_context(
         },
         wide: context.call_is_wide,
         kept: kept_from,
-        kept_old: kept.is_some_and(|parked| lives[parked.from.index()] != parked.life),
+        kept_old: kept.is_some_and(|parked| is_old(parked.from, parked.core, parked.life)),
         at,
+        irq: note_interrupts(context),
     };
     Ok(())
 }
@@ -276,7 +319,7 @@ fn note_context(
 fn gone(world: &World, view: &View, slot: usize) -> u32 {
     let mut gone = 0;
     for (number, (of, index)) in world.contexts.iter().enumerate() {
-        if usize::from(*of) == slot && view.s.ctx[number].is_gone() {
+        if usize::from(*of) == slot && world.is_gone(&view.s, number) {
             gone |= 1 << index;
         }
     }

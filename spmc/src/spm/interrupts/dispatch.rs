@@ -28,6 +28,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
         current: Option<Slot>,
         machine: &mut impl Machine,
     ) -> Outcome {
+        self.pass_on(pe, machine);
         let mut mask = Mask::Open;
         if let Some(slot) = current {
             if !self.is_alive(slot) {
@@ -52,6 +53,19 @@ impl<'c, M: Registers> Spmc<'c, M> {
         self.finish(pe, Outcome::to(same), machine)
     }
 
+    /// What another core has to see to it is told of at once, whatever is masked here.
+    fn pass_on(&self, pe: &mut Pe<'c, M>, machine: &mut impl Machine) {
+        let mut left = pe.due;
+        while left != 0 {
+            let slot = Slot(left.trailing_zeros() as u8);
+            left &= left.wrapping_sub(1);
+            if self.is_alive(slot) && self.look(pe, slot).is_none() {
+                pe.due &= !(1 << slot.index());
+                self.elsewhere(pe, slot, machine);
+            }
+        }
+    }
+
     /// Delivers what is pending for a partition's context of this core, if that can be now.
     fn deliver(
         &self,
@@ -72,7 +86,8 @@ impl<'c, M: Registers> Spmc<'c, M> {
         }
         let rules = partition.info.rules;
         let Some(look) = self.look(pe, slot) else {
-            return self.elsewhere(pe, slot, machine);
+            self.elsewhere(pe, slot, machine);
+            return Delivery::Noted;
         };
         match look.state {
             State::Waiting if rules.sri_waiting => {
@@ -87,7 +102,10 @@ impl<'c, M: Registers> Spmc<'c, M> {
                 let wanted = |now: &Look| now.state == State::Waiting && own.is_deliverable();
                 match self.claim(pe, slot, wanted) {
                     true => Delivery::Runs(self.enter_for_interrupt(pe, current, slot)),
-                    false if own.is_deliverable() => self.elsewhere(pe, slot, machine),
+                    false if own.is_deliverable() => {
+                        self.elsewhere(pe, slot, machine);
+                        Delivery::Noted
+                    }
                     false => Delivery::Noted,
                 }
             }
@@ -109,12 +127,11 @@ impl<'c, M: Registers> Spmc<'c, M> {
     }
 
     /// Another core has the context: it is to look.
-    fn elsewhere(&self, pe: &Pe<'c, M>, slot: Slot, machine: &mut impl Machine) -> Delivery {
+    fn elsewhere(&self, pe: &Pe<'c, M>, slot: Slot, machine: &mut impl Machine) {
         let at = self.whereabouts(slot);
         if at != pe.index {
             self.notify(at, slot, machine);
         }
-        Delivery::Noted
     }
 
     /// A context that waited runs, to deal with its interrupt.

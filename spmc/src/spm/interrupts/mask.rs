@@ -24,6 +24,8 @@ impl<M> Context<M> {
     fn mask(&self, rules: &InterruptRules) -> Mask {
         match self.model {
             Model::Init | Model::SecureInterrupt | Model::PowerOff => return Mask::Own,
+            // It failed while the SPMC gave it cycles: nobody else would run it again.
+            Model::Restart if self.giver.is_spmc() => return Mask::Own,
             Model::Run | Model::DirectRequest | Model::Restart => {}
         }
         if rules.other_s_queued {

@@ -150,10 +150,10 @@ impl<'c, M: Registers> Spmc<'c, M> {
         // With a schedule receiver interrupt to raise, its answer must not go the short way.
         let sri = pe.sri;
         if let Some(context) = pe.context(slot) {
-            let (lines, active) = self
+            let (lines, unfinished) = self
                 .virtuals(slot, index)
-                .with(|queue| (queue.lines(), queue.any_active()));
-            context.set_lines(lines, active || sri);
+                .with(|queue| (queue.lines(), queue.is_unfinished()));
+            context.set_lines(lines, unfinished || sri);
         }
     }
 

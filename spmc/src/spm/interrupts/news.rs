@@ -67,6 +67,17 @@ impl News {
         self.take(core)
     }
 
+    /// For tests that go on from a state that they have noted.
+    #[cfg(feature = "snapshot")]
+    pub(in crate::spm) fn left_for(&self, core: u16) -> u32 {
+        self.place(core).load(Ordering::SeqCst)
+    }
+
+    #[cfg(feature = "snapshot")]
+    pub(in crate::spm) fn set_left(&self, core: u16, bits: u32) {
+        self.place(core).store(bits, Ordering::SeqCst);
+    }
+
     /// The cores that are on, one bit for each.
     pub(in crate::spm) fn on(&self) -> u32 {
         self.on.load(Ordering::SeqCst)

@@ -4,6 +4,7 @@
 mod death;
 mod interrupts;
 mod power;
+mod rounds;
 mod schedule;
 
 use super::{Env, ask, boot, cores, good, matrix_ask, soak};
@@ -48,7 +49,7 @@ pub fn run(env: &mut Env) {
     schedule::run(env);
     power::run(env);
     interrupts::run(env);
-    power::rounds(env);
+    rounds::run(env);
     death::run(env);
 }
 

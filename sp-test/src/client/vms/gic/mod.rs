@@ -7,6 +7,7 @@ use crate::client::report::{Seen, Verdict, equal};
 use crate::client::suite::{How, V12};
 use crate::contract::Kind;
 use crate::rt::{gic, irq, regs};
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// Runs the chapter.
 pub fn run(env: &mut Env) {
@@ -229,7 +230,17 @@ fn ticks(_: &mut Env) -> Verdict {
     tick(core::hint::spin_loop)
 }
 
+/// Which vCPUs are ready to tick: a core that starts takes time from all where they take turns.
+static READY: [AtomicBool; cores::VCPUS as usize] =
+    [const { AtomicBool::new(false) }; cores::VCPUS as usize];
+
 fn tick_asleep(_: &mut Env) -> Verdict {
+    if let Some(own) = READY.get(gic::vcpu() as usize) {
+        own.store(true, Relaxed);
+    }
+    let all = || READY.iter().all(|ready| ready.load(Relaxed));
+    let there = crate::rt::cores::patiently(10, all);
+    equal("all vCPUs are ready", there.into(), 1)?;
     tick(gic::wait)
 }
 
