@@ -2,6 +2,9 @@
 
 use super::{Attr, Level, Memory};
 
+/// Bit 55, which the hardware ignores: another's memory.
+const BORROWED: u64 = 1 << 55;
+
 /// Bit 0: the descriptor is valid.
 const VALID: u64 = 1;
 /// Bit 1: a table, or at level 3 a page. Clear for a block.
@@ -34,6 +37,8 @@ const ADDRESS: u64 = 0x0000_ffff_ffff_f000;
 pub(super) enum Entry {
     /// It leads nowhere.
     Invalid,
+    /// It leads nowhere at present: the leaf that it was is kept.
+    Parked,
     /// A table of the level below, at this physical address.
     Table(u64),
     /// A block or a page.
@@ -50,6 +55,8 @@ impl Entry {
     pub(super) const fn decode(bits: u64, level: Level) -> Self {
         let is_page_level = matches!(level, Level::Three);
         match (bits & VALID != 0, bits & TABLE_OR_PAGE != 0) {
+            // What links free tables has no such bit.
+            (false, _) if bits & ACCESSED != 0 => Self::Parked,
             (false, _) => Self::Invalid,
             (true, true) if !is_page_level => Self::Table(address(bits)),
             // Reserved; the hardware takes it for invalid.
@@ -82,19 +89,26 @@ pub(super) const fn leaf(pa: u64, attr: Attr, level: Level) -> u64 {
     let read = if attr.read { READ } else { 0 };
     let write = if attr.write { WRITE } else { 0 };
     let execute = if attr.execute { 0 } else { EXECUTE_NEVER };
+    let borrowed = if attr.borrowed { BORROWED } else { 0 };
     (pa & ADDRESS)
         | kind
         | memory << MEMATTR_SHIFT
         | read
         | write
         | execute
+        | borrowed
         | INNER_SHAREABLE
         | ACCESSED
 }
 
-/// The same descriptor, invalid but with its address kept.
+/// The same leaf, invalid until it is [`unpark`]ed.
 pub(super) const fn park(bits: u64) -> u64 {
     bits & !VALID
+}
+
+/// The leaf that was parked.
+pub(super) const fn unpark(bits: u64) -> u64 {
+    bits | VALID
 }
 
 /// The address in a descriptor.
@@ -114,6 +128,7 @@ const fn attributes(bits: u64) -> Attr {
         read: bits & READ != 0,
         write: bits & WRITE != 0,
         execute: bits & EXECUTE_MASK == 0,
+        borrowed: bits & BORROWED != 0,
     }
 }
 
@@ -135,19 +150,21 @@ mod tests {
     #[test]
     fn what_is_encoded_is_decoded() {
         for memory in [Memory::Normal, Memory::NormalNonCacheable, Memory::Device] {
-            for bits in 0..8 {
+            for bits in 0..16 {
                 let attr = Attr {
                     memory,
                     read: bits & 1 != 0,
                     write: bits & 2 != 0,
                     execute: bits & 4 != 0,
+                    borrowed: bits & 8 != 0,
                 };
                 for level in [Level::One, Level::Two, Level::Three] {
                     let pa = 0xabc0_0000_0000;
                     let bits = leaf(pa, attr, level);
                     assert_eq!(Entry::decode(bits, level), Entry::Leaf { pa, attr });
-                    assert_eq!(Entry::decode(park(bits), level), Entry::Invalid);
+                    assert_eq!(Entry::decode(park(bits), level), Entry::Parked);
                     assert_eq!(address(park(bits)), pa);
+                    assert_eq!(unpark(park(bits)), bits);
                 }
             }
         }
@@ -156,5 +173,6 @@ mod tests {
             Entry::Table(0x5000)
         );
         assert_eq!(Entry::decode(0x5001, Level::Three), Entry::Invalid);
+        assert_eq!(Entry::decode(0x5000, Level::Two), Entry::Invalid);
     }
 }
