@@ -67,7 +67,7 @@ pub(super) enum After<'c> {
     /// If it is empty it leaves the tree. The caller has everything forgotten before it gives the tables back: a walker
     /// may have a table's address cached.
     Prune(&'c mut Chain),
-    /// If it came of a block, and all of its entries are again what they were then, it is a block again.
+    /// If it came of a block, lost no entry, and all of them are again what they were then, it is a block again.
     Join,
 }
 
@@ -156,10 +156,10 @@ impl<'a> Change<'a> {
                         .ok_or(Stage2Error::OutOfTables)?;
                     // Filled first: a walker sees all of it or nothing.
                     self.table(next)?.fill(below, pa, attr);
-                    // Break before make: a block and the table in its place must never be in one TLB.
-                    node.set(level, part.index, 0);
-                    self.flush.ipa(self.vmid, part.slot);
-                    node.set(level, part.index, descriptor::table(next));
+                    // A block and the table in its place must never be in one TLB.
+                    node.replace(level, part.index, descriptor::table(next), || {
+                        self.flush.ipa(self.vmid, part.slot);
+                    });
                     self.flush.publish();
                     self.carve(next, below, part.range)?
                 }
@@ -181,10 +181,9 @@ impl<'a> Change<'a> {
             return;
         };
         if let Some((pa, attr)) = child.block(below) {
-            // Break before make. The pages of the table may be cached one by one.
-            node.set(level, part.index, 0);
-            self.flush.all(self.vmid);
-            node.set(level, part.index, descriptor::leaf(pa, attr, level));
+            let block = descriptor::leaf(pa, attr, level);
+            // The pages of the table may be cached one by one.
+            node.replace(level, part.index, block, || self.flush.all(self.vmid));
             self.flush.publish();
             self.pool.free(next);
         }

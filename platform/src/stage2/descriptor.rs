@@ -2,9 +2,6 @@
 
 use super::{Attr, Level, Memory};
 
-/// Bit 55, which the hardware ignores: another's memory.
-const BORROWED: u64 = 1 << 55;
-
 /// Bit 0: the descriptor is valid.
 const VALID: u64 = 1;
 /// Bit 1: a table, or at level 3 a page. Clear for a block.
@@ -89,14 +86,12 @@ pub(super) const fn leaf(pa: u64, attr: Attr, level: Level) -> u64 {
     let read = if attr.read { READ } else { 0 };
     let write = if attr.write { WRITE } else { 0 };
     let execute = if attr.execute { 0 } else { EXECUTE_NEVER };
-    let borrowed = if attr.borrowed { BORROWED } else { 0 };
     (pa & ADDRESS)
         | kind
         | memory << MEMATTR_SHIFT
         | read
         | write
         | execute
-        | borrowed
         | INNER_SHAREABLE
         | ACCESSED
 }
@@ -128,7 +123,6 @@ const fn attributes(bits: u64) -> Attr {
         read: bits & READ != 0,
         write: bits & WRITE != 0,
         execute: bits & EXECUTE_MASK == 0,
-        borrowed: bits & BORROWED != 0,
     }
 }
 
@@ -150,13 +144,12 @@ mod tests {
     #[test]
     fn what_is_encoded_is_decoded() {
         for memory in [Memory::Normal, Memory::NormalNonCacheable, Memory::Device] {
-            for bits in 0..16 {
+            for bits in 0..8 {
                 let attr = Attr {
                     memory,
                     read: bits & 1 != 0,
                     write: bits & 2 != 0,
                     execute: bits & 4 != 0,
-                    borrowed: bits & 8 != 0,
                 };
                 for level in [Level::One, Level::Two, Level::Three] {
                     let pa = 0xabc0_0000_0000;

@@ -83,15 +83,11 @@ fn a_block_that_was_given_in_part_is_none_again() {
     stage2.give_up(once(5..6), &log);
     assert_eq!(pool.available(), 8 - 3);
     // It comes back as another's: that has to stay possible to take away when there are no tables at all.
-    let borrowed = Attr {
-        borrowed: true,
-        ..Attr::RW
-    };
     let page = Mapping {
         ipa: 5 * PAGE_SIZE,
         pa: 5 * PAGE_SIZE,
         len: PAGE_SIZE,
-        attr: borrowed,
+        attr: Attr::RW,
     };
     stage2.map_all(core::iter::once(page), &log).unwrap();
     stage2.hide(once(9..10), &log).unwrap();
@@ -279,7 +275,7 @@ fn any_deal() -> impl Strategy<Value = Deal> {
         1 => Just(Deal::Donate),
         // Also where it has given pages away.
         3 => (prop_oneof![any_pages(0), any_pages(OWN)], attr)
-            .prop_map(|(pages, attr)| Deal::Borrow(pages, Attr { borrowed: true, ..attr })),
+            .prop_map(|(pages, attr)| Deal::Borrow(pages, attr)),
         2 => Just(Deal::Relinquish),
     ]
 }

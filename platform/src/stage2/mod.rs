@@ -17,8 +17,9 @@
 //! one of two mappings comes of it if they are not.
 //!
 //! A table that a block was split into is a block again as soon as all of its entries are what they were after the split:
-//! its [`Node`] counts those, so nobody has to look. Only [`Stage2::show`] and [`Stage2::protect`] join, never
-//! [`Stage2::map`]: what was mapped in one piece can be taken away without splitting anything.
+//! its [`Node`] counts those, so nobody has to look. If one of them went away for good it never is, and what was mapped
+//! piece by piece is not joined either: a leaf never reaches beyond what was mapped at once, so that can be taken away
+//! without splitting anything.
 //!
 //! Arm ARM (DDI 0487), D8 "The AArch64 Virtual Memory System Architecture"; for break-before-make D8.17.
 
@@ -190,8 +191,8 @@ impl<'p> Stage2<'p> {
         self.unmap_all(core::iter::once(ipa..end), flush)
     }
 
-    /// Takes several ranges away, all or none. Cannot fail for what was mapped with the same ranges as
-    /// [borrowed](Attr::borrowed).
+    /// Takes several ranges away, all or none. For what was mapped with the same ranges it takes no tables, and can't
+    /// fail.
     ///
     /// # Errors
     /// As [`Stage2::unmap`].

@@ -90,7 +90,6 @@ fn any_attr() -> impl Strategy<Value = Attr> {
         4 => prop_oneof![Just(Attr::RW), Just(Attr::RX), Just(Attr::RO), Just(Attr::RWX)],
         1 => Just(Attr::DEVICE),
         1 => Just(Attr { memory: Memory::NormalNonCacheable, ..Attr::RW }),
-        1 => Just(Attr { borrowed: true, ..Attr::RW }),
     ]
 }
 

@@ -48,7 +48,8 @@ impl Default for Table {
 /// What is known of a table. Who changes a tree does so alone, under the guest's lock.
 #[derive(Debug)]
 pub(super) struct Note {
-    /// The leaf that entry 0 was when a block was split into this table; 0 if the table did not come of a block.
+    /// The leaf that entry 0 was when a block was split into this table; 0 if the table did not come of a block, or
+    /// lost an entry since.
     origin: AtomicU64,
     /// How many entries are what they were when the block was split.
     alike: AtomicU16,
@@ -104,13 +105,31 @@ impl<'p> Node<'p> {
     pub(super) fn set(self, level: Level, index: usize, bits: u64) {
         let old = self.get(index);
         self.table.set(index, bits);
+        self.count(level, index, old, bits);
+    }
+
+    /// Sets a valid descriptor in the place of another one; between the two there is none, and `forget` makes sure that
+    /// all cores have forgotten the first (break before make).
+    pub(super) fn replace(self, level: Level, index: usize, bits: u64, forget: impl FnOnce()) {
+        let old = self.get(index);
+        self.table.set(index, 0);
+        forget();
+        self.table.set(index, bits);
+        self.count(level, index, old, bits);
+    }
+
+    /// Counts a change.
+    fn count(self, level: Level, index: usize, old: u64, bits: u64) {
         let count = |counter: &AtomicU16, before: bool, after: bool| {
             let one = u16::from(after).wrapping_sub(u16::from(before));
             counter.store(counter.load(Relaxed).wrapping_add(one), Relaxed);
         };
         count(&self.note.used, old != 0, bits != 0);
         let origin = self.note.origin.load(Relaxed);
-        if origin != 0 {
+        if origin != 0 && bits == 0 {
+            self.note.origin.store(0, Relaxed);
+            self.note.alike.store(0, Relaxed);
+        } else if origin != 0 {
             let then = origin.wrapping_add(level.size().wrapping_mul(index as u64));
             count(&self.note.alike, old == then, bits == then);
         }

@@ -25,9 +25,6 @@ pub struct Attr {
     pub write: bool,
     /// Execution is allowed, at EL1 and EL0 alike. Refused for device memory.
     pub execute: bool,
-    /// It is another's memory. Such pages are never joined with others to a block, so that taking away what was mapped
-    /// in one piece never needs a table.
-    pub borrowed: bool,
 }
 
 impl Attr {
@@ -45,7 +42,6 @@ impl Attr {
         read: true,
         write: true,
         execute: false,
-        borrowed: false,
     };
 
     const fn normal(write: bool, execute: bool) -> Self {
@@ -54,7 +50,6 @@ impl Attr {
             read: true,
             write,
             execute,
-            borrowed: false,
         }
     }
 
