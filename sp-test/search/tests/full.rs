@@ -74,6 +74,7 @@ configurations! {
     one_core_in_strict_mode: "1-strict",
     three_partitions: "1-three",
     two_cores: "2",
+    cores_that_come_on_again: "2-again",
     two_cores_in_strict_mode: "2-strict",
     partitions_that_are_restarted: "1-restart",
     one_that_is_restarted_on_two_cores: "2-restart",

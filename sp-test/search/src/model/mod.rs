@@ -306,10 +306,18 @@ impl Expect<'_> {
         noted.due |= std::mem::take(&mut noted.news);
         self.stop_idle();
         match now {
-            Now::Slot(slot) if !self.is_alive(slot) => self.stop(slot),
+            Now::Slot(slot) if !self.is_alive(slot) => self.stop_elsewhere(slot),
             _ if held => {}
             _ => self.view.s.core[self.core].due = 0,
         }
+    }
+
+    /// The context that runs here is dead, since its partition has failed on another core. What else is
+    /// to be looked at is so soon.
+    fn stop_elsewhere(&mut self, slot: u8) {
+        self.stop(slot);
+        let noted = &mut self.view.s.core[self.core];
+        noted.kick |= noted.due != 0;
     }
 
     /// The context that runs here is dead.
@@ -378,7 +386,7 @@ impl Expect<'_> {
     fn interrupt(&mut self, slot: u8, own: bool) {
         // Its partition has failed on another core.
         if !self.is_alive(slot) {
-            return self.stop(slot);
+            return self.stop_elsewhere(slot);
         }
         if self.initialises(slot) {
             self.unchanged = true;

@@ -320,6 +320,7 @@ impl World {
                 )
             },
             Self {
+                forms: &[Form::Narrow, Form::Two],
                 on_again: false,
                 ..Self::new(
                     "2",
@@ -329,7 +330,18 @@ impl World {
                 )
             },
             Self {
+                forms: &[Form::Narrow],
+                large: true,
+                ..Self::new(
+                    "2-again",
+                    "the same with cores that come on again, 32-bit requests only",
+                    2,
+                    &[part(mp, Permissive, 2), part(up, Permissive, 2)],
+                )
+            },
+            Self {
                 forms: &[Form::Two],
+                on_again: false,
                 ..Self::new(
                     "2-strict",
                     "the same in strict mode, REQ2 only",
