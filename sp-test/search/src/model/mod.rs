@@ -11,7 +11,7 @@ use crate::{
     events::{Event, Whose},
     invariants::interrupts::{is_on, mask},
     label,
-    state::{By, Ctx, Form, Life, Negotiated, Now},
+    state::{By, Ctx, Form, Id, Irq, Life, Negotiated, Now},
     view::View,
     world::World,
 };
@@ -365,6 +365,22 @@ impl Expect<'_> {
                 ctx.model = Runtime::Init;
                 ctx.giver = By::Spmc;
                 ctx.wide = false;
+                // What another context has sent is there, and nothing else of an earlier life.
+                let sent = ctx.irq.pending.has(Id::Sent);
+                ctx.irq = Irq::FIRST;
+                if sent {
+                    ctx.irq.pending.add(Id::Sent);
+                }
+                // The first that it does.
+                if self.world.interrupts.is_some_and(|has| !has.enables) {
+                    for id in self.world.ids(slot) {
+                        ctx.irq.enabled.set(id, true);
+                        s.devices[usize::from(slot)].enabled |= id == Id::Device;
+                    }
+                    ctx.irq.irq = ctx.irq.wants();
+                    ctx.irq.attention = ctx.irq.irq;
+                    ctx.irq.told = !ctx.irq.irq;
+                }
                 noted.now = Now::Slot(slot);
                 return;
             }
