@@ -78,7 +78,9 @@ impl World {
                 &[plain, plain],
             )
             .with(Interrupts {
+                timers: 0b01,
                 enables: true,
+                yields: false,
                 ..DEVICES
             }),
             Self::new(
@@ -216,8 +218,23 @@ impl World {
             .with(Interrupts {
                 devices: 0,
                 sends: true,
+                chains: false,
                 ..BOOTED
             }),
+            Self {
+                large: true,
+                ..Self::new(
+                    "7-sent-chains",
+                    "the same with requests between partitions",
+                    2,
+                    &[mp, up],
+                )
+                .with(Interrupts {
+                    devices: 0,
+                    sends: true,
+                    ..BOOTED
+                })
+            },
             Self::new(
                 "7-both",
                 "devices of a partition on both cores and of one that migrates, without requests between them",
@@ -258,17 +275,32 @@ impl World {
             },
             Self::new(
                 "7-off",
-                "a partition is told that cores go off, and interrupts itself across them",
+                "a partition with a device is told that cores go off",
                 2,
                 &[told, up],
             )
             .with(Interrupts {
                 devices: 0b01,
-                sends: true,
                 power: true,
                 chains: false,
                 ..BOOTED
             }),
+            Self {
+                large: true,
+                ..Self::new(
+                    "7-off-sent",
+                    "the same, and it interrupts itself across cores",
+                    2,
+                    &[told, up],
+                )
+                .with(Interrupts {
+                    devices: 0b01,
+                    sends: true,
+                    power: true,
+                    chains: false,
+                    ..BOOTED
+                })
+            },
             Self::new(
                 "7-fails",
                 "partitions with devices fail on two cores",
