@@ -97,7 +97,7 @@ fn on_core(world: &World, s: &S, core: usize) -> Result<(), String> {
             s.core[core].told
         ));
     }
-    for (number, ctx) in s.ctx.iter().enumerate().filter(|(_, ctx)| here(&ctx)) {
+    for (number, ctx) in s.ctx.iter().enumerate().filter(|(_, ctx)| here(ctx)) {
         let in_chain = chain.contains(&number);
         if ctx.calls() && !in_chain {
             return Err(format!(

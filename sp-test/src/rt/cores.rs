@@ -22,6 +22,16 @@ unsafe impl Sync for Stack {}
 /// The stacks, by number.
 pub(crate) static STACKS: [Stack; VCPUS] = [const { Stack(UnsafeCell::new([0; STACK])) }; VCPUS];
 
+/// The number of the core, vCPU or context that runs this.
+pub fn number() -> usize {
+    let affinity = regs::mpidr() & 0xff_00ff_ffff;
+    let number = match regs::current_el() {
+        2 => (0..VCPUS as u64).find(|core| board::affinity(*core) == affinity),
+        _ => Some(affinity),
+    };
+    number.unwrap_or(0) as usize
+}
+
 /// What a vCPU is switched on for.
 struct Order {
     /// A `fn(u64)`, 0 for none.
@@ -289,13 +299,6 @@ pub fn affinity_info(number: u64) -> i64 {
 }
 
 /// Waits until `done` says so, for `seconds` at most. Says whether it did.
-pub fn patiently(seconds: u64, mut done: impl FnMut() -> bool) -> bool {
-    let start = regs::cntvct();
-    while !done() {
-        if regs::cntvct().wrapping_sub(start) > seconds * regs::cntfrq() {
-            return false;
-        }
-        core::hint::spin_loop();
-    }
-    true
+pub fn patiently(seconds: u64, done: impl FnMut() -> bool) -> bool {
+    super::irq::wait_until(seconds * regs::cntfrq(), done)
 }

@@ -1,6 +1,6 @@
 //! Exceptions: expected ones are recorded and stepped over, any other ends the image.
 
-use super::vectors::Frame;
+use super::{cores, vectors::Frame};
 use core::arch::asm;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
@@ -21,11 +21,30 @@ impl Fault {
     }
 }
 
-static EXPECTED: AtomicBool = AtomicBool::new(false);
-static TAKEN: AtomicBool = AtomicBool::new(false);
+/// What one core or vCPU expects, and has taken.
+struct Expectation {
+    expected: AtomicBool,
+    taken: AtomicBool,
+    esr: AtomicU64,
+    far: AtomicU64,
+}
+
+static EXPECTATIONS: [Expectation; cores::VCPUS] = [const {
+    Expectation {
+        expected: AtomicBool::new(false),
+        taken: AtomicBool::new(false),
+        esr: AtomicU64::new(0),
+        far: AtomicU64::new(0),
+    }
+}; cores::VCPUS];
 static DYING: AtomicBool = AtomicBool::new(false);
-static ESR: AtomicU64 = AtomicU64::new(0);
-static FAR: AtomicU64 = AtomicU64::new(0);
+
+/// Of who runs this: several cores of an image may take exceptions at the same time.
+fn own() -> &'static Expectation {
+    EXPECTATIONS
+        .get(cores::number())
+        .unwrap_or(&EXPECTATIONS[0])
+}
 
 const INSTRUCTION_ABORT: u64 = 0x21;
 /// Synchronous, current EL with SP_ELx.
@@ -46,11 +65,12 @@ pub fn take_interrupts(handler: fn(bool)) {
 /// Called by the vectors.
 pub(super) fn take(frame: &mut Frame) {
     let class = frame.esr >> 26 & 0x3f;
-    if frame.vector == SYNC_SPX && EXPECTED.load(Relaxed) {
-        EXPECTED.store(false, Relaxed);
-        TAKEN.store(true, Relaxed);
-        ESR.store(frame.esr, Relaxed);
-        FAR.store(frame.far, Relaxed);
+    let own = own();
+    if frame.vector == SYNC_SPX && own.expected.load(Relaxed) {
+        own.expected.store(false, Relaxed);
+        own.taken.store(true, Relaxed);
+        own.esr.store(frame.esr, Relaxed);
+        own.far.store(frame.far, Relaxed);
         frame.elr = match class {
             // A branch that went nowhere: the probe's branch left its return address in x30.
             INSTRUCTION_ABORT => frame.x[30],
@@ -109,14 +129,15 @@ fn image_base() -> u64 {
 
 /// Runs `probe`, which may take one synchronous exception.
 pub(crate) fn expecting<T>(probe: impl FnOnce() -> T) -> Result<T, Fault> {
-    TAKEN.store(false, Relaxed);
-    EXPECTED.store(true, Relaxed);
+    let own = own();
+    own.taken.store(false, Relaxed);
+    own.expected.store(true, Relaxed);
     let value = probe();
-    EXPECTED.store(false, Relaxed);
-    if TAKEN.load(Relaxed) {
+    own.expected.store(false, Relaxed);
+    if own.taken.load(Relaxed) {
         Err(Fault {
-            esr: ESR.load(Relaxed),
-            far: FAR.load(Relaxed),
+            esr: own.esr.load(Relaxed),
+            far: own.far.load(Relaxed),
         })
     } else {
         Ok(value)

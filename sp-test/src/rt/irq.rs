@@ -155,13 +155,18 @@ pub fn mask() {
 }
 
 /// Waits until `done` says so, for `ticks` at most. Says whether it did.
+///
+/// Who waits may lose the core for longer than that: it asks once more after the time is over.
 pub fn wait_until(ticks: u64, mut done: impl FnMut() -> bool) -> bool {
     let start = regs::cntvct();
-    while !done() {
-        if regs::cntvct().wrapping_sub(start) > ticks {
+    loop {
+        let over = regs::cntvct().wrapping_sub(start) > ticks;
+        if done() {
+            return true;
+        }
+        if over {
             return false;
         }
         core::hint::spin_loop();
     }
-    true
 }

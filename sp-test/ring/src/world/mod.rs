@@ -336,6 +336,11 @@ impl World<'_> {
         Ok(landing)
     }
 
+    /// Whether a partition has one context, which migrates.
+    pub fn has_single_context(&self, slot: Slot) -> bool {
+        self.spmc.info(slot).is_some_and(|info| info.is_up())
+    }
+
     /// An interrupt of the normal world arrives while a partition, whose registers are `x`, runs.
     pub fn interrupt(&mut self, core: usize, x: &Frame) -> Result<Landing, String> {
         let slot = self.leaves_partition(core, x, Exit::Interrupted)?;

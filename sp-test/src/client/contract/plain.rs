@@ -26,7 +26,8 @@ enum Answer {
     Invalid { since: u32 },
     /// NOT_SUPPORTED, by an FFA_ERROR; from EL3 by the bare -1 where it does not know the number.
     Unsupported { beyond_el3: bool },
-    /// NO_DATA to the normal world from FF-A 1.1 on, whom partitions can ask for cycles; NOT_SUPPORTED to others.
+    /// NO_DATA from FF-A 1.1 on to whom partitions can ask for cycles: NS-EL2, or the primary VM, which the client is.
+    /// NOT_SUPPORTED to others.
     Nobody,
 }
 
@@ -181,9 +182,7 @@ fn check(suite: &Suite, exchange: &Exchange, answer: Answer) -> Verdict {
             }
         }
         Answer::Nobody => {
-            let asked = suite.column.boundary == Boundary::Physical;
-            let known = suite.column.version >= abi::V1_1;
-            let error = match asked && known {
+            let error = match suite.column.version >= abi::V1_1 {
                 true => abi::NO_DATA,
                 false => abi::NOT_SUPPORTED,
             };

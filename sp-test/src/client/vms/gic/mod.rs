@@ -207,12 +207,12 @@ fn pending_again(env: &mut Env) -> Verdict {
     good()
 }
 
-/// Ticks of this vCPU's timer in 60 milliseconds, with `idle` in between.
-fn tick(idle: fn()) -> Verdict {
+/// Ticks of this vCPU's timer in the time of 60, one in so many milliseconds, with `idle` in between.
+fn tick(period: u64, idle: fn()) -> Verdict {
     drain();
-    irq::every(millisecond());
+    irq::every(period * millisecond());
     irq::unmask();
-    irq::wait_until(60 * millisecond(), || {
+    irq::wait_until(60 * period * millisecond(), || {
         idle();
         false
     });
@@ -227,7 +227,7 @@ fn tick(idle: fn()) -> Verdict {
 }
 
 fn ticks(_: &mut Env) -> Verdict {
-    tick(core::hint::spin_loop)
+    tick(1, core::hint::spin_loop)
 }
 
 /// Which vCPUs are ready to tick: a core that starts takes time from all where they take turns.
@@ -241,7 +241,8 @@ fn tick_asleep(_: &mut Env) -> Verdict {
     let all = || READY.iter().all(|ready| ready.load(Relaxed));
     let there = crate::rt::cores::patiently(10, all);
     equal("all vCPUs are ready", there.into(), 1)?;
-    tick(gic::wait)
+    // They take turns, and each waits for all: a turn is longer than a millisecond.
+    tick(10, gic::wait)
 }
 
 fn all_tick(env: &mut Env) -> Verdict {

@@ -185,6 +185,7 @@ fn one_whose_interrupt_came_while_it_was_preempted_finds_its_line_raised() {
     for (slot, device) in [(A, OF_A), (B, OF_B)] {
         f.nwd_runs(slot);
         assert_eq!(f.hypercall(&[ENABLE, device.into(), 1, 0]), 0);
+        assert_eq!(f.hypercall(&[ENABLE, 3, 1, 0]), 0);
         f.sp(msg_wait());
     }
     f.nwd_requests(B, DIRECT_REQ2);
