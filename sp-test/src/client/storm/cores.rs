@@ -22,6 +22,8 @@ use crate::storm::page::Count as Pages;
 const FAR: u64 = 5;
 /// PSCI AFFINITY_INFO: it is off.
 const OFF: i64 = 1;
+/// An entry that is one: some boards look at it first.
+const ENTRY: fn(u64) = work;
 
 /// The chapter.
 pub fn run(client: &mut Client) {
@@ -117,7 +119,7 @@ fn already() -> Check {
         // Not by `start`: it would change what that core is switched on for.
         let regs = plain(
             abi::PSCI_CPU_ON_64,
-            &[crate::board::affinity(FAR), 0x1000, 0],
+            &[crate::board::affinity(FAR), ENTRY as *const () as u64, 0],
         );
         let want = abi::code(PSCI_ALREADY_ON);
         equal("CPU_ON of one that is on", regs[0] & 0xffff_ffff, want)
@@ -126,7 +128,10 @@ fn already() -> Check {
 
 fn nobody() -> Check {
     for affinity in [0xff_ffff, 0x7f00] {
-        let regs = plain(abi::PSCI_CPU_ON_64, &[affinity, 0x1000, 0]);
+        let regs = plain(
+            abi::PSCI_CPU_ON_64,
+            &[affinity, ENTRY as *const () as u64, 0],
+        );
         let want = abi::code(PSCI_INVALID_PARAMETERS);
         equal("CPU_ON of nobody", regs[0] & 0xffff_ffff, want)?;
     }
