@@ -21,6 +21,8 @@ const TAIL: usize = 60;
 const RUNS: [&[&str]; 2] = [
     &["--workspace"],
     &[
+        "--profile",
+        "timings",
         "--package",
         "spmc",
         "--features",

@@ -24,7 +24,7 @@ mod power;
 mod smc;
 #[cfg(feature = "snapshot")]
 mod snapshot;
-#[cfg(test)]
+#[cfg(all(test, not(feature = "loom")))]
 mod tests;
 #[cfg(all(test, feature = "loom"))]
 mod timings;
