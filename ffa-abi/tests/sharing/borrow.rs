@@ -520,7 +520,9 @@ fn donated_memory_is_the_receivers_own() {
     let mut world = World::new();
     let parts = [(MEMORY + 0x5000, 1), (MEMORY + 0x1000, 2)];
     let handle = world.gives(Donate, A, &[B], &parts);
-    let retrieved = world.retrieves(B, handle);
+    let mut request = world.request(handle, B);
+    request.receivers[0].instruction = Executable;
+    let retrieved = world.retrieve(B, &request).unwrap();
     assert_eq!(retrieved.receiver.data, ReadWrite);
     assert_eq!(world.who_sees(MEMORY + 0x1000), [(B, true)]);
     // Until the receiver was told all of it, the constituents can be read, but nothing else.
