@@ -82,9 +82,7 @@ pub fn load_all(
             Err(reason) => error!("partition refused: {=str}", reason.as_str()),
         }
     }
-    let memory = table_memory(manifest, accepted, &own);
-    // SAFETY: It was just mapped, and it is nobody's.
-    unsafe { estate::share_tables(memory) };
+    share_tables(table_memory(manifest, accepted, &own));
     regions::tell(manifest, core, accepted, &slots);
     for slot in &slots {
         estate::map_static_buffers(core, *slot, &mut Port, &mut pe.held);
@@ -333,6 +331,23 @@ fn save(
     Ok(copy)
 }
 
+/// Makes tables of memory that is mapped and nobody's: one in eight for the image's own map, the others for
+/// partitions.
+fn share_tables(memory: Option<Range<usize>>) {
+    let parts = memory.map(|memory| {
+        let middle = memory.start + memory.len() / 8 / PAGE * PAGE;
+        (memory.start..middle, middle..memory.end)
+    });
+    let (own, partitions) = parts.unzip();
+    // SAFETY: As the caller says.
+    unsafe {
+        if let Some(own) = own {
+            boot::map().add_tables(own);
+        }
+        estate::share_tables(partitions);
+    }
+}
+
 /// Secure memory for more tables, mapped: of what nobody has, a megabyte, or as much as there is. The later a partition
 /// comes the less is known of what it asks for, so all are loaded.
 fn table_memory(manifest: &SpmcManifest, accepted: &[Accepted], own: &Own) -> Option<Range<usize>> {
@@ -345,10 +360,7 @@ fn table_memory(manifest: &SpmcManifest, accepted: &[Accepted], own: &Own) -> Op
     let range = found.start as usize..found.end as usize;
     // SAFETY: It is secure RAM that is neither the image's nor anybody else's.
     unsafe { boot::map().map(range.clone(), Kind::Data) }.ok()?;
-    info!(
-        "{=u64:#x}..{=u64:#x} is for tables of partitions",
-        found.start, found.end
-    );
+    info!("{=u64:#x}..{=u64:#x} is for tables", found.start, found.end);
     Some(range)
 }
 
