@@ -4,7 +4,7 @@
 use super::descriptor::{self, Entry};
 use super::node::{Contents, ENTRIES, Node};
 use super::pool::{Chain, Tables};
-use super::{Flush, Level, Mapping, Stage2Error};
+use super::{Flush, Level, Mapping, Regime, Stage2Error};
 use core::ops::Range;
 
 /// The part of a range that one entry covers.
@@ -74,6 +74,7 @@ pub(super) enum After<'c> {
 /// What every step needs at hand.
 pub(super) struct Change<'a> {
     pub(super) pool: &'a dyn Tables,
+    pub(super) regime: Regime,
     pub(super) vmid: u16,
     pub(super) flush: &'a dyn Flush,
 }
@@ -125,10 +126,11 @@ impl<'a> Change<'a> {
         range: Range<u64>,
         mapping: &Mapping,
     ) -> Result<(), Stage2Error> {
+        let regime = self.regime;
         let make = &mut |part: &Part, level: Level, bits: u64| {
             let free = bits == 0 && mapping.fits(part, level);
             match free {
-                true => descriptor::leaf(mapping.pa_at(part.slot), mapping.attr, level),
+                true => descriptor::leaf(regime, mapping.pa_at(part.slot), mapping.attr, level),
                 false => bits,
             }
         };
@@ -147,15 +149,16 @@ impl<'a> Change<'a> {
         let node = self.table(table)?;
         let mut leaves = 0usize;
         for part in parts(level, range) {
-            let more = match (Entry::decode(node.get(part.index), level), level.below()) {
+            let bits = node.get(part.index);
+            let more = match (Entry::decode(bits, level), level.below()) {
                 (Entry::Table(next), Some(below)) => self.carve(next, below, part.range)?,
-                (Entry::Leaf { pa, attr }, Some(below)) if !part.whole => {
+                (Entry::Leaf { .. }, Some(below)) if !part.whole => {
                     let next = self
                         .pool
                         .alloc(Contents::Any)
                         .ok_or(Stage2Error::OutOfTables)?;
                     // Filled first: a walker sees all of it or nothing.
-                    self.table(next)?.fill(below, pa, attr);
+                    self.table(next)?.fill(below, bits);
                     // A block and the table in its place must never be in one TLB.
                     node.replace(level, part.index, descriptor::table(next), || {
                         self.flush.ipa(self.vmid, part.slot);
@@ -176,12 +179,12 @@ impl<'a> Change<'a> {
     }
 
     /// Makes a block again of what `table`'s entry leads to, a table of the level below, if that is what it was.
-    fn rejoin(&self, node: Node<'_>, level: Level, part: &Part, next: u64, below: Level) {
+    fn rejoin(&self, node: Node<'_>, level: Level, part: &Part, next: u64) {
         let Some(child) = self.pool.table(next) else {
             return;
         };
-        if let Some((pa, attr)) = child.block(below) {
-            let block = descriptor::leaf(pa, attr, level);
+        if let Some(origin) = child.block() {
+            let block = descriptor::resize(origin, level);
             // The pages of the table may be cached one by one.
             node.replace(level, part.index, block, || self.flush.all(self.vmid));
             self.flush.publish();
@@ -234,7 +237,7 @@ impl<'a> Change<'a> {
                         node.set(level, part.index, 0);
                         unlinked.push(self.pool, next);
                     }
-                    After::Join => self.rejoin(node, level, &part, next, below),
+                    After::Join => self.rejoin(node, level, &part, next),
                     _ => {}
                 }
                 continue;
@@ -260,11 +263,14 @@ impl<'a> Change<'a> {
     ) -> Result<bool, Stage2Error> {
         let node = self.table(table)?;
         for part in parts(level, range) {
-            let changes = match (Entry::decode(node.get(part.index), level), level.below()) {
+            let bits = node.get(part.index);
+            let changes = match (Entry::decode(bits, level), level.below()) {
                 (Entry::Table(next), Some(below)) => {
                     self.changes_memory(next, below, part.range, memory)?
                 }
-                (Entry::Leaf { attr: old, .. }, _) => old.memory != memory,
+                (Entry::Leaf { .. }, _) => {
+                    descriptor::attributes(self.regime, bits).memory != memory
+                }
                 _ => false,
             };
             if changes {

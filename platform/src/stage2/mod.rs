@@ -21,10 +21,14 @@
 //! piece by piece is not joined either: a leaf never reaches beyond what was mapped at once, so that can be taken away
 //! without splitting anything.
 //!
+//! The same trees serve as stage 1 of a partition at EL0 ([`Regime::El0`]), whose leaves look different: what is said
+//! here of IPAs and VMIDs holds for its virtual addresses and its ASID.
+//!
 //! Arm ARM (DDI 0487), D8 "The AArch64 Virtual Memory System Architecture"; for break-before-make D8.17.
 
 mod change;
 mod descriptor;
+mod el0;
 mod hide;
 #[cfg(test)]
 mod hide_tests;
@@ -48,7 +52,7 @@ pub use read::Translate;
 pub use registers::{Vtcr, vstcr_el2, vtcr_el2, vttbr_el2};
 #[cfg(all(target_arch = "aarch64", target_os = "none"))]
 pub use tlbi::{IpaSpace, Tlbi};
-pub use types::{Attr, Flush, Mapping, Memory, Stage2Error};
+pub use types::{Attr, Flush, Mapping, Memory, Regime, Stage2Error};
 
 use change::{After, Change};
 use core::ops::Range;
@@ -103,6 +107,7 @@ impl Level {
 /// Dropping it leaks its tables, because a TLB may still lead into them: use [`Stage2::destroy`].
 pub struct Stage2<'p> {
     pool: &'p dyn Tables,
+    regime: Regime,
     root: u64,
     vmid: u16,
 }
@@ -116,7 +121,12 @@ impl<'p> Stage2<'p> {
         let root = pool
             .alloc(Contents::Invalid)
             .ok_or(Stage2Error::OutOfTables)?;
-        Ok(Self { pool, root, vmid })
+        Ok(Self {
+            pool,
+            regime: Regime::Stage2,
+            root,
+            vmid,
+        })
     }
 
     /// Physical address of the root table.
@@ -227,7 +237,9 @@ impl<'p> Stage2<'p> {
         let range = check(&(ipa..end))?;
         let ranges = || core::iter::once(range.clone());
         let leaves = self.carve(ranges(), flush)?;
-        let rewrite = |_: &_, level, bits| descriptor::leaf(descriptor::address(bits), attr, level);
+        let regime = self.regime;
+        let rewrite =
+            |_: &_, level, bits| descriptor::leaf(regime, descriptor::address(bits), attr, level);
         let singly = leaves <= MAX_SINGLE_FLUSHES;
         let change = self.change(flush);
         if change.changes_memory(self.root, ROOT_LEVEL, range.clone(), attr.memory)? {
@@ -341,6 +353,7 @@ impl<'p> Stage2<'p> {
     {
         Change {
             pool: self.pool,
+            regime: self.regime,
             vmid: self.vmid,
             flush,
         }

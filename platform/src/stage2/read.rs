@@ -1,7 +1,7 @@
 //! Looking at an IPA space.
 
 use super::change::Part;
-use super::descriptor::Entry;
+use super::descriptor::{self, Entry};
 use super::{Mapping, ROOT_LEVEL, Stage2, Stage2Error, types::Attr};
 use core::ops::Range;
 
@@ -44,14 +44,15 @@ impl Stage2<'_> {
         let mut level = ROOT_LEVEL;
         loop {
             let part = Part::of(level, ipa)?;
-            match Entry::decode(self.pool.table(table)?.get(part.index), level) {
+            let bits = self.pool.table(table)?.get(part.index);
+            match Entry::decode(bits, level) {
                 Entry::Invalid | Entry::Parked => return None,
-                Entry::Leaf { pa, attr } => {
+                Entry::Leaf { pa } => {
                     return Some(Mapping {
                         ipa: part.slot,
                         pa,
                         len: level.size(),
-                        attr,
+                        attr: descriptor::attributes(self.regime, bits),
                     });
                 }
                 Entry::Table(next) => {
