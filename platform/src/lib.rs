@@ -24,6 +24,8 @@ pub mod confine;
 #[cfg(all(target_arch = "aarch64", target_os = "none"))]
 pub mod cpu;
 #[cfg(all(target_arch = "aarch64", target_os = "none"))]
+pub mod el0;
+#[cfg(all(target_arch = "aarch64", target_os = "none"))]
 pub mod el1;
 #[cfg(all(target_arch = "aarch64", target_os = "none"))]
 pub mod endpoint_console;

@@ -156,10 +156,7 @@ mod tests {
         assert_eq!(bits, 0x0040_0000_4000_1000 | 0b111_1111_1111);
         let leaf = |attr, level| leaf(Regime::Stage2, 0, attr, level);
         assert_eq!(leaf(Attr::RX, Level::Two), 0b111_0111_1101);
-        assert_eq!(
-            leaf(Attr::DEVICE, Level::Three),
-            1 << 54 | 0b111_1100_0111
-        );
+        assert_eq!(leaf(Attr::DEVICE, Level::Three), 1 << 54 | 0b111_1100_0111);
     }
 
     #[test]

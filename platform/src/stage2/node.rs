@@ -1,7 +1,7 @@
 //! One table of a tree, and what is known of it without reading all of it.
 
-use super::descriptor;
 use super::Level;
+use super::descriptor;
 use core::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering::Relaxed, Ordering::Release};
 
 /// Entries in a table.

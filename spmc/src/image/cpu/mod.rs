@@ -7,6 +7,7 @@
 mod masks;
 mod switch;
 mod traps;
+mod user;
 mod vectors;
 
 use super::{
@@ -18,6 +19,7 @@ use defmt::error;
 use platform::{
     confine::{Guests, confine},
     cpu::Features,
+    el0::{self, El0State},
     el1::El1State,
     fp::{self, VectorState},
     gic,
@@ -66,6 +68,12 @@ pub struct Cpu {
     vectors: &'static mut VectorState,
     /// Whose EL1 registers are live.
     live: Live,
+    /// The partition at S-EL0 whose registers of EL0 are live, whoever has those of EL1.
+    user: Option<Slot>,
+    /// Those of the other one meanwhile.
+    outer: El0State,
+    /// Whether the core is set up for a partition at S-EL0.
+    host: bool,
     /// The slot whose vector registers are live; [`NOBODY`]: the normal world's, and CPTR_EL2 lets no partition use them.
     fp_owner: u8,
     /// Whether CPTR_EL2 keeps them from the partition that is resident, since it is another one.
@@ -101,6 +109,7 @@ impl Cpu {
         // SAFETY: No partition runs on this core yet, and E2H was set at the entry.
         unsafe {
             confine(&features, Guests::Partitions);
+            el0::prepare();
             write_sysreg!("S3_4_C2_C6_2", vstcr_el2());
         }
         fp::close();
@@ -110,6 +119,9 @@ impl Cpu {
             normal_world: El1State::RESET,
             vectors,
             live: Live::NormalWorld,
+            user: None,
+            outer: El0State::RESET,
+            host: false,
             fp_owner: NOBODY,
             fp_shut: false,
             loaded: None,
@@ -245,6 +257,9 @@ impl Cpu {
                 return spmc.abort(pe, slot, None, &mut Port);
             };
             let vcpu = &mut context.machine;
+            if vcpu.is_el0() {
+                return self.run_user(spmc, pe, slot);
+            }
             // SAFETY: `make_resident` has loaded this context's stage 2, identity and EL1
             // registers; HCR_EL2 confines it.
             let exit = unsafe { guest::enter(&mut vcpu.regs) };
@@ -268,23 +283,28 @@ impl Cpu {
                 }
                 continue;
             }
-            match exit {
-                Exit::Fiq if gic::secure::group0_is_pending() => {
-                    return spmc.group0(slot, &mut Port);
-                }
-                Exit::Fiq => return spmc.normal_world_interrupt(pe, slot, &mut Port),
-                Exit::Irq => {
-                    interrupts::take_all(spmc, pe);
-                    return spmc.dispatch(pe, Some(slot), &mut Port);
-                }
-                _ => {
-                    error!(
-                        "partition in slot {=u8}: SError, ESR {=u64:#x}: aborted",
-                        slot.0,
-                        read_sysreg!("esr_el2")
-                    );
-                    return spmc.abort(pe, slot, None, &mut Port);
-                }
+            return Self::interrupted_while(spmc, pe, slot, exit);
+        }
+    }
+
+    /// Something that came while `slot` ran and is nothing that it did.
+    #[cold]
+    #[inline(never)]
+    fn interrupted_while(spmc: &'static Core, pe: &mut PeState, slot: Slot, exit: Exit) -> Outcome {
+        match exit {
+            Exit::Fiq if gic::secure::group0_is_pending() => spmc.group0(slot, &mut Port),
+            Exit::Fiq => spmc.normal_world_interrupt(pe, slot, &mut Port),
+            Exit::Irq => {
+                interrupts::take_all(spmc, pe);
+                spmc.dispatch(pe, Some(slot), &mut Port)
+            }
+            _ => {
+                error!(
+                    "partition in slot {=u8}: SError, ESR {=u64:#x}: aborted",
+                    slot.0,
+                    read_sysreg!("esr_el2")
+                );
+                spmc.abort(pe, slot, None, &mut Port)
             }
         }
     }

@@ -67,19 +67,25 @@ pub fn grant(
         read: true,
         write: view.write,
         execute: view.execute,
+        normal_world: false,
     };
-    let mappings = pieces.map(|pages| Mapping {
-        ipa: pages.base,
-        pa: pages.base,
-        len: pages.bytes(),
-        attr,
+    let granted = with_estate(slot, held, |estate| {
+        // What it can write it can't execute, wherever it has it from.
+        if estate.spaces.is_el0() && view.write && view.execute {
+            return Err(FfaError::Denied);
+        }
+        let attr = estate.spaces.shown(attr, view.normal_world);
+        let mappings = pieces.map(|pages| Mapping {
+            ipa: pages.base,
+            pa: pages.base,
+            len: pages.bytes(),
+            attr,
+        });
+        let (space, flush) = estate.spaces.one(view.normal_world);
+        let mapped = space.map_all(mappings, &flush);
+        mapped.map_err(|error| refused(slot, error))
     });
-    let changed = change(slot, view.normal_world, held, |space, flush| {
-        space.map_all(mappings, flush)
-    });
-    changed
-        .ok_or(FfaError::NoMemory)?
-        .map_err(|error| refused(slot, error))
+    granted.unwrap_or(Err(FfaError::NoMemory))
 }
 
 /// A borrower loses pages.
@@ -150,6 +156,9 @@ pub fn zero(pages: Pages, normal_world: bool) {
 /// such as the splitting of a block.
 pub fn covers(slot: Slot, fault: &Fault, held: &mut Held<0>) -> bool {
     with_estate(slot, held, |estate| {
+        if estate.spaces.is_el0() {
+            return estate.spaces.secure().covers(fault.far);
+        }
         let (space, _) = estate.spaces.one(fault.ipa_is_non_secure());
         space.covers(fault.ipa())
     })

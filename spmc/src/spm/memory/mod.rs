@@ -208,7 +208,15 @@ impl<'c, M: Registers> Spmc<'c, M> {
                 offset,
                 sender,
             } => self.mem_frag_rx(pe, caller, (handle, offset, sender), machine),
-            Call::MemPermGet { .. } | Call::MemPermSet { .. } => permissions::of_memory(caller),
+            Call::MemPermGet { address, pages, .. } => {
+                self.mem_perm_get(pe, caller, (address, pages), machine)
+            }
+            Call::MemPermSet {
+                address,
+                pages,
+                permissions,
+                ..
+            } => self.mem_perm_set(pe, caller, (address, pages), permissions, machine),
             _ => return None,
         })
     }
