@@ -3,6 +3,7 @@
 mod bad;
 mod contract;
 mod discovery;
+mod el0;
 mod fvp;
 mod interrupts;
 mod lifecycle;
@@ -187,7 +188,7 @@ pub struct Scenario {
 }
 
 /// The suites that are several boots: all whose names begin so.
-pub const GROUPS: [&str; 10] = [
+pub const GROUPS: [&str; 11] = [
     "contract",
     "discovery",
     "bad",
@@ -198,6 +199,7 @@ pub const GROUPS: [&str; 10] = [
     "cores",
     "storm",
     "vectors",
+    "el0",
 ];
 
 /// The suite of a few boots that show whether a board works at all, as far as it has them.
@@ -315,6 +317,7 @@ pub fn bench() -> Vec<Scenario> {
     boots.extend(many::bench());
     boots.push(vms::bench());
     boots.push(storm::bench());
+    boots.extend(el0::bench());
     for boot in &mut boots {
         boot.timeout = Duration::from_secs(120);
     }
@@ -340,6 +343,7 @@ pub fn tests(board: &Board) -> Vec<Scenario> {
     tests.extend(bad::all());
     tests.extend(many::tests());
     tests.extend(lifecycle::all());
+    tests.extend(el0::all());
     tests.extend(vms::all());
     tests.extend(vectors::all());
     tests.extend(interrupts::all());
