@@ -26,7 +26,7 @@ pub const CALL: u8 = 2;
 pub const TOUCH: u8 = 3;
 /// Command: executes the [privileged] instruction of the first argument; answers what it left in x0.
 pub const INSTRUCTION: u8 = 4;
-/// Command: facts about itself: FFA_VERSION's answer, id, x4 at entry, boot information, how many rows there are, and
+/// Command: facts about itself: its version, or what FFA_VERSION refused it with, id, x4 at entry, boot information, how many rows there are, and
 /// TPIDRRO_EL0.
 pub const FACTS: u8 = 5;
 /// Command: compares V0-V31, FPCR and FPSR with what the last such command left, and leaves a pattern of the first

@@ -125,7 +125,11 @@ impl Partition {
         };
         Self {
             id,
-            version: query(abi::VERSION, version.into())[0],
+            version: match query(abi::VERSION, version.into())[0] {
+                // The SPMC's own, and no refusal.
+                answer if answer >> 31 == 0 => version.into(),
+                refusal => refusal,
+            },
             boot: *boot,
             rows: [[0; 3]; MAX_ROWS],
             vectors: None,

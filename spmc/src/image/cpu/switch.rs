@@ -20,8 +20,13 @@ impl Cpu {
             return self.make_user_resident(pe, slot);
         }
         self.put_away(pe);
+        // It may have called one at S-EL0, which left its EL1 registers alone.
+        let there = self.live == Live::Partition(slot);
+        if there && self.loaded == Some(slot) {
+            return;
+        }
         match self.live {
-            Live::Partition(resident) if resident == slot => return,
+            _ if there => {}
             Live::Partition(_) => self.evict(pe),
             Live::NormalWorld => self.normal_world.save(),
             Live::Nobody => {}
@@ -31,7 +36,7 @@ impl Cpu {
             self.load_stage2(pe, previous, slot);
         }
         self.fit_fp(pe, slot);
-        if let Some(context) = pe.context(slot) {
+        if !there && let Some(context) = pe.context(slot) {
             // SAFETY: The earlier owner's registers were saved just above.
             unsafe { context.machine.el1.load() }
         }
