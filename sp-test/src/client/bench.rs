@@ -65,6 +65,7 @@ pub fn el0(boot: &Boot) -> ! {
     for (name, peer, id) in [
         ("direct_req64_el0", &user, abi::DIRECT_REQ_64),
         ("direct_req2_el0", &user, abi::DIRECT_REQ2),
+        ("direct_req64_single", &single, abi::DIRECT_REQ_64),
         ("direct_req2_single", &single, abi::DIRECT_REQ2),
     ] {
         measure(&mut client, name, peer, id);

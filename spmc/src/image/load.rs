@@ -27,7 +27,14 @@ use ffa_abi::{
     package::Package,
 };
 use heapless::{String, Vec};
-use platform::{cache, fp_habit::FpHabit, guest::GuestRegs, once::Once, stage1::Kind};
+use platform::{
+    cache,
+    fp_habit::FpHabit,
+    guest::GuestRegs,
+    once::Once,
+    pauth::{self, Keys},
+    stage1::Kind,
+};
 use spmc::{
     MAX_CPUS, MAX_PARTITIONS,
     context::{AbortAction, Context, Messaging, NsAction, PartitionInfo, Service, Slot, SmcFilter},
@@ -150,6 +157,8 @@ fn load(
     let mut start = GuestRegs::at(partition.entrypoint);
     if el0 {
         start.pstate = platform::el0::PSTATE_EL0;
+        // It can't choose its keys itself.
+        start.ia_key = pauth::fresh_key();
     }
     if let Some(register) = read.gp_register_num
         && let Some(x) = start.x.get_mut(usize::from(register))
@@ -162,7 +171,10 @@ fn load(
         let vcpu = &mut context.machine;
         match spaces.roots() {
             Roots::El1 { vttbr, vsttbr } => (vcpu.vttbr, vcpu.vsttbr) = (vttbr, vsttbr),
-            Roots::El0 { ttbr0 } => vcpu.ttbr0 = ttbr0,
+            Roots::El0 { ttbr0 } => {
+                vcpu.ttbr0 = ttbr0;
+                vcpu.keys = Keys::fresh();
+            }
         }
         if index == mine {
             vcpu.begin(start.clone());

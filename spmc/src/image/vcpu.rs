@@ -1,12 +1,7 @@
 //! The machine's part of an execution context: everything of a partition that is in registers.
 
 use platform::{
-    el0::El0State,
-    el1::El1State,
-    fp::FpState,
-    fp_habit::FpHabit,
-    guest::GuestRegs,
-    pauth::{self, Keys},
+    el0::El0State, el1::El1State, fp::FpState, fp_habit::FpHabit, guest::GuestRegs, pauth::Keys,
 };
 use spmc::context::Registers;
 
@@ -65,11 +60,9 @@ impl Vcpu {
         self.el1 = El1State::START;
         self.el0 = El0State::RESET;
         self.fp = FpState::RESET;
-        self.keys = Keys::RESET;
-        if self.is_el0() {
-            // It can't choose them itself.
-            self.keys = Keys::fresh();
-            self.regs.ia_key = pauth::fresh_key();
+        if !self.is_el0() {
+            // One at S-EL0 can't change its own.
+            self.keys = Keys::RESET;
         }
         self.csselr = 0;
         self.habit = self.habit.anew();

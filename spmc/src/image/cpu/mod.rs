@@ -87,6 +87,9 @@ pub struct Cpu {
     /// The same for a partition that always uses vector registers: they are made live with the others. It stays so while
     /// that partition is resident in this way.
     trusted: u8,
+    /// The same for a partition at S-EL0: its registers of EL0 are all that is made live. It may have been on other cores
+    /// since; what is loaded of it nobody can have changed.
+    plain_user: u8,
     /// Whether the partition that is loaded always uses vector registers.
     trusts: bool,
     /// Which virtual interrupt lines are raised.
@@ -127,6 +130,7 @@ impl Cpu {
             loaded: None,
             plain: NOBODY,
             trusted: NOBODY,
+            plain_user: NOBODY,
             trusts: false,
             lines: Lines::DOWN,
             mask: Mask::Open,
@@ -162,20 +166,15 @@ impl Cpu {
     pub fn run(&mut self, spmc: &'static Core, pe: &mut PeState, slot: Slot) -> Next {
         let mut slot = slot;
         loop {
-            if self.live == Live::NormalWorld
-                && self.plain == slot.0
-                && let Some(context) = pe.context(slot)
-                && !context.wants_attention()
-            {
-                self.normal_world.save();
-                // SAFETY: The normal world's registers were saved just above.
-                unsafe { context.machine.el1.load() }
-                self.live = Live::Partition(slot);
-            } else if !self.enter_with_vectors(pe, slot) {
-                self.make_resident(pe, slot);
-                self.settle(spmc, pe, slot);
-            }
-            let Outcome { next, left } = self.run_one(spmc, pe, slot);
+            let outcome = if self.enter_plainly(pe, slot) || self.enter_with_vectors(pe, slot) {
+                self.run_one(spmc, pe, slot)
+            } else {
+                match self.run_otherwise(spmc, pe, slot) {
+                    Ok(next) => return next,
+                    Err(outcome) => outcome,
+                }
+            };
+            let Outcome { next, left } = outcome;
             match next {
                 Next::Partition(next) => {
                     if let Some(left) = left {
@@ -218,6 +217,52 @@ impl Cpu {
         }
     }
 
+    /// Makes `slot` resident by its EL1 registers alone, if that is all there is to do. `false` if it is not; then nothing
+    /// has happened.
+    #[inline(always)]
+    fn enter_plainly(&mut self, pe: &mut PeState, slot: Slot) -> bool {
+        if self.live == Live::NormalWorld
+            && self.plain == slot.0
+            && let Some(context) = pe.context(slot)
+            && !context.wants_attention()
+        {
+            self.normal_world.save();
+            // SAFETY: The normal world's registers were saved just above.
+            unsafe { context.machine.el1.load() }
+            self.live = Live::Partition(slot);
+            return true;
+        }
+        false
+    }
+
+    /// Runs `slot` that is not entered in one of the short ways of S-EL1. `Ok` if all was done and somebody else's turn
+    /// has come, with the normal world's registers live again.
+    #[inline(never)]
+    fn run_otherwise(
+        &mut self,
+        spmc: &'static Core,
+        pe: &mut PeState,
+        slot: Slot,
+    ) -> Result<Next, Outcome> {
+        if self.enter_user(pe, slot) {
+            let outcome = self.run_user(spmc, pe, slot);
+            return self.leave_user(spmc, pe, slot, outcome);
+        }
+        Err(self.run_generally(spmc, pe, slot))
+    }
+
+    /// Does everything that there may be to do before `slot` runs, and runs it.
+    #[cold]
+    #[inline(never)]
+    fn run_generally(&mut self, spmc: &'static Core, pe: &mut PeState, slot: Slot) -> Outcome {
+        self.make_resident(pe, slot);
+        self.settle(spmc, pe, slot);
+        match self.user == Some(slot) {
+            true => self.run_user(spmc, pe, slot),
+            false => self.run_one(spmc, pe, slot),
+        }
+    }
+
     /// Loads a partition anew or wipes it, as the core says; gives who runs next.
     #[cold]
     #[inline(never)]
@@ -257,9 +302,6 @@ impl Cpu {
                 return spmc.abort(pe, slot, None, &mut Port);
             };
             let vcpu = &mut context.machine;
-            if vcpu.is_el0() {
-                return self.run_user(spmc, pe, slot);
-            }
             // SAFETY: `make_resident` has loaded this context's stage 2, identity and EL1
             // registers; HCR_EL2 confines it.
             let exit = unsafe { guest::enter(&mut vcpu.regs) };

@@ -58,7 +58,8 @@ impl Cpu {
         if self.fp_owner == slot.0 {
             self.take_fp_back(pe);
         }
-        if self.loaded == Some(slot) {
+        // What is loaded of a partition at S-EL0 stays, whoever runs it next: nobody changes that.
+        if self.loaded == Some(slot) && !self.host {
             if self.features.pauth
                 && let Some(context) = pe.context(slot)
             {
@@ -76,9 +77,16 @@ impl Cpu {
             && self.mask == Mask::Open
             && !self.masks;
         let short = match self.loaded {
-            Some(slot) if nobody_minds && !self.host => slot.0,
+            Some(slot) if nobody_minds => slot.0,
             _ => NOBODY,
         };
+        if self.host {
+            (self.plain, self.trusted) = (NOBODY, NOBODY);
+            let quick = self.live == Live::NormalWorld && !self.trusts;
+            self.plain_user = if quick { short } else { NOBODY };
+            return;
+        }
+        self.plain_user = NOBODY;
         // Who is resident without vector registers is not left in the way of those with them.
         let entered = self.live != Live::NormalWorld;
         (self.plain, self.trusted) = match self.trusts {

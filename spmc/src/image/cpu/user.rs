@@ -14,7 +14,10 @@ use platform::{
     read_sysreg,
     trap::{Fault, Trap},
 };
-use spmc::{context::Slot, spm::Outcome};
+use spmc::{
+    context::Slot,
+    spm::{Next, Outcome},
+};
 
 /// What a partition finds that makes a call with an immediate, which is none of SMCCC's.
 const UNKNOWN_CALL: u64 = u64::MAX;
@@ -75,8 +78,55 @@ impl Cpu {
         self.loaded = Some(slot);
     }
 
+    /// Makes `slot` resident in the short way, if it is at S-EL0 and nothing else is to be done. `false` if it must be done
+    /// in the general one; then nothing has happened.
+    #[inline(always)]
+    pub(super) fn enter_user(&mut self, pe: &mut PeState, slot: Slot) -> bool {
+        if self.plain_user != slot.0 || self.user.is_some() {
+            return false;
+        }
+        let Some(context) = pe.context(slot) else {
+            return false;
+        };
+        if context.wants_attention() {
+            return false;
+        }
+        self.outer.save();
+        // SAFETY: The normal world's registers were saved just above.
+        unsafe { context.machine.el0.load() }
+        self.user = Some(slot);
+        true
+    }
+
+    /// The way back to the normal world, if its turn has come and nothing else has happened since.
+    #[inline(always)]
+    pub(super) fn leave_user(
+        &mut self,
+        spmc: &'static Core,
+        pe: &mut PeState,
+        slot: Slot,
+        outcome: Outcome,
+    ) -> Result<Next, Outcome> {
+        if outcome.next != Next::NormalWorld || self.plain_user != slot.0 {
+            return Err(outcome);
+        }
+        let Some(context) = pe.context(slot) else {
+            return Err(outcome);
+        };
+        context.machine.el0.save();
+        context.machine.habit.unused();
+        // SAFETY: The partition's registers were saved just above.
+        unsafe { self.outer.load() }
+        self.user = None;
+        // All of it is in memory, but for keys, which it can't change.
+        if let Some(left) = &outcome.left {
+            spmc.saved_quickly(pe, left);
+        }
+        Ok(outcome.next)
+    }
+
     /// Enters the resident partition at S-EL0 again and again until its exit concerns the core.
-    #[inline(never)]
+    #[inline(always)]
     pub(super) fn run_user(
         &mut self,
         spmc: &'static Core,
@@ -88,8 +138,8 @@ impl Cpu {
                 return spmc.abort(pe, slot, None, &mut Port);
             };
             let vcpu = &mut context.machine;
-            // SAFETY: `make_user_resident` has loaded this context's registers of EL0 and begun; its tables have the
-            // image's pages, and of what EL0 can reach only what is the partition's.
+            // SAFETY: This context's registers of EL0 are live, and this is the way of running those at S-EL0; its tables
+            // have the image's pages, and of what EL0 can reach only what is the partition's.
             let exit = unsafe { el0::enter(&mut vcpu.regs, vcpu.ttbr0) };
             if exit != Exit::Sync {
                 return Self::interrupted_while(spmc, pe, slot, exit);
@@ -98,34 +148,56 @@ impl Cpu {
             if read_sysreg!("esr_el2") & 0xfc00_ffff == 0x15 << 26 {
                 return spmc.handle_partition(pe, slot, &mut Port);
             }
-            let fault = guest::fault();
-            let pc = vcpu.regs.pc;
-            match fault.trap() {
-                Trap::Fp => self.give_fp(pe, slot),
-                Trap::Svc { .. } => vcpu.regs.x[0] = UNKNOWN_CALL,
-                _ if fault.is_translation_fault() && estate::covers(slot, &fault, &mut pe.held) => {
-                }
-                _ => {
-                    report(spmc, pc, slot, &fault);
-                    return spmc.abort(pe, slot, None, &mut Port);
-                }
+            if let Some(outcome) = self.user_trapped(spmc, pe, slot) {
+                return outcome;
             }
         }
+    }
+
+    /// A synchronous exception of a partition at S-EL0 that is no call: its first use of vector registers, a page that
+    /// another core is just changing, or its end. `None` if it goes on.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn user_trapped(
+        &mut self,
+        spmc: &'static Core,
+        pe: &mut PeState,
+        slot: Slot,
+    ) -> Option<Outcome> {
+        let fault = guest::fault();
+        match fault.trap() {
+            Trap::Fp => self.give_fp(pe, slot),
+            Trap::Svc { .. } => {
+                if let Some(context) = pe.context(slot) {
+                    context.machine.regs.x[0] = UNKNOWN_CALL;
+                }
+            }
+            _ if fault.is_translation_fault() && estate::covers(slot, &fault, &mut pe.held) => {}
+            _ => {
+                report(spmc, pe, slot, &fault);
+                return Some(spmc.abort(pe, slot, None, &mut Port));
+            }
+        }
+        None
     }
 }
 
 /// Logs what a partition dies of.
-fn report(spmc: &Core, pc: u64, slot: Slot, fault: &Fault) {
-    if let Some(info) = spmc.info(slot)
-        && may_log(info.id)
-    {
-        error!(
+fn report(spmc: &Core, pe: &mut PeState, slot: Slot, fault: &Fault) {
+    let pc = pe
+        .context(slot)
+        .map_or(0, |context| context.machine.regs.pc);
+    let Some(info) = spmc.info(slot).filter(|info| may_log(info.id)) else {
+        return;
+    };
+    match fault.abort_name() {
+        Some(what) => error!(
             "partition {=u16:#x} at S-EL0: {=str} at {=u64:#x}, pc {=u64:#x}, ESR {=u64:#x}",
-            info.id.0,
-            fault.abort_name().unwrap_or("an exception that is no call"),
-            fault.far,
-            pc,
-            fault.esr,
-        );
+            info.id.0, what, fault.far, pc, fault.esr,
+        ),
+        None => error!(
+            "partition {=u16:#x} at S-EL0: what it must not do, pc {=u64:#x}, ESR {=u64:#x}",
+            info.id.0, pc, fault.esr,
+        ),
     }
 }
