@@ -29,7 +29,7 @@ fn base() -> u64 {
 impl Fixture {
     /// Who runs makes a call, in both forms, and gets this.
     #[track_caller]
-    fn gets(&mut self, call: [u64; 4], want: &[u64]) {
+    fn is_told(&mut self, call: [u64; 4], want: &[u64]) {
         let slot = self.running();
         for wide in [0, WIDE] {
             let [id, rest @ ..] = call;
@@ -40,9 +40,9 @@ impl Fixture {
     }
 
     #[track_caller]
-    fn refused(&mut self, call: [u64; 4], error: FfaError) {
+    fn is_refused(&mut self, call: [u64; 4], error: FfaError) {
         let before = self.machine.permissions.clone();
-        self.gets(call, &[ERROR.into(), 0, error.register()]);
+        self.is_told(call, &[ERROR.into(), 0, error.register()]);
         assert_eq!(self.machine.permissions, before);
     }
 }
@@ -55,15 +55,15 @@ const fn found(permissions: u64, more: u64) -> [u64; 4] {
 #[test]
 fn a_partition_at_s_el0_changes_its_pages_while_it_initialises() {
     let mut f = starting(Version::V1_3);
-    f.gets([GET, base(), 0, 0], &found(READ_EXECUTE, 0));
-    f.gets([SET, base(), 2, READ_WRITE], &DONE);
-    f.gets([GET, base(), 0, 0], &found(READ_WRITE, 0));
-    f.gets([GET, base(), 9, 0], &found(READ_WRITE, 1));
-    f.gets([SET, base() + PAGE, 1, READ_ONLY], &DONE);
-    f.gets([GET, base(), 9, 0], &found(READ_WRITE, 0));
-    f.gets([GET, base() + PAGE, 9, 0], &found(READ_ONLY, 0));
-    f.gets([SET, base(), 2, READ_EXECUTE], &DONE);
-    f.gets([GET, base(), 2, 0], &found(READ_EXECUTE, 2));
+    f.is_told([GET, base(), 0, 0], &found(READ_EXECUTE, 0));
+    f.is_told([SET, base(), 2, READ_WRITE], &DONE);
+    f.is_told([GET, base(), 0, 0], &found(READ_WRITE, 0));
+    f.is_told([GET, base(), 9, 0], &found(READ_WRITE, 1));
+    f.is_told([SET, base() + PAGE, 1, READ_ONLY], &DONE);
+    f.is_told([GET, base(), 9, 0], &found(READ_WRITE, 0));
+    f.is_told([GET, base() + PAGE, 9, 0], &found(READ_ONLY, 0));
+    f.is_told([SET, base(), 2, READ_EXECUTE], &DONE);
+    f.is_told([GET, base(), 2, 0], &found(READ_EXECUTE, 2));
     let all = f.machine.permissions.values();
     assert!(all.into_iter().all(|one| *one == Permissions::ReadExecute));
 }
@@ -73,7 +73,7 @@ fn below_1_3_one_page_is_asked_for_whatever_w2_is() {
     for version in [Version::V1_1, Version::V1_2] {
         let mut f = starting(version);
         for w2 in [0, 5, 0xffff_ffff] {
-            f.gets([GET, base(), w2, 0], &found(READ_EXECUTE, 0));
+            f.is_told([GET, base(), w2, 0], &found(READ_EXECUTE, 0));
         }
     }
 }
@@ -81,31 +81,31 @@ fn below_1_3_one_page_is_asked_for_whatever_w2_is() {
 #[test]
 fn get_rows() {
     let mut f = starting(Version::V1_3);
-    f.refused([GET, base(), 0xffff_ffff, 0], InvalidParameters);
-    f.refused([GET, base() + 8, 0, 0], InvalidParameters);
-    f.refused([GET, base() - PAGE, 0, 0], InvalidParameters);
-    f.refused([GET, Fake::memory(EL1), 0, 0], InvalidParameters);
-    f.refused([GET, 0, 0, 0], InvalidParameters);
+    f.is_refused([GET, base(), 0xffff_ffff, 0], InvalidParameters);
+    f.is_refused([GET, base() + 8, 0, 0], InvalidParameters);
+    f.is_refused([GET, base() - PAGE, 0, 0], InvalidParameters);
+    f.is_refused([GET, Fake::memory(EL1), 0, 0], InvalidParameters);
+    f.is_refused([GET, 0, 0, 0], InvalidParameters);
 }
 
 #[test]
 fn set_rows() {
     let mut f = starting(Version::V1_3);
-    f.refused([SET, base() + 8, 1, READ_WRITE], InvalidParameters);
-    f.refused([SET, base(), 0, READ_WRITE], InvalidParameters);
-    f.refused([SET, base(), 0xffff_ffff, READ_WRITE], InvalidParameters);
+    f.is_refused([SET, base() + 8, 1, READ_WRITE], InvalidParameters);
+    f.is_refused([SET, base(), 0, READ_WRITE], InvalidParameters);
+    f.is_refused([SET, base(), 0xffff_ffff, READ_WRITE], InvalidParameters);
     for raw in (0..=9).chain([0x8000_0005]) {
         if !matches!(raw, READ_EXECUTE | READ_WRITE | READ_ONLY) {
-            f.refused([SET, base(), 1, raw], InvalidParameters);
+            f.is_refused([SET, base(), 1, raw], InvalidParameters);
         }
     }
     // Nobody's, somebody else's, and some of it: the last page of a partition's memory is followed by
     // another partition's.
-    f.refused([SET, base() - PAGE, 1, READ_WRITE], InvalidParameters);
-    f.refused([SET, Fake::memory(EL1), 1, READ_WRITE], InvalidParameters);
+    f.is_refused([SET, base() - PAGE, 1, READ_WRITE], InvalidParameters);
+    f.is_refused([SET, Fake::memory(EL1), 1, READ_WRITE], InvalidParameters);
     let last = base() + 15 * PAGE;
-    f.refused([SET, last, 2, READ_ONLY], InvalidParameters);
-    f.gets([SET, last, 1, READ_ONLY], &DONE);
+    f.is_refused([SET, last, 2, READ_ONLY], InvalidParameters);
+    f.is_told([SET, last, 1, READ_ONLY], &DONE);
 }
 
 #[test]
@@ -113,12 +113,12 @@ fn no_more_than_the_manifest_permits() {
     let mut f = starting(Version::V1_3);
     // The last page is read-only; registers of a device and memory of the normal world can't be executed.
     let last = base() + 15 * PAGE;
-    f.refused([SET, last, 1, READ_WRITE], InvalidParameters);
-    f.refused([SET, last - PAGE, 2, READ_WRITE], InvalidParameters);
+    f.is_refused([SET, last, 1, READ_WRITE], InvalidParameters);
+    f.is_refused([SET, last - PAGE, 2, READ_WRITE], InvalidParameters);
     for [regions, ..] in [[DEVICES], [LOANED_MEMORY]] {
-        f.refused([SET, regions, 1, READ_EXECUTE], InvalidParameters);
-        f.gets([SET, regions, 1, READ_ONLY], &DONE);
-        f.gets([SET, regions, 1, READ_WRITE], &DONE);
+        f.is_refused([SET, regions, 1, READ_EXECUTE], InvalidParameters);
+        f.is_told([SET, regions, 1, READ_ONLY], &DONE);
+        f.is_told([SET, regions, 1, READ_WRITE], &DONE);
     }
 }
 
@@ -126,7 +126,7 @@ fn no_more_than_the_manifest_permits() {
 fn without_tables_nothing_changes() {
     let mut f = starting(Version::V1_3);
     f.machine.tables = Some(0);
-    f.refused([SET, base(), 1, READ_WRITE], NoMemory);
+    f.is_refused([SET, base(), 1, READ_WRITE], NoMemory);
 }
 
 #[test]
@@ -135,9 +135,9 @@ fn nobody_else_may_and_nobody_later() {
     // It is told what is wrong with a count that overflows before anything else.
     assert_eq!(f.sp(msg_wait()), Next::Booted);
     f.start(EL1);
-    f.refused([GET, base(), 0xffff_ffff, 0], InvalidParameters);
-    f.refused([GET, Fake::memory(EL1), 0, 0], Denied);
-    f.refused([SET, Fake::memory(EL1), 1, READ_WRITE], Denied);
+    f.is_refused([GET, base(), 0xffff_ffff, 0], InvalidParameters);
+    f.is_refused([GET, Fake::memory(EL1), 0, 0], Denied);
+    f.is_refused([SET, Fake::memory(EL1), 1, READ_WRITE], Denied);
     assert_eq!(f.sp(msg_wait()), Next::Booted);
     f.now[0] = Next::NormalWorld;
     f.nwd(frame(&[0x8400_0063, Version::V1_2.raw().into()]));
@@ -149,19 +149,19 @@ fn nobody_else_may_and_nobody_later() {
         );
     }
     f.nwd_runs(EL0);
-    f.refused([GET, base(), 0, 0], Denied);
-    f.refused([SET, base(), 1, READ_WRITE], Denied);
+    f.is_refused([GET, base(), 0, 0], Denied);
+    f.is_refused([SET, base(), 1, READ_WRITE], Denied);
     // Before anything that is wrong with it.
-    f.refused([SET, base() + 8, 0, 99], Denied);
+    f.is_refused([SET, base() + 8, 0, 99], Denied);
 }
 
 #[test]
 fn what_it_borrows_keeps_the_permissions_that_it_was_given() {
     let mut f = starting(Version::V1_3);
     let (page, view) = (Fake::memory(EL1), READ_WRITE);
-    f.refused([SET, page, 1, view], InvalidParameters);
+    f.is_refused([SET, page, 1, view], InvalidParameters);
     f.machine.ground.hidden.insert((EL0.0, base()));
-    f.refused([SET, base(), 1, READ_WRITE], InvalidParameters);
+    f.is_refused([SET, base(), 1, READ_WRITE], InvalidParameters);
 }
 
 #[test]
