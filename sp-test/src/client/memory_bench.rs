@@ -63,7 +63,7 @@ const BENCHES: [Bench; 6] = [
         ..PLAIN
     },
     Bench {
-        name: "mem_share_scattered_per_page",
+        name: "mem_share_512_scattered_per_page",
         pieces: SCATTERED,
         cycles: 10,
         per: PAGES,
