@@ -15,6 +15,6 @@ mod sync;
 pub mod virtual_interrupts;
 
 /// The most partitions.
-pub const MAX_PARTITIONS: usize = 16;
+pub const MAX_PARTITIONS: usize = if cfg!(feature = "loom") { 2 } else { 16 };
 /// The most cores, which is also the most execution contexts of a partition.
-pub const MAX_CPUS: usize = 8;
+pub const MAX_CPUS: usize = if cfg!(feature = "loom") { 4 } else { 8 };

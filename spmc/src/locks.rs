@@ -13,7 +13,7 @@
 //! Innermost are locks that need no token, since whoever has one calls nothing: the virtual
 //! interrupts of a context, and the tables of the image's own map.
 
-use crate::sync::Mutex;
+use crate::sync::{Mutex, constructor};
 
 /// Level of RX/TX pairs.
 pub const PAIRS: u8 = 1;
@@ -39,9 +39,11 @@ impl Held<0> {
 pub struct Lock<T, const LEVEL: u8>(Mutex<T>);
 
 impl<T, const LEVEL: u8> Lock<T, LEVEL> {
-    /// Free.
-    pub const fn new(value: T) -> Self {
-        Self(Mutex::new(value))
+    constructor! {
+        /// Free.
+        pub fn new(value: T) -> Self {
+            Self(Mutex::new(value))
+        }
     }
 
     /// Gives `work` the value, and what it can take further locks with. Building fails if `HELD` is

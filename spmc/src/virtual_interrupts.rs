@@ -4,7 +4,7 @@
 //! Each id is pending once or not at all, and there is room for all ids: none is ever lost.
 
 use crate::context::{InterruptRules, Lines, MAX_DEVICE_INTERRUPTS};
-use crate::sync::{AtomicU32, AtomicU64, Mutex, Ordering};
+use crate::sync::{AtomicU32, AtomicU64, Mutex, Ordering, constructor};
 use heapless::Vec;
 
 /// The emulated EL1 physical timer.
@@ -322,14 +322,16 @@ impl Default for Virtual {
 }
 
 impl Virtual {
-    /// Nothing pending, nothing enabled.
-    pub const fn new() -> Self {
-        Self {
-            queue: Mutex::new(Queue::NEW),
-            deliverable: AtomicU32::new(0),
-            deadline: AtomicU64::new(NEVER),
-            watcher: AtomicU32::new(0),
-            told: AtomicU32::new(0),
+    constructor! {
+        /// Nothing pending, nothing enabled.
+        pub fn new() -> Self {
+            Self {
+                queue: Mutex::new(Queue::NEW),
+                deliverable: AtomicU32::new(0),
+                deadline: AtomicU64::new(NEVER),
+                watcher: AtomicU32::new(0),
+                told: AtomicU32::new(0),
+            }
         }
     }
 

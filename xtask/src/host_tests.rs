@@ -17,7 +17,22 @@ use std::{
 /// How many lines of cargo's output are shown after a failure.
 const TAIL: usize = 60;
 
-/// Runs `cargo test --workspace`.
+/// What is run: every test, and those in which a model checker stands in for locks and atomics.
+const RUNS: [&[&str]; 2] = [
+    &["--workspace"],
+    &[
+        "--profile",
+        "timings",
+        "--package",
+        "spmc",
+        "--features",
+        "loom",
+        "--lib",
+        "timings",
+    ],
+];
+
+/// Runs `cargo test --workspace`, and the tests for which a feature has to be on.
 ///
 /// # Errors
 /// Cargo cannot be started. Tests that fail or do not build are no error.
@@ -26,34 +41,17 @@ pub fn run(show: bool) -> Result<Suite> {
     if let Some(folder) = log.parent() {
         paths::make_dir(folder)?;
     }
-    let mut command = bound_command(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command
-        .current_dir(paths::root())
-        .args(["test", "--workspace", "--no-fail-fast", "--color", "never"])
-        .stdout(Stdio::piped())
-        .stderr(if show {
-            Stdio::inherit()
-        } else {
-            Stdio::null()
-        });
     let mut file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
-    let mut process = Process::spawn(command)?;
-    let stdout = process
-        .child()
-        .stdout
-        .take()
-        .context("cargo has no output")?;
     let mut report = Report::default();
     let mut lines = Vec::new();
-    for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-        let _ = writeln!(file, "{line}");
-        report.line(&line);
-        lines.push(line);
-    }
-    let status = process.wait()?;
     let mut problems = Vec::new();
-    if !status.success() && report.failures.is_empty() {
-        problems.push("cargo test failed before it had run every test".to_owned());
+    for arguments in RUNS {
+        let failures = report.failures.len();
+        if !cargo_test(arguments, show, &mut file, &mut report, &mut lines)?
+            && report.failures.len() == failures
+        {
+            problems.push("cargo test failed before it had run every test".to_owned());
+        }
     }
     let failed = report.failed + problems.len() as u64;
     let tail = if failed > 0 {
@@ -71,6 +69,39 @@ pub fn run(show: bool) -> Result<Suite> {
         tail,
         log: log.display().to_string(),
     })
+}
+
+/// Runs `cargo test` with these arguments; `false` if it failed.
+fn cargo_test(
+    arguments: &[&str],
+    show: bool,
+    file: &mut File,
+    report: &mut Report,
+    lines: &mut Vec<String>,
+) -> Result<bool> {
+    let mut command = bound_command(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command
+        .current_dir(paths::root())
+        .args(["test", "--no-fail-fast", "--color", "never"])
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .stderr(if show {
+            Stdio::inherit()
+        } else {
+            Stdio::null()
+        });
+    let mut process = Process::spawn(command)?;
+    let stdout = process
+        .child()
+        .stdout
+        .take()
+        .context("cargo has no output")?;
+    for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+        let _ = writeln!(file, "{line}");
+        report.line(&line);
+        lines.push(line);
+    }
+    Ok(process.wait()?.success())
 }
 
 /// What libtest prints, counted.

@@ -142,7 +142,10 @@ fn run(seed: u64, calls: u64, log: &mut Vec<Step>, report: &mut Report) -> Resul
     if rng.chance(1, 4) {
         return crate::vmm::random(&mut rng, calls, log, report);
     }
-    let config = generate::config(&mut rng);
+    let config = match rng.chance(1, 2) {
+        true => generate::config_with_interrupts(&mut rng),
+        false => generate::config(&mut rng),
+    };
     let mut arena = Arena::default();
     let mut world = World::new(&config, &mut arena)?;
     let mut labels = Labels::default();
@@ -211,7 +214,7 @@ enum Words {
 }
 
 fn scripted(config: u64, script: impl Iterator<Item = Words>) -> Result<(), String> {
-    let config = generate::config(&mut Rng::new(config));
+    let config = generate::config_with_interrupts(&mut Rng::new(config));
     let mut arena = Arena::default();
     let mut world = World::new(&config, &mut arena)?;
     let mut labels = Labels::default();

@@ -7,11 +7,12 @@ use crate::{
     random::Rng,
     spmd::Behaviour,
     step::Step,
-    world::{Config, EVERYTHING, Spec, Who, World, id, service},
+    world::{Config, EVERYTHING, Spec, Taken, Who, World, id, intid, service},
 };
 use ffa_abi::{Version, contract::Mode};
 use spmc::{
-    context::{RequestKind, Slot},
+    context::{InterruptRules, NsAction, RequestKind, Slot},
+    spm::Mask,
     state::State,
 };
 
@@ -50,6 +51,7 @@ pub fn config(rng: &mut Rng) -> Config {
                 } else {
                     fid::MSG_WAIT_32
                 },
+                ..Spec::new(version)
             }
         })
         .collect();
@@ -58,7 +60,67 @@ pub fn config(rng: &mut Rng) -> Config {
         cores: 1 + rng.below(2),
         partitions,
         general: false,
+        interrupts: false,
     }
+}
+
+/// The same, with interrupts of partitions.
+pub fn config_with_interrupts(rng: &mut Rng) -> Config {
+    let mut config = config(rng);
+    config.interrupts = true;
+    for spec in &mut config.partitions {
+        spec.rules = rules(rng);
+        spec.device = rng.chance(2, 3);
+    }
+    config
+}
+
+/// What interrupts do to a partition.
+fn rules(rng: &mut Rng) -> InterruptRules {
+    if rng.chance(1, 2) {
+        return InterruptRules::default();
+    }
+    let ns_action = rng.pick(&[NsAction::Queued, NsAction::ManagedExit, NsAction::Signalled]);
+    InterruptRules {
+        ns_action,
+        managed_exit_virq: rng.chance(1, 2),
+        other_s_queued: ns_action == NsAction::Queued && rng.chance(1, 2),
+        sri_waiting: rng.chance(1, 4),
+        sri_leaving: rng.chance(1, 4),
+    }
+}
+
+/// An interrupt that comes now, if one can.
+fn taken(world: &mut World<'_>, rng: &mut Rng, core: usize) -> Option<Taken> {
+    if rng.chance(1, 2) && world.can_take(core, Taken::Kick) {
+        return Some(Taken::Kick);
+    }
+    if !rng.chance(1, 6) {
+        return None;
+    }
+    let slot = Slot(rng.below(world.partitions()) as u8);
+    let all = [Taken::Timer, Taken::Device(slot), Taken::Device(slot)];
+    let taken = rng.pick(&all);
+    world.can_take(core, taken).then_some(taken)
+}
+
+/// A hypercall of the para-virtual interrupt controller: mostly with an id of the partition's.
+fn hypercall(world: &World<'_>, labels: &mut Labels, rng: &mut Rng, slot: Slot) -> Frame {
+    const IDS: [u64; 6] = [3, 4, 5, 9, 7, 1 << 40];
+    let mut x = labels.frame(Origin::Partition(slot.0));
+    let id = match rng.chance(1, 2) {
+        true => u64::from(intid(slot)),
+        false => rng.pick(&IDS),
+    };
+    let context = rng.below(world.cores() + 1) as u64;
+    let args: &[u64] = match rng.below(10) {
+        0..4 => &[0xff03, id, u64::from(!rng.chance(1, 6)), 0],
+        4..8 => &[0xff04],
+        8 => &[0xff08, id, id],
+        _ => &[0xff0a, context],
+    };
+    x[..args.len()].copy_from_slice(args);
+    x
 }
 
 /// A call that says which version somebody speaks.
@@ -80,7 +142,24 @@ pub fn step(
     if world.cores() > 1 && world.unsaved(core) && rng.chance(1, 2) {
         return Some(Step::Save { core });
     }
-    match world.now(core) {
+    let who = world.now(core);
+    if who != Who::Off
+        && world.has_interrupts()
+        && let Some(taken) = taken(world, rng, core)
+    {
+        let origin = match who {
+            Who::Partition(slot) => Origin::Partition(slot.0),
+            _ => Origin::normal(rng.below(4) as u16),
+        };
+        let x = labels.frame(origin);
+        return Some(Step::Taken {
+            core,
+            origin,
+            x,
+            taken,
+        });
+    }
+    match who {
         Who::Normal => Some(normal(world, labels, rng, core)),
         Who::Partition(slot) => Some(partition(world, labels, rng, core, slot)),
         Who::Off => None,
@@ -203,12 +282,17 @@ fn partition(
         (0, _) if world.has_single_context(slot) && rng.chance(1, 2) => {
             return Step::Abort { core };
         }
-        (0..83, _) => {
+        // What is masked stays pending.
+        (0..83, _) if world.mask(core) == Mask::Open => {
             let x = labels.frame(origin);
             let own = rng.chance(1, 2);
             return Step::Interrupt { core, x, own };
         }
-        (83..103, _) => return Step::Vectors { core },
+        (83..95, _) => return Step::Vectors { core },
+        (95..103, _) if world.has_interrupts() => {
+            let on = rng.chance(2, 3);
+            return Step::Timer { core, on };
+        }
         (103..600, Some(request)) => {
             let fid = if rng.chance(5, 6) {
                 fitting(request.kind)
@@ -253,6 +337,10 @@ fn partition(
                 rng.pick(&VERSIONS)
             };
             version(labels, origin, version_asked)
+        }
+        (915..933, _) | (955..985, _) if world.has_interrupts() => {
+            let x = hypercall(world, labels, rng, slot);
+            return Step::Call { core, x };
         }
         (930..945, _) => {
             let count = rng.below(30) as u64;

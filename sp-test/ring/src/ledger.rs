@@ -40,6 +40,9 @@ pub struct Ledger {
     owed: Vec<Vec<Option<Owed>>>,
     /// Whose response is kept for the context of each slot and core, and where it was sent.
     kept: Vec<Vec<Option<(Slot, usize)>>>,
+    /// Answers that were accepted on each core, whose senders have an interrupt to deal with before who
+    /// was answered goes on: to whom, and the message.
+    withheld: Vec<Vec<(Who, u32)>>,
     /// Which contexts have died, by slot and core.
     dead: Vec<Vec<bool>>,
     /// How many requests were accepted, answered and failed, and responses kept.
@@ -63,6 +66,12 @@ pub struct Counts {
     pub fetched: u64,
     /// Interrupts that preempted a partition.
     pub preempted: u64,
+    /// Interrupts of partitions that were taken, and those for which one was entered.
+    pub taken: u64,
+    /// See [`taken`](Self::taken).
+    pub entered: u64,
+    /// Answers whose senders had an interrupt pending.
+    pub intercepted: u64,
     /// Calls that failed.
     pub errors: u64,
 }
@@ -77,6 +86,9 @@ impl Counts {
         self.kept += other.kept;
         self.fetched += other.fetched;
         self.preempted += other.preempted;
+        self.taken += other.taken;
+        self.entered += other.entered;
+        self.intercepted += other.intercepted;
         self.errors += other.errors;
     }
 }
@@ -86,6 +98,7 @@ impl Ledger {
         Self {
             owed: vec![vec![None; cores]; slots],
             kept: vec![vec![None; cores]; slots],
+            withheld: vec![Vec::new(); cores],
             dead: vec![vec![false; cores]; slots],
             counts: Counts::default(),
         }
@@ -202,11 +215,27 @@ pub(crate) fn book(
                 return Err(format!("{slot:?} was preempted: {landing:?}"));
             }
         }
+        Actor::Taken(current) => {
+            world.ledger.counts.taken += 1;
+            let same = match current {
+                Some(slot) => Who::Partition(slot),
+                None => Who::Normal,
+            };
+            let goes_on = landing.who == same && landing.kind == Kind::Resumed;
+            let entered = matches!(landing.who, Who::Partition(_))
+                && matches!(landing.kind, Kind::Interrupt(_));
+            world.ledger.counts.entered += u64::from(!goes_on);
+            if !goes_on && !entered {
+                return Err(format!("an interrupt became {landing:?}"));
+            }
+        }
         Actor::Abort(slot) => died(world, core, slot, landing)?,
         Actor::Partition(from) => {
             let [x0, x1] = sent_by(world, core, from);
             let call = fid::of(x0);
-            if fid::is_response(call) && state(from) == Some(State::Waiting) {
+            let intercepted =
+                landing.who == Who::Partition(from) && matches!(landing.kind, Kind::Interrupt(_));
+            if fid::is_response(call) && (state(from) == Some(State::Waiting) || intercepted) {
                 return answered(world, core, from, call, landing);
             }
             // A kept response is fetched.
@@ -229,6 +258,15 @@ pub(crate) fn book(
                 orphaned(world, core, slot)?;
             }
         }
+    }
+    // It was accepted before, and its sender has dealt with its interrupt.
+    let withheld = &mut world.ledger.withheld[core];
+    let place = withheld
+        .iter()
+        .position(|(who, held)| *who == landing.who && Some(*held) == message);
+    if let Some(place) = place {
+        withheld.remove(place);
+        return Ok(());
     }
     match message {
         Some(message) => Err(format!(
@@ -280,6 +318,11 @@ fn answered(
         return Err(format!("{from:?} answers twice, or what nobody asked"));
     };
     let delivered = Kind::Message(response);
+    let intercepted =
+        landing.who == Who::Partition(from) && matches!(landing.kind, Kind::Interrupt(_));
+    if intercepted {
+        return withhold(world, core, from, response, owed);
+    }
     match owed.requester {
         Requester::Dead => {
             world.ledger.counts.void += 1;
@@ -325,6 +368,42 @@ fn answered(
             world.ledger.counts.kept += 1;
         }
     }
+    Ok(())
+}
+
+/// A response was accepted, and its sender deals with an interrupt before who was answered goes on.
+fn withhold(
+    world: &mut World<'_>,
+    core: usize,
+    from: Slot,
+    response: u32,
+    owed: Owed,
+) -> Result<(), String> {
+    world.ledger.counts.intercepted += 1;
+    let who = match owed.requester {
+        Requester::Dead => {
+            world.ledger.counts.void += 1;
+            return Ok(());
+        }
+        Requester::Normal => Who::Normal,
+        Requester::Partition(to) => {
+            let call = fid::of(sent_by(world, core, to)[0]);
+            let strict = world.specs[to.index()].mode == Mode::SmcccStrict;
+            if strict && response == fid::RESP2 && !fid::is_wide(call) {
+                let place_to = place(world, to, core);
+                let kept = &mut world.ledger.kept[to.index()][place_to];
+                if kept.is_some() {
+                    return Err(format!("a second response is kept for {to:?}"));
+                }
+                *kept = Some((from, core));
+                world.ledger.counts.kept += 1;
+                return Ok(());
+            }
+            Who::Partition(to)
+        }
+    };
+    world.ledger.counts.responses += 1;
+    world.ledger.withheld[core].push((who, response));
     Ok(())
 }
 
@@ -388,8 +467,12 @@ pub(crate) fn sound(
             let Some(callee) = find(callee) else {
                 return Err(format!("{slot:?} waits for one on another core"));
             };
+            let interrupted = callee.state == State::Preempted
+                && views
+                    .iter()
+                    .any(|view| view.giver == Giver::Interrupted(callee.slot));
             if callee.giver != Giver::Partition(slot)
-                || !matches!(callee.state, State::Running | State::Blocked)
+                || !(matches!(callee.state, State::Running | State::Blocked) || interrupted)
             {
                 return Err(format!(
                     "{slot:?} waits for {:?}, which is {:?} by {:?}",
@@ -423,7 +506,12 @@ pub(crate) fn sound(
                 }
                 current = previous;
             }
-            // No interrupts of partitions here.
+            Giver::Interrupted(previous) => {
+                if find(previous).is_none_or(|view| view.state != State::Preempted) {
+                    return Err(format!("{current:?} interrupted {previous:?}"));
+                }
+                current = previous;
+            }
             _ => return Ok(()),
         }
     }

@@ -177,7 +177,10 @@ pub fn judge(seen: &Seen<'_>) -> Result<Kind, String> {
         } else {
             register & 0xffff_ffff
         };
-        let want = if row.defined.contains(&n) || width == 18 && call == fid::INFO_GET_REGS {
+        // Both forms of what asks whom to run have lists up to x7.
+        let lists = call == fid::INFO_GET_32 && row.id == fid::SUCCESS_32 && n > 1;
+        let told = lists || width == 18 && call == fid::INFO_GET_REGS;
+        let want = if row.defined.contains(&n) || told {
             value
         } else {
             0

@@ -3,7 +3,7 @@
 
 use crate::{
     label::{Frame, Origin},
-    world::{Landing, World},
+    world::{Landing, Taken, World},
 };
 use std::fmt;
 
@@ -43,6 +43,24 @@ pub enum Step {
         origin: Origin,
         /// x0-x30 of the normal world.
         x: Frame,
+    },
+    /// An interrupt of a partition, or of the SPMC's own, whoever has the core.
+    Taken {
+        /// Where.
+        core: usize,
+        /// Which endpoint of the normal world, if that has it.
+        origin: Origin,
+        /// x0-x30 of who has it.
+        x: Frame,
+        /// Which.
+        taken: Taken,
+    },
+    /// The running partition sets up its timer, or switches it off.
+    Timer {
+        /// Where.
+        core: usize,
+        /// Which of the two.
+        on: bool,
     },
     /// The running partition fails.
     Abort {
@@ -85,6 +103,13 @@ impl Step {
             Self::SecureInterrupt { core, origin, x } => {
                 world.secure_interrupt(*core, *origin, x).map(Some)
             }
+            Self::Taken {
+                core,
+                origin,
+                x,
+                taken,
+            } => world.take(*core, *origin, x, *taken).map(Some),
+            Self::Timer { core, on } => world.set_timer(*core, *on).map(|()| None),
             Self::Abort { core } => world.abort(*core).map(Some),
             Self::Vectors { core } => world.use_vectors(*core).map(|()| None),
             Self::NormalVectors { core, origin } => {
@@ -130,6 +155,8 @@ impl fmt::Display for Step {
                 )
             }
             Self::SecureInterrupt { core, .. } => write!(f, "core {core}: secure interrupt"),
+            Self::Taken { core, taken, .. } => write!(f, "core {core}: takes {taken:?}"),
+            Self::Timer { core, on } => write!(f, "core {core}: the timer is on: {on}"),
             Self::Abort { core } => write!(f, "core {core}: the partition fails"),
             Self::Vectors { core } => write!(f, "core {core}: the partition uses V0-V31"),
             Self::NormalVectors { core, origin } => write!(f, "core {core}: {origin} uses V0-V31"),

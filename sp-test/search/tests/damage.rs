@@ -72,7 +72,7 @@ fn some_damaged_rows_are_seen() {
         Damage::Transition(State::Off, Event::Start, None),
     ];
     for row in rows {
-        found.push((row, seen(row, &["6-off", "7-fails", "2-strict"])));
+        found.push((row, seen(row, &["6-off", "7-fails", "7-timer"])));
     }
     std::panic::set_hook(usual);
     for (row, found) in found {

@@ -8,14 +8,20 @@ use search::{
 /// How many events from the start are searched in each configuration, so that a debug build is done
 /// in seconds.
 const DEPTH: usize = 12;
+/// The same with interrupts on two cores, where each event may be followed by many.
+const SHORT_DEPTH: usize = 10;
 
 #[test]
 fn a_few_events_in_every_configuration() {
     for world in World::all() {
+        let depth = match world.name.starts_with('7') {
+            true => SHORT_DEPTH,
+            false => DEPTH,
+        };
         let report = explore::search(
             &world,
             Limits {
-                depth: Some(DEPTH),
+                depth: Some(depth),
                 ..Limits::default()
             },
         );
@@ -31,7 +37,8 @@ fn a_few_events_in_every_configuration() {
                 violation.path.join("\n")
             );
         }
-        assert!(report.states > 300, "{}", world.name);
+        // Where three partitions with interrupts boot first, that is not far.
+        assert!(report.states > 100, "{}", world.name);
     }
 }
 

@@ -24,8 +24,10 @@ mod power;
 mod smc;
 #[cfg(feature = "snapshot")]
 mod snapshot;
-#[cfg(test)]
+#[cfg(all(test, not(feature = "loom")))]
 mod tests;
+#[cfg(all(test, feature = "loom"))]
+mod timings;
 
 pub use from_normal_world::{ready, resume};
 pub use interrupts::{Mask, TimerRegister};
@@ -39,8 +41,9 @@ use crate::{
     context::{Context, Giver, PartitionInfo, Registers, Request, Slot, WaitsFor},
     locks::{self, Held, Lock},
     state::{Event, Model, State},
+    sync::{AtomicU32, AtomicU64, Ordering, constructor},
 };
-use core::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU16};
 use ffa_abi::{
     EndpointId, FfaError, Negotiated, Regs, Reply, TargetInfo, Uuid, Version, contract::Mode,
 };
@@ -297,19 +300,21 @@ impl<M: Registers> Default for Spmc<'_, M> {
 }
 
 impl<'c, M: Registers> Spmc<'c, M> {
-    /// A core without partitions.
-    pub const fn new() -> Self {
-        Self {
-            partitions: Vec::new(),
-            // The version that an SPMD assumes of a normal world that never asked.
-            normal_world: Negotiated::unasked(),
-            mailboxes: Lock::new(NormalWorldMailboxes::new()),
-            destroyed: AtomicU32::new(0),
-            halted: AtomicBool::new(false),
-            owners: Owners::new(),
-            virtuals: Virtuals::new(),
-            news: News::new(),
-            order: Vec::new(),
+    constructor! {
+        /// A core without partitions.
+        pub fn new() -> Self {
+            Self {
+                partitions: Vec::new(),
+                // The version that an SPMD assumes of a normal world that never asked.
+                normal_world: Negotiated::unasked(),
+                mailboxes: Lock::new(NormalWorldMailboxes::new()),
+                destroyed: AtomicU32::new(0),
+                halted: AtomicBool::new(false),
+                owners: Owners::new(),
+                virtuals: Virtuals::new(),
+                news: News::new(),
+                order: Vec::new(),
+            }
         }
     }
 

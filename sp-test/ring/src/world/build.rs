@@ -69,12 +69,21 @@ impl<'c> World<'c> {
                 // What the second service has is not what the partition as a whole is asked for.
                 messaging: Messaging(spec.messaging),
                 mode: spec.mode,
+                rules: spec.rules,
+                devices: spec
+                    .device
+                    .then(|| super::intid(slot))
+                    .into_iter()
+                    .collect(),
                 ..PartitionInfo::new(EndpointId(id(slot)), services, contexts)
             };
             spmc.add(info, spec.version).ok_or("too many partitions")?;
         }
         for ((slot, core), context) in places.iter().zip(arena.iter_mut()) {
             spmc.adopt(&mut cores[*core].pe, *slot, context);
+        }
+        for core in &mut cores {
+            spmc.core_is_on(&mut core.pe);
         }
 
         let mut leftover = labels.frame(Origin::Spmc);
@@ -87,7 +96,9 @@ impl<'c> World<'c> {
             labels,
             responses: Vec::new(),
             ledger: Ledger::new(config.partitions.len(), config.cores),
+            irqs: super::interrupts::Irqs::new(config.partitions.len(), config.cores),
             general: config.general,
+            interrupts: config.interrupts,
             console: 0,
         };
         world.boot()?;

@@ -2,7 +2,7 @@
 
 use crate::{fid, spmd::Behaviour};
 use ffa_abi::{Uuid, Version, contract::Mode};
-use spmc::context::Slot;
+use spmc::context::{InterruptRules, NsAction, Slot};
 
 /// All four ways of exchanging direct messages.
 pub const EVERYTHING: u32 = 1 | 1 << 1 | 1 << 9 | 1 << 10;
@@ -22,7 +22,20 @@ pub struct Spec {
     pub second: u32,
     /// The call in which it ends its initialisation: `MSG_WAIT_32` or `MSG_WAIT_64`.
     pub wait: u32,
+    /// What interrupts do to it.
+    pub rules: InterruptRules,
+    /// Whether it has a device that interrupts.
+    pub device: bool,
 }
+
+/// Everything signalled, nobody asked for cycles.
+const RULES: InterruptRules = InterruptRules {
+    ns_action: NsAction::Signalled,
+    managed_exit_virq: false,
+    other_s_queued: false,
+    sri_waiting: false,
+    sri_leaving: false,
+};
 
 impl Spec {
     /// A permissive partition with one context that exchanges all kinds of messages.
@@ -34,6 +47,8 @@ impl Spec {
             messaging: EVERYTHING,
             second: EVERYTHING,
             wait: fid::MSG_WAIT_32,
+            rules: RULES,
+            device: false,
         }
     }
 
@@ -67,6 +82,8 @@ pub struct Config {
     pub partitions: Vec<Spec>,
     /// Never take the short way of direct messages.
     pub general: bool,
+    /// Whether random steps have interrupts of partitions.
+    pub interrupts: bool,
 }
 
 /// The id of the partition in a slot.

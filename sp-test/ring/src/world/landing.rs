@@ -7,7 +7,10 @@ use crate::{
     machine::Exit,
     oracle::{self, Extended, Kind, Seen},
 };
-use spmc::{context::Slot, state::State};
+use spmc::{
+    context::Slot,
+    state::{Model, State},
+};
 
 /// How many responses of a form from one to another are remembered.
 const HISTORY: usize = 4;
@@ -155,7 +158,12 @@ impl World<'_> {
             return Err(format!("{from:?} called, and its context has gone"));
         };
         let sent = context.machine.sent;
-        if context.state() == State::Waiting && fid::is_response(fid::of(sent[0])) {
+        // An interrupt of its own may come before who was answered goes on.
+        let intercepted = context.state() == State::Running
+            && context.model == Model::SecureInterrupt
+            && fid::of(context.machine.x[0]) == fid::INTERRUPT;
+        if (context.state() == State::Waiting || intercepted) && fid::is_response(fid::of(sent[0]))
+        {
             let key = self.response_key(core, &sent);
             let of_key = self.responses.iter().filter(|(other, _)| *other == key);
             if of_key.count() >= HISTORY

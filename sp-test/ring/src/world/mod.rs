@@ -11,11 +11,13 @@
 
 mod build;
 mod config;
+mod interrupts;
 mod landing;
 mod run;
 mod state;
 
 pub use config::{Config, EVERYTHING, Spec, id, service};
+pub use interrupts::{Taken, intid};
 pub(crate) use landing::resumed;
 pub(crate) use state::View;
 
@@ -28,13 +30,25 @@ use crate::{
     spmd::{Spmd, To},
     vms,
 };
-use ffa_abi::EndpointId;
+use interrupts::Irqs;
 use proxy_el2::vcpu::Vcpu;
 use spmc::{
     context::{Context, Request, Slot},
-    spm::{self, Left, Pe, Spmc},
+    spm::{Left, Pe, Spmc},
     state::State,
 };
+
+/// The machine while the SPMC runs on a core of a [`World`].
+macro_rules! chip {
+    ($world:expr, $core:expr) => {
+        crate::world::interrupts::Chip {
+            console: &mut $world.console,
+            irqs: &mut $world.irqs,
+            core: $core,
+        }
+    };
+}
+use chip;
 
 /// Where the execution contexts of a [`World`] live, and the vCPUs of VMs in front of it.
 #[derive(Debug, Default)]
@@ -74,6 +88,8 @@ pub enum Actor {
     Interrupt(Slot),
     /// This partition failed.
     Abort(Slot),
+    /// A secure interrupt while this partition ran, or the normal world.
+    Taken(Option<Slot>),
 }
 
 /// One core.
@@ -110,22 +126,11 @@ pub struct World<'c> {
     /// The last accepted responses of each form and pair of ids to each context, as they were sent.
     responses: Vec<((u32, u32, usize), Frame)>,
     pub(crate) ledger: Ledger,
+    irqs: Irqs,
+    interrupts: bool,
     general: bool,
     /// Characters written to the console.
     pub console: usize,
-}
-
-pub(super) struct Console<'a>(&'a mut usize);
-
-/// Nobody has memory here.
-impl spm::Mem for Console<'_> {}
-
-impl spm::Interrupts for Console<'_> {}
-
-impl spm::Machine for Console<'_> {
-    fn console(&mut self, _from: EndpointId, _character: u8) {
-        *self.0 += 1;
-    }
 }
 
 impl World<'_> {
@@ -150,6 +155,11 @@ impl World<'_> {
     /// Who has a core.
     pub fn now(&self, core: usize) -> Who {
         self.cores[core].now
+    }
+
+    /// Whether random steps have interrupts of partitions.
+    pub fn has_interrupts(&self) -> bool {
+        self.interrupts
     }
 
     /// How many partitions there are.
@@ -245,6 +255,7 @@ impl World<'_> {
             return Err(format!("CPU_OFF of core {core} left it on: {landing:?}"));
         }
         self.save(core);
+        self.irqs.off(core);
         for slot in 0..self.specs.len() {
             if self.state(core, Slot(slot as u8)).is_some() {
                 self.ledger
@@ -323,11 +334,11 @@ impl World<'_> {
         let slot = self.leaves_partition(core, x, Exit::Call)?;
         let before = self.views(core);
         let Core { pe, .. } = &mut self.cores[core];
-        let mut console = Console(&mut self.console);
+        let mut chip = chip!(self, core);
         let outcome = if self.general {
-            self.spmc.handle_partition_general(pe, slot, &mut console)
+            self.spmc.handle_partition_general(pe, slot, &mut chip)
         } else {
-            self.spmc.handle_partition(pe, slot, &mut console)
+            self.spmc.handle_partition(pe, slot, &mut chip)
         };
         let landing = self.settle(core, Actor::Partition(slot), outcome)?;
         if landing.who == Who::Partition(slot) && matches!(landing.kind, Kind::Error(_)) {
@@ -347,7 +358,7 @@ impl World<'_> {
         let pe = &mut self.cores[core].pe;
         let outcome = self
             .spmc
-            .normal_world_interrupt(pe, slot, &mut Console(&mut self.console));
+            .normal_world_interrupt(pe, slot, &mut chip!(self, core));
         self.settle(core, Actor::Interrupt(slot), outcome)
     }
 
@@ -356,9 +367,8 @@ impl World<'_> {
         let slot = self.running(core)?;
         let x = self.labels.frame(Origin::Partition(slot.0));
         self.leaves_partition(core, &x, Exit::Interrupted)?;
-        let mut console = Console(&mut self.console);
         let pe = &mut self.cores[core].pe;
-        let outcome = self.spmc.abort(pe, slot, None, &mut console);
+        let outcome = self.spmc.abort(pe, slot, None, &mut chip!(self, core));
         self.settle(core, Actor::Abort(slot), outcome)
     }
 

@@ -1,6 +1,6 @@
 //! The SPMC's run loop between EL3 and partitions: the image's, on a model of the machine.
 
-use super::{Actor, Console, Core, Landing, Who, World};
+use super::{Actor, Core, Landing, Who, World, chip};
 use crate::{
     fid,
     oracle::{self, Kind},
@@ -24,11 +24,11 @@ impl World<'_> {
             let Core { pe, entry, .. } = &mut self.cores[core];
             pe.nwd = regs;
             *entry = regs.0;
-            let mut console = Console(&mut self.console);
+            let mut chip = chip!(self, core);
             let outcome = if self.general {
-                self.spmc.handle_normal_world_general(pe, &mut console)
+                self.spmc.handle_normal_world_general(pe, &mut chip)
             } else {
-                self.spmc.handle_normal_world(pe, &mut console)
+                self.spmc.handle_normal_world(pe, &mut chip)
             };
             let fid = fid::of(regs.0[0]);
             if outcome.next != Next::NormalWorld {
@@ -134,6 +134,7 @@ impl World<'_> {
             views = self.views(core);
         }
         crate::ledger::sound(self, core, landing.who, &views)?;
+        self.interrupts_hold(core)?;
         Ok(landing)
     }
 

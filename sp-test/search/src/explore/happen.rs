@@ -100,7 +100,7 @@ fn is_plain(world: &World, before: &View, core: usize, event: Event) -> bool {
     };
     let slot_of = |id: u16| id.wrapping_sub(0x8001) as u8;
     let target = match event {
-        Event::Saved | Event::CoreOn(_) => return true,
+        Event::Saved | Event::CoreOn(_) | Event::Start => return true,
         Event::Call(Kind::Request { receiver, .. }) => Some(slot_of(receiver)),
         Event::Call(Kind::Run { id, .. }) => Some(slot_of(id)),
         Event::Call(Kind::Response { .. } | Kind::Wait { .. } | Kind::Yield { .. }) => None,

@@ -1,6 +1,7 @@
 //! What the specification says of each event in each state, written down a second time: next states
 //! and registers, or the error. It shares no table and no encoder with the core.
 
+mod life;
 mod messages;
 mod normal_world;
 mod partition;
@@ -9,9 +10,8 @@ mod vm;
 use crate::{
     calls::{Kind, fid, ids},
     events::{Event, Whose},
-    invariants::interrupts::{is_on, mask},
-    label,
-    state::{By, Ctx, Form, Life, Negotiated, Now},
+    invariants::interrupts::mask,
+    state::{By, Form, Negotiated, Now},
     view::View,
     world::World,
 };
@@ -171,25 +171,6 @@ impl Expect<'_> {
         ids(World::id(usize::from(slot)), index as u16)
     }
 
-    /// Whether nothing of a context counts any more.
-    fn is_gone(&self, number: usize) -> bool {
-        self.world.is_gone(&self.view.s, number)
-    }
-
-    fn is_alive(&self, slot: u8) -> bool {
-        self.view.s.lives[usize::from(slot)] == Life::Alive
-    }
-
-    /// The state of a context as others see it: its partition may have failed on another core.
-    fn seen(&self, number: usize) -> State {
-        let (slot, _) = self.world.contexts[number];
-        match self.view.s.ctx[number].state {
-            State::Off => State::Off,
-            _ if !self.is_alive(slot) => State::Aborted,
-            state => state,
-        }
-    }
-
     /// The live origin of what a context serves: `None` if its sender is gone.
     fn origin(&self, number: usize) -> Option<By> {
         let serves = self.view.s.ctx[number].serves?;
@@ -235,97 +216,6 @@ impl Expect<'_> {
         false
     }
 
-    /// Gives the core back to `giver`, whose call ends with `answer`. One whose partition has failed
-    /// meanwhile is dead, and whoever gave it cycles is told that.
-    fn complete(&mut self, giver: By, answer: Answer) {
-        let (mut giver, mut answer) = (giver, answer);
-        let now = loop {
-            break match giver {
-                By::Spmc | By::InterruptedBoot => Now::Spmc,
-                By::NormalWorld => {
-                    self.view.nwd[self.core][..8].copy_from_slice(&answer);
-                    Now::NormalWorld
-                }
-                By::InterruptedNormalWorld | By::AnsweredNormalWorld | By::PowerOff => {
-                    Now::NormalWorld
-                }
-                By::Slot(slot) | By::Interrupted(slot) if !self.is_alive(slot) => {
-                    let number = self.own(slot);
-                    giver = self.view.s.ctx[number].giver;
-                    answer = error(FfaError::Aborted);
-                    self.kill(number);
-                    continue;
-                }
-                By::Slot(slot) | By::Interrupted(slot) => {
-                    let number = self.own(slot);
-                    if let By::Slot(_) = giver {
-                        self.view.x[number][..8].copy_from_slice(&answer);
-                    }
-                    self.view.s.ctx[number].state = State::Running;
-                    Now::Slot(slot)
-                }
-            };
-        };
-        self.view.s.core[self.core].now = now;
-    }
-
-    /// A context is dead.
-    fn kill(&mut self, number: usize) {
-        let ctx = &mut self.view.s.ctx[number];
-        *ctx = Ctx {
-            state: State::Aborted,
-            serves: None,
-            kept: None,
-            kept_old: false,
-            ..*ctx
-        };
-        self.view.kept[number] = None;
-    }
-
-    /// What this core has of partitions that failed elsewhere stops, unless it is in the middle of a
-    /// call: that stops when the call ends.
-    fn stop_idle(&mut self) {
-        for number in 0..self.world.contexts.len() {
-            let (slot, _) = self.world.contexts[number];
-            let ctx = self.view.s.ctx[number];
-            let idle = matches!(
-                ctx.state,
-                State::Waiting | State::Preempted | State::Created | State::Blocked
-            ) && !ctx.calls();
-            if !self.is_alive(slot) && ctx.at == Some(self.core as u8) && idle {
-                self.kill(number);
-            }
-        }
-    }
-
-    /// The SPMC's own interrupt, where nobody has interrupts: some partition has failed elsewhere.
-    fn look(&mut self, now: Now) {
-        let held = mask(self.world, &self.view.s, self.core) == Mask::Own;
-        let noted = &mut self.view.s.core[self.core];
-        noted.kick = false;
-        noted.due |= std::mem::take(&mut noted.news);
-        self.stop_idle();
-        match now {
-            Now::Slot(slot) if !self.is_alive(slot) => {
-                self.stop(slot);
-                // Whatever else came with the news is looked at next.
-                let noted = &mut self.view.s.core[self.core];
-                noted.kick |= noted.due != 0;
-            }
-            _ if held => {}
-            _ => self.view.s.core[self.core].due = 0,
-        }
-    }
-
-    /// The context that runs here is dead.
-    fn stop(&mut self, slot: u8) {
-        let number = self.own(slot);
-        let giver = self.view.s.ctx[number].giver;
-        self.kill(number);
-        self.leave(slot);
-        self.complete(giver, error(FfaError::Aborted));
-    }
-
     fn leave(&mut self, slot: u8) {
         // With interrupts, the others are saved at once.
         if self.world.interrupts.is_some() && !self.is_up(slot) {
@@ -346,29 +236,6 @@ impl Expect<'_> {
         self.view.x[number][..8].copy_from_slice(&answer);
     }
 
-    fn start(&mut self) {
-        let s = &mut self.view.s;
-        let noted = &mut s.core[self.core];
-        while usize::from(noted.started) < self.world.partitions.len() {
-            let slot = noted.started;
-            noted.started += 1;
-            let number = self.world.context(slot, self.core);
-            if let Some(ctx) = number.map(|number| &mut s.ctx[number])
-                && matches!(ctx.state, State::Created | State::Off)
-                && s.lives[usize::from(slot)] == Life::Alive
-                && ctx.at == Some(self.core as u8)
-            {
-                ctx.state = State::Starting;
-                ctx.model = Runtime::Init;
-                ctx.giver = By::Spmc;
-                ctx.wide = false;
-                noted.now = Now::Slot(slot);
-                return;
-            }
-        }
-        noted.now = Now::NormalWorld;
-    }
-
     /// Whether the partition that runs does so for one that initialises.
     fn initialises(&self, slot: u8) -> bool {
         let mut current = slot;
@@ -383,7 +250,7 @@ impl Expect<'_> {
     fn interrupt(&mut self, slot: u8, own: bool) {
         // Its partition has failed on another core.
         if !self.is_alive(slot) {
-            return self.stop(slot);
+            return self.stop_elsewhere(slot);
         }
         if self.initialises(slot) {
             self.unchanged = true;
@@ -397,82 +264,6 @@ impl Expect<'_> {
         self.leave(slot);
         self.complete(giver, answer);
         self.ends_for_vm(own);
-    }
-
-    fn abort(&mut self, slot: u8) {
-        let number = self.own(slot);
-        let initialises = matches!(
-            self.view.s.ctx[number].model,
-            Runtime::Init | Runtime::Restart
-        );
-        if self.world.partitions[usize::from(slot)].restarts && !initialises {
-            return self.restart(slot, number);
-        }
-        if self.is_alive(slot) {
-            let life = match self.world.partitions[usize::from(slot)].restarts {
-                // It failed while it initialised, and was stopped.
-                true => Life::Stopped,
-                false => Life::Failed,
-            };
-            self.view.s.lives[usize::from(slot)] = life;
-            if !self.is_up(slot) {
-                // Other cores stop theirs.
-                for core in 0..self.world.cores {
-                    let on = is_on(&self.view.s, core);
-                    let noted = &mut self.view.s.core[core];
-                    if core == self.core {
-                        noted.due |= std::mem::take(&mut noted.news);
-                    } else if on {
-                        noted.news |= 1 << slot;
-                        noted.kick = true;
-                    }
-                }
-                self.stop_idle();
-            }
-        }
-        self.stop(slot);
-        self.ends_for_vm(false);
-    }
-
-    /// It is loaded anew and initialises, on the core of who waits for it. What is left of its
-    /// earlier life is as good as gone.
-    fn restart(&mut self, slot: u8, number: usize) {
-        let s = &mut self.view.s;
-        for ctx in &mut s.ctx {
-            if let Some(serves) = &mut ctx.serves
-                && serves.origin == Some(By::Slot(slot))
-            {
-                serves.old = true;
-            }
-            if ctx.kept == Some(number as u8) {
-                ctx.kept_old = true;
-            }
-        }
-        let ctx = &mut s.ctx[number];
-        *ctx = Ctx {
-            state: State::Starting,
-            model: Runtime::Restart,
-            serves: None,
-            kept: None,
-            kept_old: false,
-            wide: false,
-            ..*ctx
-        };
-        self.view.kept[number] = None;
-        self.view.x[number] = label::frame(number as label::Origin);
-        s.versions[usize::from(slot)] = Negotiated {
-            minor: self.world.partitions[usize::from(slot)].minor,
-            locked: false,
-        };
-    }
-
-    /// The error for one who calls a partition that has failed.
-    fn why_dead(&self, slot: u8) -> FfaError {
-        match self.world.partitions[usize::from(slot)].restarts {
-            // It failed while it initialised, and was stopped.
-            true => FfaError::Busy,
-            false => FfaError::Aborted,
-        }
     }
 
     /// `FFA_VERSION` by one of whom `noted` is known.

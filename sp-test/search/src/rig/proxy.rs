@@ -291,12 +291,12 @@ impl Rig {
             let other = &mut after.s.core[usize::from(*other)];
             other.kicked = !matches!(other.now, Now::Unborn | Now::Off);
         }
-        for powered in &host.powered {
-            let powered = usize::from(*powered);
-            let other = &mut after.s.core[powered];
-            if matches!(other.now, Now::Unborn | Now::Off) {
-                other.now = Now::Spmc;
-                self.spmc.core_is_on(&mut self.cores[powered]);
+        for other in host.powered.iter().map(|other| usize::from(*other)) {
+            let noted = &mut after.s.core[other];
+            if matches!(noted.now, Now::Unborn | Now::Off) {
+                noted.now = Now::Spmc;
+                noted.started = 0;
+                self.spmc.core_is_on(&mut self.cores[other]);
             }
         }
         self.left.append(&mut host.left);

@@ -1,36 +1,8 @@
 //! Every configuration.
 
-use super::{Interrupts, Partition, RULES, Vm, World, part, restarted};
+use super::{Vm, World, part, restarted};
 use crate::state::Form;
 use ffa_abi::contract::Mode;
-use spmc::context::{InterruptRules, NsAction};
-
-/// A partition with these rules for interrupts.
-const fn ruled(up: bool, rules: InterruptRules) -> Partition {
-    Partition {
-        rules,
-        ..part(up, Mode::Permissive, 2)
-    }
-}
-
-/// Devices of the first two partitions, and requests between partitions.
-const DEVICES: Interrupts = Interrupts {
-    devices: 0b11,
-    timers: 0,
-    sends: false,
-    enables: false,
-    fails: false,
-    power: false,
-    chains: true,
-    yields: true,
-    booted: false,
-};
-/// The same on two cores that are on already.
-const BOOTED: Interrupts = Interrupts {
-    yields: false,
-    booted: true,
-    ..DEVICES
-};
 
 /// A VM with one vCPU that negotiates its version.
 const fn vm(mode: Mode) -> Vm {
@@ -57,236 +29,6 @@ impl World {
         all.extend(Self::on_one_core());
         all.extend(Self::on_two_cores());
         all
-    }
-
-    /// Interrupts on one core.
-    fn on_one_core() -> Vec<Self> {
-        let plain = ruled(true, RULES);
-        let queued = InterruptRules {
-            ns_action: NsAction::Queued,
-            ..RULES
-        };
-        let managed = InterruptRules {
-            ns_action: NsAction::ManagedExit,
-            ..RULES
-        };
-        vec![
-            Self::new(
-                "6",
-                "interrupts of two partitions on one core, which they enable and disable",
-                1,
-                &[plain, plain],
-            )
-            .with(Interrupts {
-                enables: true,
-                ..DEVICES
-            }),
-            Self::new(
-                "6-two",
-                "devices and timers of two partitions on one core",
-                1,
-                &[plain, plain],
-            )
-            .with(Interrupts {
-                timers: 0b11,
-                yields: false,
-                ..DEVICES
-            }),
-            Self {
-                large: true,
-                ..Self::new(
-                    "6-three",
-                    "devices of two of three partitions on one core",
-                    1,
-                    &[plain, plain, plain],
-                )
-                .with(DEVICES)
-            },
-            Self::new(
-                "6-managed",
-                "managed exit by virtual FIQ and by virtual IRQ",
-                1,
-                &[
-                    ruled(true, managed),
-                    ruled(
-                        true,
-                        InterruptRules {
-                            managed_exit_virq: true,
-                            ..managed
-                        },
-                    ),
-                ],
-            )
-            .with(DEVICES),
-            Self::new(
-                "6-queued",
-                "one partition queues the normal world's interrupts, the other all",
-                1,
-                &[
-                    ruled(true, queued),
-                    ruled(
-                        true,
-                        InterruptRules {
-                            other_s_queued: true,
-                            ..queued
-                        },
-                    ),
-                ],
-            )
-            .with(Interrupts {
-                timers: 0b01,
-                ..DEVICES
-            }),
-            Self::new(
-                "6-sri",
-                "the normal world is asked to run who has an interrupt",
-                1,
-                &[
-                    ruled(
-                        false,
-                        InterruptRules {
-                            sri_waiting: true,
-                            ..RULES
-                        },
-                    ),
-                    ruled(
-                        true,
-                        InterruptRules {
-                            sri_leaving: true,
-                            ..RULES
-                        },
-                    ),
-                ],
-            )
-            .with(DEVICES),
-            Self::new(
-                "6-off",
-                "a partition is told that the only core goes off",
-                1,
-                &[
-                    Partition {
-                        told_off: true,
-                        ..ruled(false, RULES)
-                    },
-                    plain,
-                ],
-            )
-            .with(Interrupts {
-                power: true,
-                ..DEVICES
-            }),
-            Self::new(
-                "6-fails",
-                "partitions with devices fail, and one is restarted",
-                1,
-                &[restarted(Mode::Permissive, 2), plain],
-            )
-            .with(Interrupts {
-                fails: true,
-                timers: 0b01,
-                ..DEVICES
-            }),
-        ]
-    }
-
-    /// Interrupts on two cores: the first partition has a context on each, the other's migrates.
-    fn on_two_cores() -> Vec<Self> {
-        let (mp, up) = (ruled(false, RULES), ruled(true, RULES));
-        let told = Partition {
-            told_off: true,
-            ..mp
-        };
-        vec![
-            Self::new(
-                "7",
-                "a device of a migrating partition, two cores",
-                2,
-                &[mp, up],
-            )
-            .with(Interrupts {
-                devices: 0b10,
-                ..BOOTED
-            }),
-            Self::new(
-                "7-sent",
-                "contexts of one partition interrupt each other on two cores",
-                2,
-                &[mp, up],
-            )
-            .with(Interrupts {
-                devices: 0,
-                sends: true,
-                ..BOOTED
-            }),
-            Self {
-                large: true,
-                ..Self::new(
-                "7-both",
-                "devices of a partition on both cores and of one that migrates, without requests between them",
-                2,
-                &[mp, up],
-            )
-            .with(Interrupts {
-                chains: false,
-                ..BOOTED
-            })
-            },
-            Self {
-                large: true,
-                ..Self::new(
-                "7-timer",
-                "the timer of a migrating partition, and cores that go off and on",
-                2,
-                &[mp, up],
-            )
-            .with(Interrupts {
-                devices: 0,
-                timers: 0b10,
-                power: true,
-                chains: false,
-                ..BOOTED
-            })
-            },
-            Self {
-                large: true,
-                ..Self::new(
-                    "7-timer-chains",
-                    "the same with requests between partitions",
-                    2,
-                    &[mp, up],
-                )
-                .with(Interrupts {
-                    devices: 0,
-                    timers: 0b10,
-                    power: true,
-                    ..BOOTED
-                })
-            },
-            Self::new(
-                "7-off",
-                "a partition is told that cores go off, and interrupts itself across them",
-                2,
-                &[told, up],
-            )
-            .with(Interrupts {
-                devices: 0b01,
-                sends: true,
-                power: true,
-                chains: false,
-                ..BOOTED
-            }),
-            Self::new(
-                "7-fails",
-                "partitions with devices fail on two cores",
-                2,
-                &[mp, up],
-            )
-            .with(Interrupts {
-                fails: true,
-                chains: false,
-                ..BOOTED
-            }),
-        ]
     }
 
     /// No interrupts but the normal world's.
@@ -326,10 +68,21 @@ impl World {
                 )
             },
             Self {
+                forms: &[Form::Narrow, Form::Two],
                 on_again: false,
                 ..Self::new(
                     "2",
                     "a multi-context and a migrating partition on two cores",
+                    2,
+                    &[part(mp, Permissive, 2), part(up, Permissive, 2)],
+                )
+            },
+            Self {
+                forms: &[Form::Narrow],
+                large: true,
+                ..Self::new(
+                    "2-again",
+                    "the same with cores that come on again, 32-bit requests only",
                     2,
                     &[part(mp, Permissive, 2), part(up, Permissive, 2)],
                 )

@@ -38,6 +38,7 @@ use crate::{
     MAX_CPUS, MAX_PARTITIONS,
     context::{Registers, Slot},
     state::State,
+    sync::{array, constructor},
     virtual_interrupts::{Interrupt, Virtual},
 };
 
@@ -76,8 +77,10 @@ impl Owners {
 pub(super) struct Virtuals([[Virtual; MAX_CPUS]; MAX_PARTITIONS]);
 
 impl Virtuals {
-    pub(super) const fn new() -> Self {
-        Self([const { [const { Virtual::new() }; MAX_CPUS] }; MAX_PARTITIONS])
+    constructor! {
+        pub(super) fn new() -> Self {
+            Self(array!(array!(Virtual::new())))
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use crate::{
     MAX_CPUS,
     context::{Registers, Slot},
     spm::Machine,
-    sync::{AtomicU32, Ordering},
+    sync::{AtomicU32, Ordering, array, constructor},
 };
 
 /// For each core the partitions that it is to look at, one bit for each; and which cores are on.
@@ -19,11 +19,13 @@ pub(in crate::spm) struct News {
 }
 
 impl News {
-    /// No news, no core on.
-    pub(in crate::spm) const fn new() -> Self {
-        Self {
-            of: [const { AtomicU32::new(0) }; MAX_CPUS],
-            on: AtomicU32::new(0),
+    constructor! {
+        /// No news, no core on.
+        pub(in crate::spm) fn new() -> Self {
+            Self {
+                of: array!(AtomicU32::new(0)),
+                on: AtomicU32::new(0),
+            }
         }
     }
 
