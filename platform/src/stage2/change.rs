@@ -24,21 +24,24 @@ impl Path<'_> {
     pub(super) fn link(&mut self, range: Range<u64>, mapping: &Mapping) -> Result<(), Stage2Error> {
         let mut rest = range;
         while !rest.is_empty() {
-            let spot = self.seek(rest.start, &mut After::Keep)?;
-            if spot.bits != 0 && Entry::decode(spot.bits, spot.level) != Entry::Invalid {
-                return Err(Stage2Error::Overlap { ipa: rest.start });
-            }
-            let part = spot.part(&rest);
-            if mapping.fits(&part, spot.level) {
+            let mut spot = self.seek(rest.start, &mut After::Keep)?;
+            loop {
+                if spot.bits != 0 && Entry::decode(spot.bits, spot.level) != Entry::Invalid {
+                    return Err(Stage2Error::Overlap { ipa: rest.start });
+                }
+                let part = spot.part(&rest);
+                if !mapping.fits(&part, spot.level) {
+                    let next = self.pool.alloc(Contents::Invalid);
+                    let next = next.ok_or(Stage2Error::OutOfTables)?;
+                    let table = descriptor::table(next);
+                    spot.node.set(spot.level, spot.index, table);
+                    break;
+                }
                 rest.start = part.range.end;
-                continue;
+                if rest.is_empty() || !spot.step() {
+                    break;
+                }
             }
-            let next = self
-                .pool
-                .alloc(Contents::Invalid)
-                .ok_or(Stage2Error::OutOfTables)?;
-            self.node()
-                .set(spot.level, spot.index, descriptor::table(next));
         }
         Ok(())
     }
@@ -62,29 +65,34 @@ impl Path<'_> {
         let mut leaves = 0usize;
         let mut rest = range;
         while !rest.is_empty() {
-            let spot = self.seek(rest.start, &mut After::Keep)?;
-            let Entry::Leaf { pa, attr } = Entry::decode(spot.bits, spot.level) else {
-                return Err(Stage2Error::NotMapped { ipa: rest.start });
-            };
-            let part = spot.part(&rest);
-            let Some(below) = spot.level.below().filter(|_| !part.whole) else {
+            let mut spot = self.seek(rest.start, &mut After::Keep)?;
+            loop {
+                let Entry::Leaf { pa, attr } = Entry::decode(spot.bits, spot.level) else {
+                    return Err(Stage2Error::NotMapped { ipa: rest.start });
+                };
+                let part = spot.part(&rest);
+                if let Some(below) = spot.level.below()
+                    && !part.whole
+                {
+                    let next = self.pool.alloc(Contents::Any);
+                    let next = next.ok_or(Stage2Error::OutOfTables)?;
+                    let node = self.pool.table(next).ok_or(Stage2Error::Corrupt)?;
+                    // Filled first: a walker sees all of it or nothing.
+                    node.fill(below, pa, attr);
+                    let table = descriptor::table(next);
+                    // A block and the table in its place must never be in one TLB.
+                    spot.node.replace(spot.level, spot.index, table, || {
+                        self.flush.ipa(self.vmid, part.slot);
+                    });
+                    self.flush.publish();
+                    break;
+                }
                 rest.start = part.range.end;
                 leaves = leaves.saturating_add(1);
-                continue;
-            };
-            let next = self
-                .pool
-                .alloc(Contents::Any)
-                .ok_or(Stage2Error::OutOfTables)?;
-            let node = self.pool.table(next).ok_or(Stage2Error::Corrupt)?;
-            // Filled first: a walker sees all of it or nothing.
-            node.fill(below, pa, attr);
-            // A block and the table in its place must never be in one TLB.
-            self.node()
-                .replace(spot.level, spot.index, descriptor::table(next), || {
-                    self.flush.ipa(self.vmid, part.slot);
-                });
-            self.flush.publish();
+                if rest.is_empty() || !spot.step() {
+                    break;
+                }
+            }
         }
         Ok(leaves)
     }

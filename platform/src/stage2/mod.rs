@@ -72,7 +72,7 @@ const MAX_SINGLE_FLUSHES: usize = 16;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Level {
     /// 1 GiB to an entry.
-    One,
+    One = 0,
     /// 2 MiB to an entry.
     Two,
     /// 4 KiB to an entry.
@@ -87,6 +87,20 @@ impl Level {
             Self::Two => Some(Self::Three),
             Self::Three => None,
         }
+    }
+
+    /// The level above; the root has none.
+    const fn above(self) -> Option<Self> {
+        match self {
+            Self::One => None,
+            Self::Two => Some(Self::One),
+            Self::Three => Some(Self::Two),
+        }
+    }
+
+    /// The entry that covers an IPA, in a table that does.
+    const fn index(self, ipa: u64) -> usize {
+        (ipa >> self.shift()) as usize % node::ENTRIES
     }
 
     /// The lowest bit of an IPA that chooses an entry.

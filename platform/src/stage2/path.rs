@@ -28,10 +28,12 @@ pub(super) struct Part {
 }
 
 /// An entry that leads to no table.
-pub(super) struct Spot {
-    /// The level of its table.
+pub(super) struct Spot<'a> {
+    /// Its table.
+    pub(super) node: Node<'a>,
+    /// The level of that.
     pub(super) level: Level,
-    /// Which entry of it.
+    /// Which entry it is.
     pub(super) index: usize,
     /// What it is.
     pub(super) bits: u64,
@@ -39,37 +41,42 @@ pub(super) struct Spot {
     slot: u64,
 }
 
-impl Spot {
+impl Spot<'_> {
     /// The part of `range`, which begins here, that the entry covers.
-    pub(super) fn part(&self, range: &Range<u64>) -> Part {
-        let end = self.slot.saturating_add(self.level.size());
+    pub(super) const fn part(&self, range: &Range<u64>) -> Part {
+        let end = self.slot.wrapping_add(self.level.size());
+        let whole = range.start == self.slot && end <= range.end;
         Part {
             slot: self.slot,
-            whole: range.start == self.slot && end <= range.end,
-            range: range.start..end.min(range.end),
+            range: range.start..if whole || end < range.end {
+                end
+            } else {
+                range.end
+            },
+            whole,
         }
+    }
+
+    /// Goes on to the next entry of the same table. False if it is the last one, or the next leads to a table.
+    pub(super) fn step(&mut self) -> bool {
+        let index = self.index + 1;
+        let bits = self.node.get(index);
+        if index == ENTRIES || descriptor::next(bits, self.level).is_some() {
+            return false;
+        }
+        self.index = index;
+        self.bits = bits;
+        self.slot = self.slot.wrapping_add(self.level.size());
+        true
     }
 }
 
 /// A table on the way.
-#[derive(Clone, Copy)]
 struct Place<'a> {
     node: Node<'a>,
     pa: u64,
-    level: Level,
     /// First IPA that it covers.
     base: u64,
-}
-
-impl Place<'_> {
-    const fn covers(&self, ipa: u64) -> bool {
-        // The root covers everything.
-        ipa.wrapping_sub(self.base) >> self.level.shift() < ENTRIES as u64
-    }
-
-    const fn index(&self, ipa: u64) -> usize {
-        (ipa >> self.level.shift()) as usize % ENTRIES
-    }
 }
 
 /// The tables from the root to where a change is at work, and what it needs at hand.
@@ -77,10 +84,10 @@ pub(super) struct Path<'a> {
     pub(super) pool: &'a dyn Tables,
     pub(super) vmid: u16,
     pub(super) flush: &'a dyn Flush,
-    /// The table that it is in.
-    here: Place<'a>,
-    /// Those above it: the root is the first.
-    above: [Option<Place<'a>>; 2],
+    /// The level of the table that it is in.
+    level: Level,
+    /// By level. Those below that are left over.
+    places: [Place<'a>; 3],
 }
 
 impl<'a> Path<'a> {
@@ -91,87 +98,73 @@ impl<'a> Path<'a> {
         vmid: u16,
         flush: &'a dyn Flush,
     ) -> Result<Self, Stage2Error> {
+        let node = pool.table(root).ok_or(Stage2Error::Corrupt)?;
+        let place = || Place {
+            node,
+            pa: root,
+            base: 0,
+        };
         Ok(Self {
             pool,
             vmid,
             flush,
-            here: Place {
-                node: pool.table(root).ok_or(Stage2Error::Corrupt)?,
-                pa: root,
-                level: ROOT_LEVEL,
-                base: 0,
-            },
-            above: [None; 2],
+            level: ROOT_LEVEL,
+            places: [place(), place(), place()],
         })
     }
 
     /// The table that it is in.
-    pub(super) const fn node(&self) -> Node<'a> {
-        self.here.node
+    const fn here(&self) -> &Place<'a> {
+        &self.places[self.level as usize]
     }
 
     /// Goes to the entry that covers `ipa` and leads to no table. Tables that are left are dealt with.
-    pub(super) fn seek(&mut self, ipa: u64, after: &mut After<'_>) -> Result<Spot, Stage2Error> {
-        while !self.here.covers(ipa) {
+    pub(super) fn seek(
+        &mut self,
+        ipa: u64,
+        after: &mut After<'_>,
+    ) -> Result<Spot<'a>, Stage2Error> {
+        // The root covers everything.
+        while ipa.wrapping_sub(self.here().base) >> self.level.shift() >= ENTRIES as u64 {
             self.leave(after)?;
         }
         loop {
-            let Place { node, level, .. } = self.here;
-            let index = self.here.index(ipa);
+            let (level, node) = (self.level, self.here().node);
+            let index = level.index(ipa);
             let bits = node.get(index);
             let slot = ipa & !(level.size() - 1);
             let Some((next, below)) = descriptor::next(bits, level) else {
                 return Ok(Spot {
+                    node,
                     level,
                     index,
                     bits,
                     slot,
                 });
             };
-            self.enter(next, below, slot)?;
+            let place = &mut self.places[below as usize];
+            place.node = self.pool.table(next).ok_or(Stage2Error::Corrupt)?;
+            place.pa = next;
+            place.base = slot;
+            self.level = below;
         }
-    }
-
-    /// Goes to a table of the level below, which covers the IPAs from `base` on.
-    fn enter(&mut self, pa: u64, level: Level, base: u64) -> Result<(), Stage2Error> {
-        let place = Place {
-            node: self.pool.table(pa).ok_or(Stage2Error::Corrupt)?,
-            pa,
-            level,
-            base,
-        };
-        self.above = [
-            self.above[0].or(Some(self.here)),
-            self.above[0].and(Some(self.here)),
-        ];
-        self.here = place;
-        Ok(())
     }
 
     /// Goes back to the table above, and deals with the one that is left.
     fn leave(&mut self, after: &mut After<'_>) -> Result<(), Stage2Error> {
-        let left = self.here;
-        self.here = match self.above {
-            [first, Some(second)] => {
-                self.above = [first, None];
-                second
-            }
-            [Some(first), None] => {
-                self.above = [None; 2];
-                first
-            }
-            // Every IPA is the root's.
-            [None, None] => return Err(Stage2Error::Corrupt),
-        };
-        let Place { node, level, .. } = self.here;
-        let index = self.here.index(left.base);
+        let below = self.level;
+        let level = below.above().ok_or(Stage2Error::Corrupt)?;
+        self.level = level;
+        let left = &self.places[below as usize];
+        let node = self.here().node;
+        let index = level.index(left.base);
         match after {
             After::Prune(unlinked) if left.node.is_empty() => {
                 node.set(level, index, 0);
                 unlinked.push(self.pool, left.pa);
             }
             After::Join => {
-                if let Some((pa, attr)) = left.node.block(left.level) {
+                if let Some((pa, attr)) = left.node.block(below) {
                     let block = descriptor::leaf(pa, attr, level);
                     // The pages of the table may be cached one by one.
                     node.replace(level, index, block, || self.flush.all(self.vmid));
@@ -186,7 +179,7 @@ impl<'a> Path<'a> {
 
     /// Goes back to the root, and deals with all tables that are left.
     pub(super) fn back(&mut self, after: &mut After<'_>) -> Result<(), Stage2Error> {
-        while self.above[0].is_some() {
+        while self.level != ROOT_LEVEL {
             self.leave(after)?;
         }
         Ok(())
@@ -203,14 +196,19 @@ impl<'a> Path<'a> {
     ) -> Result<(), Stage2Error> {
         let mut rest = range;
         while !rest.is_empty() {
-            let spot = self.seek(rest.start, after)?;
-            let part = spot.part(&rest);
-            rest.start = part.range.end;
-            let made = make(&part, spot.level, spot.bits);
-            if made != spot.bits {
-                self.node().set(spot.level, spot.index, made);
-                if singly {
-                    self.flush.ipa(self.vmid, part.slot);
+            let mut spot = self.seek(rest.start, after)?;
+            loop {
+                let part = spot.part(&rest);
+                rest.start = part.range.end;
+                let made = make(&part, spot.level, spot.bits);
+                if made != spot.bits {
+                    spot.node.set(spot.level, spot.index, made);
+                    if singly {
+                        self.flush.ipa(self.vmid, part.slot);
+                    }
+                }
+                if rest.is_empty() || !spot.step() {
+                    break;
                 }
             }
         }

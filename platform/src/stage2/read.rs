@@ -1,7 +1,6 @@
 //! Looking at an IPA space.
 
 use super::descriptor::{self, Entry};
-use super::node::ENTRIES;
 use super::{Attr, IPA_BITS, Mapping, ROOT_LEVEL, Stage2, Stage2Error};
 use core::ops::Range;
 
@@ -46,8 +45,7 @@ impl Stage2<'_> {
         let mut table = self.root;
         let mut level = ROOT_LEVEL;
         loop {
-            let index = (ipa >> level.shift()) as usize % ENTRIES;
-            let bits = self.pool.table(table)?.get(index);
+            let bits = self.pool.table(table)?.get(level.index(ipa));
             match descriptor::next(bits, level) {
                 Some(next) => (table, level) = next,
                 None => {
