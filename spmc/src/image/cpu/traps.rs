@@ -16,6 +16,10 @@ use platform::{
 };
 use spmc::{context::Slot, spm::TimerRegister};
 
+/// How often a partition may miss the same thing at the same instruction in a row although it is there. Who changes its
+/// stage 2 without end is nowhere near as fast as one instruction.
+const AGAIN: u8 = 16;
+
 impl Cpu {
     /// A synchronous exception that is not a call: emulated, or given to the partition's own EL1.
     #[cold]
@@ -40,9 +44,20 @@ impl Cpu {
     #[cold]
     #[inline(never)]
     pub(super) fn missed(&mut self, spmc: &Core, pe: &mut PeState, slot: Slot, fault: &Fault) {
-        if !estate::covers(slot, fault, &mut pe.held)
-            && let Some(context) = pe.context(slot)
-        {
+        let Some(context) = pe.context(slot) else {
+            return;
+        };
+        let place = (slot, context.machine.regs.pc, fault.far);
+        let before = match self.again {
+            (last, times) if last == place => times,
+            _ => 0,
+        };
+        self.again = (place, before.saturating_add(1));
+        if before < AGAIN && estate::covers(slot, fault, &mut pe.held) {
+            return;
+        }
+        self.again.1 = 0;
+        if let Some(context) = pe.context(slot) {
             its_own(spmc, &mut context.machine, slot, fault);
         }
     }
