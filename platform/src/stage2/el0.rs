@@ -1,9 +1,9 @@
 //! Stage 1 of a partition at EL0: what these trees have beside those of stage 2.
 
-use super::change::Part;
+use super::path::Part;
 use super::{
-    After, Attr, Contents, Flush, Level, Mapping, PAGE_SIZE, ROOT_LEVEL, Regime, Stage2,
-    Stage2Error, Tables, descriptor,
+    After, Attr, Contents, Flush, Level, Mapping, PAGE_SIZE, Regime, Stage2, Stage2Error, Tables,
+    descriptor, edit,
 };
 
 impl<'p> Stage2<'p> {
@@ -53,14 +53,14 @@ impl<'p> Stage2<'p> {
             attr: Attr::RO,
         };
         let range = mapping.check()?;
-        let change = self.change(flush);
+        let mut path = self.path(flush)?;
         // What was linked in vain stays, and is empty: a partition that can't have these pages is refused.
-        change.link(self.root, ROOT_LEVEL, range.clone(), &mapping)?;
-        let make = &mut |_: &Part, level: Level, bits: u64| match level {
+        path.link(range.clone(), &mapping)?;
+        let make = |_: &Part, level: Level, bits: u64| match level {
             Level::Three => descriptor::image_page(page, execute),
             _ => bits,
         };
-        change.edit(self.root, ROOT_LEVEL, range, make, false, &mut After::Keep)?;
+        edit(&mut path, core::iter::once(range), make, false, After::Keep)?;
         flush.publish();
         Ok(())
     }

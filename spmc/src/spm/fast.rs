@@ -176,6 +176,8 @@ impl<'c, M: Registers> Spmc<'c, M> {
         put(context.machine.x(), &pe.nwd.0, kind, fid, ids, service);
         enter_for(context, ids, Giver::NormalWorld, kind, (0, 0));
         pe.contexts[slot.index()] = Some(context);
+        // What came while no core had it, it finds: nobody could raise its lines.
+        self.refresh_if_needed(pe, slot);
         Some(slot)
     }
 

@@ -13,6 +13,7 @@ mod hostile;
 mod hypervisor;
 mod offers;
 mod permissions;
+mod resources;
 mod retrievals;
 mod state;
 
