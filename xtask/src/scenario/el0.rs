@@ -59,7 +59,7 @@ fn el0(name: &'static str, about: &'static str, bl33: Bl33) -> Scenario {
         })
         .collect();
     let mut scenario = Scenario {
-        timeout: Duration::from_secs(60),
+        timeout: Duration::from_secs(120),
         spmc: spmc_with(&nodes),
         ..boot(name, about, bl33)
     };
