@@ -38,8 +38,8 @@ use spmc::{
     MAX_CPUS, MAX_PARTITIONS,
     context::{AbortAction, Context, Messaging, NsAction, PartitionInfo, Service, Slot, SmcFilter},
     manifest::{
-        self, Accepted, ExceptionLevel, ManifestError, PartitionManifest, Reserved,
-        SpmcManifest, boot_sequence, check_memory, check_partition,
+        self, Accepted, ExceptionLevel, ManifestError, PartitionManifest, Reserved, SpmcManifest,
+        boot_sequence, check_memory, check_partition,
     },
 };
 
