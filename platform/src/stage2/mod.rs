@@ -9,32 +9,53 @@
 //! secure IPA space (VSTTBR_EL2) and the non-secure one (VTTBR_EL2) are two values of type [`Stage2`] with the same
 //! VMID. HCR_EL2.FWB is 0.
 //!
-//! Every change is made in two steps: *prepare* walks the tables, finds every reason to refuse and reserves every
-//! table that will be needed; *commit* cannot fail. A refused change leaves tables and pool as they were. A change is
-//! strict: mapping what is mapped and unmapping what is not are errors, never silently right.
+//! Every change is made in two steps: *prepare* walks the tables, finds every reason to refuse and puts every table in
+//! place that will be needed (empty ones, and those that a block is split into: the guest sees no difference); *commit*
+//! cannot fail. A refused change takes the new tables out again, and leaves tree and pool as they were. A change is
+//! strict: mapping what is mapped and unmapping what is not are errors, never silently right. It takes any number of
+//! ranges, in time in proportion to them: that they are disjoint is the caller's affair, and nothing worse than the wrong
+//! one of two mappings comes of it if they are not.
+//!
+//! A table that a block was split into is a block again as soon as all of its entries are what they were after the split:
+//! its [`Node`] counts those, so nobody has to look. If one of them went away for good it never is, and what was mapped
+//! piece by piece is not joined either: a leaf never reaches beyond what was mapped at once, so that can be taken away
+//! without splitting anything.
 //!
 //! Arm ARM (DDI 0487), D8 "The AArch64 Virtual Memory System Architecture"; for break-before-make D8.17.
 
 mod change;
 mod descriptor;
+mod hide;
+#[cfg(test)]
+mod hide_tests;
 #[cfg(test)]
 mod model;
+mod node;
+mod path;
 mod pool;
+mod quota;
+mod read;
 mod registers;
 #[cfg(test)]
 mod tests;
 #[cfg(all(target_arch = "aarch64", target_os = "none"))]
 mod tlbi;
+mod types;
 
-pub use pool::{Table, TablePool, TableStore, Tables};
+pub use node::{Contents, Node, Table};
+pub use pool::{TablePool, TableStore, Tables};
+pub use quota::{Common, Quota};
+pub use read::Translate;
 pub use registers::{Vtcr, vstcr_el2, vtcr_el2, vttbr_el2};
 #[cfg(all(target_arch = "aarch64", target_os = "none"))]
 pub use tlbi::{IpaSpace, Tlbi};
+pub use types::{Attr, Flush, Mapping, Memory, Stage2Error};
 
-use change::{Change, Part};
 use core::ops::Range;
 use descriptor::Entry;
+use path::{After, Part, Path};
 use pool::Chain;
+use types::check;
 
 /// Bytes in a page.
 pub const PAGE_SIZE: u64 = 1 << 12;
@@ -51,7 +72,7 @@ const MAX_SINGLE_FLUSHES: usize = 16;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Level {
     /// 1 GiB to an entry.
-    One,
+    One = 0,
     /// 2 MiB to an entry.
     Two,
     /// 4 KiB to an entry.
@@ -68,123 +89,33 @@ impl Level {
         }
     }
 
+    /// The level above; the root has none.
+    const fn above(self) -> Option<Self> {
+        match self {
+            Self::One => None,
+            Self::Two => Some(Self::One),
+            Self::Three => Some(Self::Two),
+        }
+    }
+
+    /// The entry that covers an IPA, in a table that does.
+    const fn index(self, ipa: u64) -> usize {
+        (ipa >> self.shift()) as usize % node::ENTRIES
+    }
+
+    /// The lowest bit of an IPA that chooses an entry.
+    const fn shift(self) -> u32 {
+        match self {
+            Self::One => 30,
+            Self::Two => 21,
+            Self::Three => 12,
+        }
+    }
+
     /// Bytes that one entry covers.
     const fn size(self) -> u64 {
-        match self {
-            Self::One => 1 << 30,
-            Self::Two => 1 << 21,
-            Self::Three => PAGE_SIZE,
-        }
+        1 << self.shift()
     }
-}
-
-/// What kind of memory a mapping makes of its pages, before stage 1 has its say.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Memory {
-    /// Normal, inner and outer write-back cacheable, inner shareable.
-    Normal,
-    /// Normal, non-cacheable.
-    NormalNonCacheable,
-    /// Device-nGnRE.
-    Device,
-}
-
-/// What a guest may do with a page.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Attr {
-    /// The memory type.
-    pub memory: Memory,
-    /// Reads are allowed. A mapping without is refused: unmap instead.
-    pub read: bool,
-    /// Writes are allowed.
-    pub write: bool,
-    /// Execution is allowed, at EL1 and EL0 alike. Refused for device memory.
-    pub execute: bool,
-}
-
-impl Attr {
-    /// Normal memory to read.
-    pub const RO: Self = Self::normal(false, false);
-    /// Normal memory to read and write.
-    pub const RW: Self = Self::normal(true, false);
-    /// Normal memory to read and execute.
-    pub const RX: Self = Self::normal(false, true);
-    /// Normal memory to do anything with.
-    pub const RWX: Self = Self::normal(true, true);
-    /// Device registers to read and write.
-    pub const DEVICE: Self = Self {
-        memory: Memory::Device,
-        read: true,
-        write: true,
-        execute: false,
-    };
-
-    const fn normal(write: bool, execute: bool) -> Self {
-        Self {
-            memory: Memory::Normal,
-            read: true,
-            write,
-            execute,
-        }
-    }
-
-    /// Whether a mapping may have these.
-    const fn is_valid(self) -> bool {
-        self.read && !(self.execute && matches!(self.memory, Memory::Device))
-    }
-}
-
-/// A range of IPAs, where it leads, and what may be done there.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Mapping {
-    /// First byte, page aligned.
-    pub ipa: u64,
-    /// Physical address of the first byte, page aligned.
-    pub pa: u64,
-    /// Length in bytes, a multiple of 4096.
-    pub len: u64,
-    /// What the guest may do.
-    pub attr: Attr,
-}
-
-/// Why a change was refused. Nothing has changed then.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Stage2Error {
-    /// An address or a length is not a multiple of 4096, or the length is 0.
-    Alignment,
-    /// The range ends beyond the IPA space (39 bits) or what a descriptor can hold (48 bits).
-    Range,
-    /// No read access, or executable device memory.
-    Attributes,
-    /// This IPA is mapped already, or stands in the request twice.
-    Overlap {
-        /// The first page that is.
-        ipa: u64,
-    },
-    /// This IPA is not mapped.
-    NotMapped {
-        /// The first page that is not.
-        ipa: u64,
-    },
-    /// The pool has too few tables left.
-    OutOfTables,
-    /// A descriptor points outside the pool: a bug, or memory that went bad.
-    Corrupt,
-}
-
-/// How the machine makes its cores forget.
-///
-/// Each call returns only when all cores of the system have forgotten, for combined stage 1 and 2 entries too.
-pub trait Flush {
-    /// Forget what is cached of the translation that covers `ipa`, for `vmid`. A block is forgotten whole, by any
-    /// address inside it, and so is what is cached of the tables on the way.
-    fn ipa(&self, vmid: u16, ipa: u64);
-
-    /// Forget all of `vmid`.
-    fn all(&self, vmid: u16);
-
-    /// Make entries that were invalid until now visible to all cores' walkers. Nothing needs to be forgotten.
-    fn publish(&self);
 }
 
 /// One guest's view of one IPA space.
@@ -202,7 +133,9 @@ impl<'p> Stage2<'p> {
     /// # Errors
     /// [`Stage2Error::OutOfTables`].
     pub fn new(pool: &'p dyn Tables, vmid: u16) -> Result<Self, Stage2Error> {
-        let root = pool.alloc().ok_or(Stage2Error::OutOfTables)?;
+        let root = pool
+            .alloc(Contents::Invalid)
+            .ok_or(Stage2Error::OutOfTables)?;
         Ok(Self { pool, root, vmid })
     }
 
@@ -237,41 +170,33 @@ impl<'p> Stage2<'p> {
         attr: Attr,
         flush: &dyn Flush,
     ) -> Result<(), Stage2Error> {
-        self.map_all(&[Mapping { ipa, pa, len, attr }], flush)
+        self.map_all(core::iter::once(Mapping { ipa, pa, len, attr }), flush)
     }
 
-    /// Maps several ranges, all or none.
-    ///
-    /// Takes time in the square of the number of ranges.
+    /// Maps several ranges, all or none. They are disjoint; of those that are not, the first one that is met stays.
     ///
     /// # Errors
-    /// As [`Stage2::map`], and [`Stage2Error::Overlap`] if two of the ranges share a page.
-    pub fn map_all(&mut self, mappings: &[Mapping], flush: &dyn Flush) -> Result<(), Stage2Error> {
-        let change = self.change(flush);
-        let budget = self.pool.available();
-        let mut needed = 0usize;
-        for (index, mapping) in mappings.iter().enumerate() {
-            let range = check_mapping(mapping)?;
-            for earlier in mappings.iter().take(index) {
-                let other = check_mapping(earlier)?;
-                let start = range.start.max(other.start);
-                if start < range.end.min(other.end) {
-                    return Err(Stage2Error::Overlap { ipa: start });
-                }
-            }
-            needed =
-                needed.saturating_add(change.tables_to_map(self.root, ROOT_LEVEL, range, mapping)?);
-            if needed > budget {
-                return Err(Stage2Error::OutOfTables);
-            }
+    /// As [`Stage2::map`].
+    pub fn map_all(
+        &mut self,
+        mappings: impl Iterator<Item = Mapping> + Clone,
+        flush: &dyn Flush,
+    ) -> Result<(), Stage2Error> {
+        let mut path = self.path(flush)?;
+        let linked = mappings
+            .clone()
+            .try_for_each(|mapping| path.link(mapping.check()?, &mapping));
+        if linked.is_err() {
+            let mut unlinked = Chain::new();
+            let ranges = mappings.filter_map(|mapping| mapping.check().ok());
+            let same = |_: &_, _, bits| bits;
+            edit(&mut path, ranges, same, false, After::Prune(&mut unlinked))?;
+            self.forget_tables(unlinked, flush);
+            return linked;
         }
-        let mut reserved = Chain::reserve(self.pool, needed)?;
         for mapping in mappings {
-            let range = check_mapping(mapping)?;
-            change.map(self.root, ROOT_LEVEL, range, mapping, &mut reserved)?;
+            path.map(mapping.check()?, &mapping)?;
         }
-        // Two ranges may have counted the same new table.
-        reserved.give_back(self.pool);
         flush.publish();
         Ok(())
     }
@@ -282,19 +207,34 @@ impl<'p> Stage2<'p> {
     /// # Errors
     /// See [`Stage2Error`]; nothing has changed then. [`Stage2Error::NotMapped`] if a page of it is not mapped.
     pub fn unmap(&mut self, ipa: u64, len: u64, flush: &dyn Flush) -> Result<(), Stage2Error> {
-        let range = check_ipa(ipa, len)?;
-        let change = self.change(flush);
-        let (mut reserved, leaves) = self.prepare_split(&change, &range)?;
-        change.split(self.root, ROOT_LEVEL, range.clone(), &mut reserved)?;
-        reserved.give_back(self.pool);
-        let singly = leaves <= MAX_SINGLE_FLUSHES;
+        let end = ipa.checked_add(len).ok_or(Stage2Error::Range)?;
+        self.unmap_all(core::iter::once(ipa..end), flush)
+    }
+
+    /// Takes several ranges away, all or none. For what was mapped with the same ranges it takes no tables, and can't
+    /// fail.
+    ///
+    /// # Errors
+    /// As [`Stage2::unmap`].
+    pub fn unmap_all(
+        &mut self,
+        ranges: impl Iterator<Item = Range<u64>> + Clone,
+        flush: &dyn Flush,
+    ) -> Result<(), Stage2Error> {
+        let mut path = self.path(flush)?;
+        let leaves = self.carve(&mut path, ranges.clone())?;
         let mut unlinked = Chain::new();
-        change.clear(self.root, ROOT_LEVEL, range, singly, &mut unlinked)?;
-        // A walker may have a table's address cached: it must forget that before the table is used for anything else.
-        if !singly || !unlinked.is_empty() {
+        let erase = |_: &_, level, bits| match Entry::decode(bits, level) {
+            Entry::Leaf { .. } => 0,
+            _ => bits,
+        };
+        let singly = leaves <= MAX_SINGLE_FLUSHES;
+        let after = After::Prune(&mut unlinked);
+        edit(&mut path, ranges, erase, singly, after)?;
+        if !singly && unlinked.is_empty() {
             flush.all(self.vmid);
         }
-        unlinked.give_back(self.pool);
+        self.forget_tables(unlinked, flush);
         Ok(())
     }
 
@@ -316,60 +256,38 @@ impl<'p> Stage2<'p> {
         if !attr.is_valid() {
             return Err(Stage2Error::Attributes);
         }
-        let range = check_ipa(ipa, len)?;
-        let change = self.change(flush);
-        let (mut reserved, leaves) = self.prepare_split(&change, &range)?;
-        change.split(self.root, ROOT_LEVEL, range.clone(), &mut reserved)?;
-        reserved.give_back(self.pool);
+        let end = ipa.checked_add(len).ok_or(Stage2Error::Range)?;
+        let range = check(&(ipa..end))?;
+        let ranges = || core::iter::once(range.clone());
+        let mut path = self.path(flush)?;
+        let leaves = self.carve(&mut path, ranges())?;
+        let rewrite = |_: &_, level, bits| descriptor::leaf(descriptor::address(bits), attr, level);
         let singly = leaves <= MAX_SINGLE_FLUSHES;
-        if change.changes_memory(self.root, ROOT_LEVEL, range.clone(), attr)? {
+        if path.changes_memory(range.clone(), attr.memory)? {
             // Another memory type needs break before make (permissions do not).
-            change.park(self.root, ROOT_LEVEL, range.clone(), singly)?;
+            let park = |_: &_, _, bits| descriptor::park(bits);
+            edit(&mut path, ranges(), park, singly, After::Keep)?;
             if !singly {
                 flush.all(self.vmid);
             }
-            change.rewrite(self.root, ROOT_LEVEL, range, attr, false)?;
-            flush.publish();
+            edit(&mut path, ranges(), rewrite, false, After::Join)?;
         } else {
-            change.rewrite(self.root, ROOT_LEVEL, range, attr, singly)?;
+            // What a core has cached of the old ones goes before blocks are joined.
+            edit(&mut path, ranges(), rewrite, singly, After::Keep)?;
             if !singly {
                 flush.all(self.vmid);
             }
+            edit(&mut path, ranges(), |_, _, bits| bits, false, After::Join)?;
         }
+        flush.publish();
         Ok(())
-    }
-
-    /// Where `ipa` leads and what the guest may do there; None if it is not mapped. `ipa` need not be aligned.
-    #[must_use]
-    pub fn walk(&self, ipa: u64) -> Option<(u64, Attr)> {
-        let leaf = self.leaf(ipa)?;
-        Some((leaf.pa.checked_add(ipa.checked_sub(leaf.ipa)?)?, leaf.attr))
-    }
-
-    /// Where `len` bytes from `ipa` on lead: one item for each leaf, cut to the range, in order. The first page that
-    /// is not mapped gives [`Stage2Error::NotMapped`] and ends it. Neither value need be aligned.
-    #[must_use]
-    pub fn translate_range(&self, ipa: u64, len: u64) -> Translate<'_> {
-        match ipa.checked_add(len) {
-            Some(end) => Translate {
-                stage2: self,
-                rest: ipa..end,
-                failed: false,
-            },
-            None => Translate {
-                stage2: self,
-                rest: ipa..u64::MAX,
-                failed: false,
-            },
-        }
     }
 
     /// Unmaps everything and gives all tables but the root back to the pool, after every core has forgotten them. What
     /// still names the root, a register that was not loaded anew since, finds nothing there.
     pub fn clear(&mut self, flush: &dyn Flush) {
-        let change = self.change(flush);
         let mut unlinked = Chain::new();
-        change.dismantle(self.root, ROOT_LEVEL, &mut unlinked);
+        Path::dismantle(self.pool, self.root, ROOT_LEVEL, &mut unlinked);
         flush.all(self.vmid);
         unlinked.give_back(self.pool);
     }
@@ -377,112 +295,55 @@ impl<'p> Stage2<'p> {
     /// Gives all tables back to the pool, after every core has forgotten them. The guest never runs again.
     pub fn destroy(self, flush: &dyn Flush) {
         flush.all(self.vmid);
-        let change = self.change(flush);
         let mut unlinked = Chain::new();
-        change.dismantle(self.root, ROOT_LEVEL, &mut unlinked);
+        Path::dismantle(self.pool, self.root, ROOT_LEVEL, &mut unlinked);
         unlinked.push(self.pool, self.root);
         unlinked.give_back(self.pool);
     }
 
-    /// Every reason to refuse, and the tables for what must be split. Also says how many leaves the range will have.
-    fn prepare_split(
-        &self,
-        change: &Change<'_>,
-        range: &Range<u64>,
-    ) -> Result<(Chain, usize), Stage2Error> {
-        let (needed, leaves) = change.tables_to_split(self.root, ROOT_LEVEL, range.clone())?;
-        Ok((Chain::reserve(self.pool, needed)?, leaves))
-    }
-
-    fn change<'a>(&self, flush: &'a dyn Flush) -> Change<'a>
+    /// The way from the root to the first thing that is changed.
+    fn path<'a>(&self, flush: &'a dyn Flush) -> Result<Path<'a>, Stage2Error>
     where
         'p: 'a,
     {
-        Change {
-            pool: self.pool,
-            vmid: self.vmid,
-            flush,
-        }
+        Path::new(self.pool, self.root, self.vmid, flush)
     }
 
-    /// The leaf that covers `ipa`, whole.
-    fn leaf(&self, ipa: u64) -> Option<Mapping> {
-        let mut table = self.root;
-        let mut level = ROOT_LEVEL;
-        loop {
-            let part = Part::of(level, ipa)?;
-            match Entry::decode(self.pool.table(table)?.get(part.index), level) {
-                Entry::Invalid => return None,
-                Entry::Leaf { pa, attr } => {
-                    return Some(Mapping {
-                        ipa: part.slot,
-                        pa,
-                        len: level.size(),
-                        attr,
-                    });
-                }
-                Entry::Table(next) => {
-                    table = next;
-                    level = level.below()?;
-                }
-            }
-        }
-    }
-}
-
-/// The leaves of a range, in order. See [`Stage2::translate_range`].
-pub struct Translate<'a> {
-    stage2: &'a Stage2<'a>,
-    rest: Range<u64>,
-    failed: bool,
-}
-
-impl Iterator for Translate<'_> {
-    type Item = Result<Mapping, Stage2Error>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.failed || self.rest.is_empty() {
-            return None;
-        }
-        let ipa = self.rest.start;
-        let found = self.stage2.leaf(ipa).and_then(|leaf| {
-            let offset = ipa.checked_sub(leaf.ipa)?;
-            let end = leaf.ipa.checked_add(leaf.len)?.min(self.rest.end);
-            self.rest.start = end;
-            Some(Mapping {
-                ipa,
-                pa: leaf.pa.checked_add(offset)?,
-                len: end.checked_sub(ipa)?,
-                attr: leaf.attr,
-            })
+    /// Every reason to refuse what takes these ranges away or changes them: splits the blocks that they cut, all or
+    /// none. Gives the number of leaves in them.
+    fn carve(
+        &self,
+        path: &mut Path<'_>,
+        ranges: impl Iterator<Item = Range<u64>> + Clone,
+    ) -> Result<usize, Stage2Error> {
+        let carved = ranges.clone().try_fold(0usize, |leaves, range| {
+            Ok(leaves.saturating_add(path.carve(check(&range)?)?))
         });
-        self.failed = found.is_none();
-        Some(found.ok_or(Stage2Error::NotMapped { ipa }))
+        if carved.is_err() {
+            edit(path, ranges, |_, _, bits| bits, false, After::Join)?;
+        }
+        carved
+    }
+
+    /// Gives tables back that left the tree, once no walker knows them.
+    fn forget_tables(&self, unlinked: Chain, flush: &dyn Flush) {
+        if !unlinked.is_empty() {
+            flush.all(self.vmid);
+            unlinked.give_back(self.pool);
+        }
     }
 }
 
-/// Checks a range of IPAs that a change is about.
-fn check_ipa(ipa: u64, len: u64) -> Result<Range<u64>, Stage2Error> {
-    if len == 0 || !(ipa | len).is_multiple_of(PAGE_SIZE) {
-        return Err(Stage2Error::Alignment);
+/// Edits all ranges that are well formed, and deals with their tables; see [`Path::edit`].
+fn edit(
+    path: &mut Path<'_>,
+    ranges: impl Iterator<Item = Range<u64>>,
+    mut make: impl FnMut(&Part, Level, u64) -> u64,
+    singly: bool,
+    mut after: After<'_>,
+) -> Result<(), Stage2Error> {
+    for range in ranges.filter_map(|range| check(&range).ok()) {
+        path.edit(range, &mut make, singly, &mut after)?;
     }
-    match ipa.checked_add(len) {
-        Some(end) if end <= 1 << IPA_BITS => Ok(ipa..end),
-        _ => Err(Stage2Error::Range),
-    }
-}
-
-/// Checks a mapping's form.
-fn check_mapping(mapping: &Mapping) -> Result<Range<u64>, Stage2Error> {
-    let range = check_ipa(mapping.ipa, mapping.len)?;
-    if !mapping.pa.is_multiple_of(PAGE_SIZE) {
-        return Err(Stage2Error::Alignment);
-    }
-    if !mapping.attr.is_valid() {
-        return Err(Stage2Error::Attributes);
-    }
-    match mapping.pa.checked_add(mapping.len) {
-        Some(end) if end <= 1 << PA_BITS => Ok(range),
-        _ => Err(Stage2Error::Range),
-    }
+    path.back(&mut after)
 }

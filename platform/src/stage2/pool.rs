@@ -1,68 +1,25 @@
 //! Where stage 2 tables come from: a static array, one bit per table, shared by all guests of an image.
 
-use super::Stage2Error;
-use core::sync::atomic::{AtomicU64, Ordering};
+use super::node::{Contents, Node, Note, Table};
+use core::{
+    ops::Range,
+    slice,
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
+};
 
-/// Entries in a table.
-pub(super) const ENTRIES: usize = 512;
 /// The most tables a pool can hold: 16 MiB of them.
 const MAX_TABLES: usize = 4096;
 
-/// A translation table, as the hardware reads it.
-#[repr(C, align(4096))]
-pub struct Table([AtomicU64; ENTRIES]);
-
-impl Table {
-    /// A table whose entries are all invalid.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self([const { AtomicU64::new(0) }; ENTRIES])
-    }
-
-    /// The descriptor at `index`; beyond the table an invalid one.
-    pub(super) fn get(&self, index: usize) -> u64 {
-        self.0
-            .get(index)
-            .map_or(0, |entry| entry.load(Ordering::Acquire))
-    }
-
-    /// Sets the descriptor at `index`. Whoever sees it also sees what was written before.
-    pub(super) fn set(&self, index: usize, bits: u64) {
-        if let Some(entry) = self.0.get(index) {
-            entry.store(bits, Ordering::Release);
-        }
-    }
-
-    /// Whether all descriptors are 0.
-    pub(super) fn is_empty(&self) -> bool {
-        self.0
-            .iter()
-            .all(|entry| entry.load(Ordering::Relaxed) == 0)
-    }
-
-    fn clear(&self) {
-        for entry in &self.0 {
-            entry.store(0, Ordering::Relaxed);
-        }
-    }
-}
-
-impl Default for Table {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 /// A supply of tables, named by their physical addresses. The image is identity mapped, so that is where they are.
 pub trait Tables: Sync {
-    /// Takes a table, all of its entries invalid. None if there is none left.
-    fn alloc(&self) -> Option<u64>;
+    /// Takes a table. None if there is none left.
+    fn alloc(&self, contents: Contents) -> Option<u64>;
 
     /// Gives a table back. No walker may know it any more. An address that is no table's is ignored.
     fn free(&self, pa: u64);
 
     /// The table at `pa`, if it is one of these.
-    fn table(&self, pa: u64) -> Option<&Table>;
+    fn table(&self, pa: u64) -> Option<Node<'_>>;
 
     /// How many tables are left. Other cores may take some at any time.
     fn available(&self) -> usize;
@@ -81,11 +38,16 @@ impl<const N: usize> TableStore<N> {
     }
 }
 
-/// `N` tables, at most 4096, 4 KiB each.
+/// `N` tables, 4 KiB each, and those that were [added](TablePool::add): at most 4096.
 pub struct TablePool<const N: usize> {
     tables: &'static [Table; N],
-    /// One bit per table that somebody has.
+    notes: [Note; N],
+    /// One bit per table that somebody has; those that were added come last.
     used: [AtomicU64; MAX_TABLES / 64],
+    /// Where the tables are that were added.
+    more_base: AtomicUsize,
+    /// How many there are. What is known of them comes behind.
+    more: AtomicUsize,
 }
 
 impl<const N: usize> TablePool<N> {
@@ -95,37 +57,110 @@ impl<const N: usize> TablePool<N> {
         const { assert!(N > 0 && N <= MAX_TABLES) };
         Self {
             tables: &store.0,
+            notes: [const { Note::new() }; N],
             used: [const { AtomicU64::new(0) }; MAX_TABLES / 64],
+            more_base: AtomicUsize::new(0),
+            more: AtomicUsize::new(0),
         }
+    }
+
+    /// Makes tables of a range of memory, and gives their number. Works once: later ones are not used.
+    ///
+    /// # Safety
+    /// The range is page aligned, and it is mapped at its own addresses as normal memory to read and write, which
+    /// nobody uses for anything else from now on.
+    pub unsafe fn add(&self, range: Range<usize>) -> usize {
+        let each = size_of::<Table>() + size_of::<Note>();
+        let count = (range.len() / each).min(MAX_TABLES - N);
+        let taken =
+            self.more_base
+                .compare_exchange(0, range.start, Ordering::Relaxed, Ordering::Relaxed);
+        if count == 0 || taken.is_err() {
+            return 0;
+        }
+        // SAFETY: the notes lie inside of the range, behind the tables, and are aligned like those.
+        let notes = unsafe { (range.start as *mut Table).add(count) }.cast::<Note>();
+        for index in 0..count {
+            // SAFETY: as above.
+            unsafe { notes.add(index).write(Note::new()) };
+        }
+        self.more.store(count, Ordering::Release);
+        count
+    }
+
+    /// The tables that were added, and what is known of them.
+    fn more(&self) -> (&'static [Table], &'static [Note]) {
+        let count = self.more.load(Ordering::Acquire);
+        if count == 0 {
+            return (&[], &[]);
+        }
+        let tables = self.more_base.load(Ordering::Relaxed) as *const Table;
+        // SAFETY: `add` was promised that memory for ever. A table may hold anything, and its notes were written before
+        // the count.
+        unsafe {
+            (
+                slice::from_raw_parts(tables, count),
+                slice::from_raw_parts(tables.add(count).cast(), count),
+            )
+        }
+    }
+
+    /// How many tables there are.
+    fn len(&self) -> usize {
+        N.saturating_add(self.more.load(Ordering::Acquire))
     }
 
     /// Physical address of table `index`; None beyond the pool.
     #[must_use]
     pub fn pa_of(&self, index: usize) -> Option<u64> {
-        Some((&raw const *self.tables.get(index)?) as u64)
+        let (table, _) = self.parts(index)?;
+        Some((&raw const *table) as u64)
     }
 
     /// The index of the table at `pa`; None if there is none.
     #[must_use]
     pub fn index_of(&self, pa: u64) -> Option<usize> {
-        let offset = pa.checked_sub((&raw const *self.tables) as u64)?;
-        let size = size_of::<Table>() as u64;
-        let index = usize::try_from(offset / size).ok()?;
-        (offset.is_multiple_of(size) && index < N).then_some(index)
+        let within = |tables: &[Table]| {
+            let offset = pa.checked_sub(tables.as_ptr() as u64)?;
+            let size = size_of::<Table>() as u64;
+            let index = usize::try_from(offset / size).ok()?;
+            (offset.is_multiple_of(size) && index < tables.len()).then_some(index)
+        };
+        within(self.tables).or_else(|| Some(N + within(self.more().0)?))
+    }
+
+    fn parts(&self, index: usize) -> Option<(&Table, &Note)> {
+        match index.checked_sub(N) {
+            None => Some((self.tables.get(index)?, self.notes.get(index)?)),
+            Some(index) => {
+                let (tables, notes) = self.more();
+                Some((tables.get(index)?, notes.get(index)?))
+            }
+        }
+    }
+
+    fn node(&self, index: usize) -> Option<Node<'_>> {
+        let (table, note) = self.parts(index)?;
+        Some(Node::new(table, note))
     }
 }
 
 impl<const N: usize> Tables for TablePool<N> {
-    fn alloc(&self) -> Option<u64> {
-        for index in 0..N {
-            let bit = 1u64 << (index % 64);
-            let word = self.used.get(index / 64)?;
-            // Look before asking for the line.
-            if word.load(Ordering::Relaxed) & bit == 0
-                && word.fetch_or(bit, Ordering::Acquire) & bit == 0
-            {
-                self.tables.get(index)?.clear();
-                return self.pa_of(index);
+    fn alloc(&self, contents: Contents) -> Option<u64> {
+        let tables = self.len();
+        for (number, word) in self.used.iter().enumerate().take(tables.div_ceil(64)) {
+            loop {
+                // Look before asking for the line.
+                let free = (!word.load(Ordering::Relaxed)).trailing_zeros() as usize;
+                let index = number * 64 + free;
+                if free == 64 || index >= tables {
+                    break;
+                }
+                let bit = 1u64 << free;
+                if word.fetch_or(bit, Ordering::Acquire) & bit == 0 {
+                    self.node(index)?.taken(contents);
+                    return self.pa_of(index);
+                }
             }
         }
         None
@@ -134,13 +169,15 @@ impl<const N: usize> Tables for TablePool<N> {
     fn free(&self, pa: u64) {
         if let Some(index) = self.index_of(pa)
             && let Some(word) = self.used.get(index / 64)
+            && let Some(node) = self.node(index)
         {
+            node.returned();
             word.fetch_and(!(1 << (index % 64)), Ordering::Release);
         }
     }
 
-    fn table(&self, pa: u64) -> Option<&Table> {
-        self.tables.get(self.index_of(pa)?)
+    fn table(&self, pa: u64) -> Option<Node<'_>> {
+        self.node(self.index_of(pa)?)
     }
 
     fn available(&self) -> usize {
@@ -149,11 +186,11 @@ impl<const N: usize> Tables for TablePool<N> {
             .iter()
             .map(|word| word.load(Ordering::Relaxed).count_ones())
             .sum();
-        N.saturating_sub(used as usize)
+        self.len().saturating_sub(used as usize)
     }
 }
 
-/// Tables that belong to nobody's tree: reserved for a change, or taken out by one.
+/// Empty tables that were taken out of a tree, until no walker knows them any more.
 ///
 /// Each holds the address of the next in entry 0. Page aligned, it reads as an invalid descriptor to a walker that
 /// still knows the table.
@@ -167,45 +204,25 @@ impl Chain {
         Self { first: None }
     }
 
-    /// Takes `count` tables from the pool, or none.
-    pub(super) fn reserve(pool: &dyn Tables, count: usize) -> Result<Self, Stage2Error> {
-        let mut chain = Self::new();
-        for _ in 0..count {
-            match pool.alloc() {
-                Some(pa) => chain.push(pool, pa),
-                None => {
-                    chain.give_back(pool);
-                    return Err(Stage2Error::OutOfTables);
-                }
-            }
-        }
-        Ok(chain)
-    }
-
     pub(super) const fn is_empty(&self) -> bool {
         self.first.is_none()
     }
 
     /// Adds a table whose entries are all 0.
     pub(super) fn push(&mut self, pool: &dyn Tables, pa: u64) {
-        if let Some(table) = pool.table(pa) {
-            table.set(0, self.first.unwrap_or(0));
+        if let Some(node) = pool.table(pa) {
+            node.set_link(self.first.unwrap_or(0));
             self.first = Some(pa);
         }
     }
 
-    /// Takes a table out, all of its entries 0.
-    pub(super) fn pop<'p>(&mut self, pool: &'p dyn Tables) -> Option<(u64, &'p Table)> {
-        let pa = self.first?;
-        let table = pool.table(pa)?;
-        self.first = Some(table.get(0)).filter(|next| *next != 0);
-        table.set(0, 0);
-        Some((pa, table))
-    }
-
     /// Gives all of them back to the pool.
     pub(super) fn give_back(mut self, pool: &dyn Tables) {
-        while let Some((pa, _)) = self.pop(pool) {
+        while let Some(pa) = self.first
+            && let Some(node) = pool.table(pa)
+        {
+            self.first = Some(node.link()).filter(|next| *next != 0);
+            node.set_link(0);
             pool.free(pa);
         }
     }

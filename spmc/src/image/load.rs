@@ -9,9 +9,10 @@ use super::{
     BOARD,
     boot::{self, Core, MAX_DEVICES, PeState},
     cores,
-    estate::{Estate, Spaces},
+    estate::{self, Estate, Spaces},
     interrupts,
     port::Port,
+    regions,
     vcpu::Vcpu,
 };
 use core::{
@@ -26,7 +27,7 @@ use ffa_abi::{
     package::Package,
 };
 use heapless::{String, Vec};
-use platform::{cache, fp_habit::FpHabit, guest::GuestRegs, once::Once};
+use platform::{cache, fp_habit::FpHabit, guest::GuestRegs, once::Once, stage1::Kind};
 use spmc::{
     MAX_CPUS, MAX_PARTITIONS,
     context::{AbortAction, Context, Messaging, NsAction, PartitionInfo, Service, Slot, SmcFilter},
@@ -81,6 +82,11 @@ pub fn load_all(
             Err(reason) => error!("partition refused: {=str}", reason.as_str()),
         }
     }
+    share_tables(table_memory(manifest, accepted, &own));
+    regions::tell(manifest, core, accepted, &slots);
+    for slot in &slots {
+        estate::map_static_buffers(core, *slot, &mut Port, &mut pe.held);
+    }
     let sequence = boot_sequence(accepted);
     let order = sequence.iter().filter_map(|index| slots.get(*index));
     let order: Vec<Slot, MAX_PARTITIONS> = order.copied().collect();
@@ -132,7 +138,7 @@ fn load(
         AbortAction::Restart => Some(save(manifest, accepted, own, &partition, used)?),
         _ => None,
     };
-    let spaces = Spaces::new(&partition, entry as u16 + 1).map_err(|what| about(name, what))?;
+    let spaces = Spaces::new(&partition, entry).map_err(|what| about(name, what))?;
     let count = usize::from(info.contexts).min(MAX_CPUS);
     let up = info.is_up();
     let masks = info.rules.ns_action == NsAction::Queued;
@@ -163,14 +169,12 @@ fn load(
     Estate {
         load: region,
         others: partition.memory.iter().cloned().collect(),
-        devices: partition.devices.iter().cloned().collect(),
         spaces,
         saved,
         start,
         rx_tx: partition.rx_tx.clone(),
     }
     .install(slot, &mut pe.held);
-    super::estate::map_static_buffers(core, slot, &mut Port, &mut pe.held);
     interrupts::add_devices(&partition.interrupts);
     for (index, context) in contexts.iter_mut().enumerate().take(count) {
         if index == mine {
@@ -314,7 +318,8 @@ fn save(
             "abort-action restart: no secure memory is free for the copy of its package that a restart needs",
         )
     };
-    let copy = room(manifest, accepted, own, partition, size).ok_or_else(no_room)?;
+    let all = accepted.iter().chain([partition]);
+    let copy = room(manifest, all, own, size, PAGE as u64).ok_or_else(no_room)?;
     let from = partition.region.start..partition.region.start.wrapping_add(size);
     let copied = boot::with_memory(from, |from| {
         boot::with_memory(copy.clone(), |to| to.copy_from_slice(from))
@@ -326,21 +331,57 @@ fn save(
     Ok(copy)
 }
 
-/// Finds `size` bytes of secure memory that neither the image nor a partition has, as high as can
-/// be: what later partitions ask for is mostly low.
-fn room(
+/// Makes tables of memory that is mapped and nobody's: one in eight for the image's own map, the others for
+/// partitions.
+fn share_tables(memory: Option<Range<usize>>) {
+    let parts = memory.map(|memory| {
+        let middle = memory.start + memory.len() / 8 / PAGE * PAGE;
+        (memory.start..middle, middle..memory.end)
+    });
+    let (own, partitions) = parts.unzip();
+    // SAFETY: As the caller says.
+    unsafe {
+        if let Some(own) = own {
+            boot::map().add_tables(own);
+        }
+        estate::share_tables(partitions);
+    }
+}
+
+/// Secure memory for more tables, mapped: of what nobody has, two megabytes in one block, or less. The later a
+/// partition comes the less is known of what it asks for, so all are loaded.
+fn table_memory(manifest: &SpmcManifest, accepted: &[Accepted], own: &Own) -> Option<Range<usize>> {
+    // What is no block of the map is mapped page by page, which takes time.
+    const SIZES: [(u64, u64); 4] = [
+        (2 << 20, 2 << 20),
+        (256 << 10, PAGE as u64),
+        (128 << 10, PAGE as u64),
+        (64 << 10, PAGE as u64),
+    ];
+    let found = SIZES
+        .into_iter()
+        .find_map(|(size, alignment)| room(manifest, accepted.iter(), own, size, alignment))?;
+    let range = found.start as usize..found.end as usize;
+    // SAFETY: It is secure RAM that is neither the image's nor anybody else's.
+    unsafe { boot::map().map(range.clone(), Kind::Data) }.ok()?;
+    info!("{=u64:#x}..{=u64:#x} is for tables", found.start, found.end);
+    Some(range)
+}
+
+/// Finds `size` bytes of secure memory that neither the image nor a partition has, aligned to a power of
+/// two, as high as can be: what later partitions ask for is mostly low.
+fn room<'a>(
     manifest: &SpmcManifest,
-    accepted: &[Accepted],
+    partitions: impl Iterator<Item = &'a Accepted> + Clone,
     own: &Own,
-    partition: &Accepted,
     size: u64,
+    alignment: u64,
 ) -> Option<Range<u64>> {
     let entries = manifest
         .partitions
         .iter()
         .filter_map(|entry| entry.region());
-    let regions = accepted.iter().chain([partition]);
-    let regions = regions.flat_map(|one| one.memory.iter().map(|region| region.range.clone()));
+    let regions = partitions.flat_map(|one| one.memory.iter().map(|region| region.range.clone()));
     let image = manifest.image();
     // Each pass ends below the lowest thing that was in the way, so the ranges are walked once.
     let blocked = |wanted: &Range<u64>| {
@@ -361,10 +402,10 @@ fn room(
             let range = memory.range();
             let mut end = range.end;
             loop {
-                let start = end
-                    .checked_sub(size)
-                    .filter(|start| *start >= range.start)?;
-                let start = start & !(PAGE as u64 - 1);
+                let start = end.checked_sub(size)? & !(alignment - 1);
+                if start < range.start {
+                    return None;
+                }
                 let wanted = start..start.wrapping_add(size);
                 if !BOARD.is_secure_ram(start, size) {
                     return None;

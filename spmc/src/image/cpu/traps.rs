@@ -3,10 +3,12 @@
 use super::{Cpu, Trapped};
 use crate::image::{
     boot::{Core, PeState},
+    estate,
     port::{Port, may_log},
     vcpu::Vcpu,
 };
-use defmt::warn;
+use core::sync::atomic::{AtomicU32, Ordering};
+use defmt::{info, warn};
 use platform::{
     guest,
     idregs::{self, Shown},
@@ -14,6 +16,12 @@ use platform::{
     trap::{Fault, SystemAccess, Trap, sysreg_name},
 };
 use spmc::{context::Slot, spm::TimerRegister};
+
+/// How often a partition may miss the same thing at the same instruction in a row although it is there. Who changes its
+/// stage 2 without end is nowhere near as fast as one instruction.
+const AGAIN: u8 = 16;
+/// How often any of them did.
+static MET: AtomicU32 = AtomicU32::new(0);
 
 impl Cpu {
     /// A synchronous exception that is not a call: emulated, or given to the partition's own EL1.
@@ -28,16 +36,38 @@ impl Cpu {
             Trap::SystemRegister(access) if let Some(register) = timer(access) => {
                 return Trapped::Timer(register, access);
             }
-            _ => {
-                if let Some(info) = spmc.info(slot)
-                    && may_log(info.id)
-                {
-                    report(slot, vcpu, &fault);
-                }
-                reflect(&mut vcpu.regs, &fault);
-            }
+            _ if fault.is_translation_fault() => return Trapped::Missed(fault),
+            _ => its_own(spmc, vcpu, slot, &fault),
         }
         Trapped::Done
+    }
+
+    /// Looks again whether a partition's stage 2 has what it missed, when no other core is in the middle of changing it:
+    /// a block that is split, for example, is absent for a moment. The partition tries again, or it was its own fault.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn missed(&mut self, spmc: &Core, pe: &mut PeState, slot: Slot, fault: &Fault) {
+        let Some(context) = pe.context(slot) else {
+            return;
+        };
+        let place = (slot, context.machine.regs.pc, fault.far);
+        let before = match self.again {
+            (last, times) if last == place => times,
+            _ => 0,
+        };
+        self.again = (place, before.saturating_add(1));
+        if before < AGAIN && estate::covers(slot, fault, &mut pe.held) {
+            let met = MET.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+            // A sign that there are such, and how many roughly.
+            if met.is_power_of_two() {
+                info!("{=u32} faults met a change of stage 2: tried again", met);
+            }
+            return;
+        }
+        self.again.1 = 0;
+        if let Some(context) = pe.context(slot) {
+            its_own(spmc, &mut context.machine, slot, fault);
+        }
     }
 
     /// Emulates a trapped system register. `false` if the partition has none of that name.
@@ -89,6 +119,16 @@ impl Cpu {
             regs.pc = regs.pc.wrapping_add(4);
         }
     }
+}
+
+/// A trap that a partition has to deal with itself.
+fn its_own(spmc: &Core, vcpu: &mut Vcpu, slot: Slot, fault: &Fault) {
+    if let Some(info) = spmc.info(slot)
+        && may_log(info.id)
+    {
+        report(slot, vcpu, fault);
+    }
+    reflect(&mut vcpu.regs, fault);
 }
 
 /// The register of the EL1 physical timer that this is. (EL0 comes here where the partition's own CNTKCTL_EL1 lets it.)
