@@ -86,7 +86,7 @@ impl<
             let pieces = self.chunks.pieces(&it.list);
             estates.give_up(it.owner, pieces, view.normal_world);
             let (owner, list) = (it.owner, it.list);
-            let sorted = self.chunks.sorted(&list);
+            let sorted = self.chunks.again(&list);
             self.regions
                 .hand_over(&sorted, more, (owner, who), Kind::given(view));
             self.take_off(index);

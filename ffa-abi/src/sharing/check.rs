@@ -191,7 +191,11 @@ impl<
                 return Err(Fault::Accounts);
             }
         }
-        if !self.handle_quota.adds_up(HANDLES) || !self.chunk_quota.adds_up(CHUNKS) {
+        let live = self.transactions().count();
+        if live != self.live as usize
+            || !self.handle_quota.adds_up(HANDLES)
+            || !self.chunk_quota.adds_up(CHUNKS)
+        {
             return Err(Fault::Accounts);
         }
         let lengths = self.transactions().map(|it| self.chunks.length(&it.list));

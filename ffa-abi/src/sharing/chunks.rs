@@ -154,6 +154,15 @@ impl<const CHUNKS: usize> Chunks<CHUNKS> {
         Sorted { pool, order }
     }
 
+    /// The list that was [`sorted`](Self::sorted) last, again.
+    pub(super) fn again(&self, list: &List) -> Sorted<'_> {
+        let order = self.order.as_flattened();
+        Sorted {
+            pool: &self.pool,
+            order: order.get(..list.len as usize).unwrap_or_default(),
+        }
+    }
+
     /// How many chunks are in no list; `None` if one of them is there twice.
     pub(super) fn unused(&self) -> Option<usize> {
         let mut count = 0;

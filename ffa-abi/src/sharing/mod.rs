@@ -41,9 +41,6 @@ mod rules;
 mod send;
 mod transaction;
 
-#[cfg(test)]
-mod tests;
-
 pub use check::Fault;
 pub use chunks::Pieces;
 pub use end::Remains;
@@ -52,7 +49,7 @@ pub use pages::{PAGE, Pages, Party, Region, View};
 pub use request::{MAX_RECEIVERS, Progress, Receiver, Retrieve, Retrieved, Send};
 pub use transaction::{Borrower, Transaction};
 
-use crate::{error::FfaError, memory::Handle};
+use crate::{error::FfaError, id::EndpointId, memory::Handle};
 use chunks::{Chunks, PER_CHUNK};
 use intervals::{Interval, Intervals};
 use pages::Piece;
@@ -96,6 +93,10 @@ pub struct Sharing<
     chunks: Chunks<CHUNKS>,
     handle_quota: Quota<SENDERS>,
     chunk_quota: Quota<SENDERS>,
+    /// Whose the accounts are that other-world senders share.
+    senders: [EndpointId; SENDERS],
+    /// How many transactions there are.
+    live: u32,
     /// How many handles there have been.
     generation: u64,
 }
@@ -125,6 +126,8 @@ impl<
             chunks: Chunks::new(),
             handle_quota: Quota::new(),
             chunk_quota: Quota::new(),
+            senders: [EndpointId(0); SENDERS],
+            live: 0,
             generation: 0,
         }
     }
@@ -278,6 +281,17 @@ impl<
                 .is_some_and(has)
                 .then_some(index);
         }
-        self.transactions.iter().position(has)
+        // The SPMC's handles say nothing here. Low indexes are used first.
+        let mut left = self.live;
+        for (index, it) in self.transactions.iter().enumerate() {
+            if left == 0 {
+                break;
+            }
+            if has(it) {
+                return Some(index);
+            }
+            left -= u32::from(it.stage != Stage::Free);
+        }
+        None
     }
 }

@@ -14,7 +14,7 @@ use heapless::Vec;
 pub const MAX_RECEIVERS: usize = 8;
 
 /// One of a transaction's receivers, or of those that a borrower lists when it retrieves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Receiver {
     /// Its id.
     pub endpoint: EndpointId,

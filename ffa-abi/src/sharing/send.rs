@@ -64,6 +64,7 @@ impl<
         it.account = account as u16;
         it.orphan = false;
         it.zero = false;
+        self.live += 1;
         self.handle_quota.charge(account, 1, HANDLES);
         self.chunk_quota.charge(account, chunks as u16, CHUNKS);
         Ok(handle)
@@ -180,7 +181,7 @@ impl<
         it.lowest = lowest;
         it.stage = Stage::Sealed;
         let (slot, owner) = (index as u16, it.owner);
-        let sorted = self.chunks.sorted(&it.list);
+        let sorted = self.chunks.again(&it.list);
         let intervals = sorted.iter().map(|piece| Interval::new(piece, slot, owner));
         // There is as much room for them as for constituents.
         self.given.insert(intervals)
@@ -200,6 +201,7 @@ impl<
     pub(super) fn release(&mut self, index: usize) {
         if let Some(it) = self.transactions.get_mut(index) {
             let account = usize::from(it.account);
+            self.live = self.live.saturating_sub(1);
             self.handle_quota.refund(account, 1, HANDLES);
             let chunks = chunks_for(it.count);
             self.chunk_quota.refund(account, chunks as u16, CHUNKS);
@@ -217,17 +219,21 @@ impl<
 
     /// The account of a sender. Parties have one each; senders of the other world get one of the rest
     /// while they have transactions.
-    fn account(&self, owner: Party, sender: EndpointId) -> Option<usize> {
+    fn account(&mut self, owner: Party, sender: EndpointId) -> Option<usize> {
+        let fixed = PARTIES - 1;
         if let Some(index) = owner.index().checked_sub(1) {
-            return (index < PARTIES - 1).then_some(index);
+            return (index < fixed).then_some(index);
         }
-        let used = self
-            .transactions
-            .iter()
-            .find(|it| it.stage != Stage::Free && it.owner == owner && it.sender == sender);
-        if let Some(it) = used {
-            return Some(usize::from(it.account));
+        let (mut own, mut free) = (None, None);
+        for (account, id) in self.senders.iter().enumerate().skip(fixed) {
+            if self.handle_quota.used(account) == 0 {
+                free = free.or(Some(account));
+            } else if *id == sender {
+                own = Some(account);
+            }
         }
-        (PARTIES - 1..SENDERS).find(|account| self.handle_quota.used(*account) == 0)
+        let account = own.or(free)?;
+        *self.senders.get_mut(account)? = sender;
+        Some(account)
     }
 }
