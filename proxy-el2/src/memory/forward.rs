@@ -162,6 +162,7 @@ impl<'a, M: Memory + El3> Stream<'a, M> {
         let answer = answered(call, self.machine)?;
         let told = match answer {
             Answer::Complete(handle) | Answer::More { handle, .. } => handle,
+            Answer::Nonsense => self.there.handle,
         };
         if first.is_some() {
             self.there.handle = told;
@@ -171,6 +172,7 @@ impl<'a, M: Memory + El3> Stream<'a, M> {
         let fits = match answer {
             Answer::Complete(_) => sent == total,
             Answer::More { offset, .. } => sent != total && offset == sent,
+            Answer::Nonsense => false,
         };
         match fits && told == self.there.handle {
             true => Ok(()),
@@ -185,6 +187,8 @@ enum Answer {
     Complete(Handle),
     /// It wants the next one, from this byte on.
     More { handle: Handle, offset: u32 },
+    /// Nothing that completes such a call.
+    Nonsense,
 }
 
 /// Makes a call that sends a fragment.
@@ -196,7 +200,7 @@ fn answered(call: Call, machine: &mut impl El3) -> Result<Answer, FfaError> {
         Ok(Completion::MemFragRx { handle, offset, .. }) => Ok(Answer::More { handle, offset }),
         Ok(Completion::Unknown) => Err(FfaError::NotSupported),
         Ok(Completion::Error { code: Ok(code), .. }) => Err(code),
-        _ => Err(FfaError::Aborted),
+        _ => Ok(Answer::Nonsense),
     }
 }
 
@@ -256,12 +260,12 @@ pub(super) fn drop_unfinished<M: Memory + El3>(
             sender,
         };
         match answered(call, machine) {
-            Ok(Answer::More { .. }) => sent = sent.saturating_add(bytes),
-            Ok(Answer::Complete(_)) => break,
-            Err(_) => return,
+            Ok(Answer::More { .. } | Answer::Nonsense) => sent = sent.saturating_add(bytes),
+            // It has dropped it, or it has all of it.
+            Ok(Answer::Complete(_)) | Err(_) => break,
         }
     }
-    // An SPMC that took even that.
+    // An SPMC that has all of it, or took even that.
     let _ = reclaim(handle, ReclaimFlags::empty(), machine);
 }
 

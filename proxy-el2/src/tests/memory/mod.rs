@@ -1,6 +1,11 @@
 //! Memory that VMs share, lend and donate.
 
+mod between_vms;
+mod death;
+mod fragments;
 mod host;
+mod refused;
 mod rig;
 mod share;
 mod spmc;
+mod unwind;

@@ -1,7 +1,10 @@
 //! Three VMs, each on a core of its own, above the machine of these tests.
 
 use super::{
-    super::fixture::{Frame, Gp, frame},
+    super::{
+        fixture::{Frame, Gp, frame},
+        spmc::{RX_RELEASE, RXTX_MAP_64},
+    },
     host::*,
     spmc::*,
 };
@@ -14,8 +17,6 @@ use crate::{
 };
 use ffa_abi::{EndpointId, FfaError, Version, fid::raw::*};
 
-const RXTX_MAP_64: u32 = 0xc400_0066;
-const RX_RELEASE: u32 = 0x8400_0065;
 
 /// Where each VM's TX and RX are: page numbers.
 pub(super) const TX: u64 = 0;
@@ -201,6 +202,8 @@ impl Rig {
             setup,
         };
         assert_eq!(this.proxy.begin(&mut this.cores[0]), Next::Vcpu);
+        let version = [VERSION.into(), setup.vms.raw().into()];
+        this.call(1, &version);
         // On the other cores the primary runs the others for ever.
         let on = u64::from(ffa_abi::smccc::psci::CPU_ON_64);
         for core in 1..VMS {
@@ -210,7 +213,8 @@ impl Rig {
             let _ = this.send(usize::from(core), &[RUN.into(), id << 16]);
         }
         for vm in 1..=VMS {
-            this.call(vm, &[VERSION.into(), setup.vms.raw().into()]);
+            assert_eq!(this.call(vm, &version)[1], 0);
+            assert_eq!(this.proxy.version(Self::index(vm)), Some(setup.vms));
             let (tx, rx) = (page(vm, TX), page(vm, RX));
             this.succeeds(vm, &[RXTX_MAP_64.into(), tx, rx, setup.pages]);
         }
@@ -305,7 +309,7 @@ impl Rig {
     #[track_caller]
     pub fn offered(&mut self, fid: u32, vm: u16, offer: &Offer) -> u64 {
         let x = self.offer(fid, vm, offer);
-        assert_eq!((x[0], x[1]), (SUCCESS_32.into(), 0), "{fid:#x} {x:x?}");
+        assert_eq!((x[0], x[1]), (SUCCESS_32.into(), 0), "{x:x?}");
         assert_eq!(x[4..], [0; 4]);
         x[2] | x[3] << 32
     }

@@ -1,6 +1,7 @@
 //! An SPMC as far as memory is concerned: what a hypervisor sends it, and partitions that retrieve and relinquish. It
 //! reads descriptors byte by byte, by the tables of the specification.
 
+use super::super::spmc::{INFO_GET, RX_RELEASE};
 use ffa_abi::{
     FfaError::{self, *},
     Regs, Version,
@@ -112,6 +113,11 @@ impl Spmc {
 
     /// The proxy calls; `tx` is its TX.
     pub fn call(&mut self, regs: &mut Regs, tx: &[u8]) {
+        if matches!(regs.w::<0>(), INFO_GET | RX_RELEASE) {
+            // There is no partition to be told of VMs.
+            *regs = error(InvalidParameters);
+            return;
+        }
         self.asked.push(*regs);
         let instead = match &mut self.instead {
             Some((0, _)) => self.instead.take().map(|(_, instead)| instead),
