@@ -117,15 +117,11 @@ impl<'v, R: Registers> Proxy<'v, R> {
                 vm.version.negotiate(requested, own)
             }
             Call::Features { query, .. } => match query {
-                FeatureQuery::Function(fid) if self.implements(vm, fid) => {
-                    match fid.function {
-                        Function::RxtxMap => {
-                            Reply::success(buffers::PROPERTIES.w2(vm.version.get()))
-                        }
-                        Function::MemRetrieveReq => Reply::success2(0, memory::RETRIEVALS),
-                        _ => Reply::success(0),
-                    }
-                }
+                FeatureQuery::Function(fid) if self.implements(vm, fid) => match fid.function {
+                    Function::RxtxMap => Reply::success(buffers::PROPERTIES.w2(vm.version.get())),
+                    Function::MemRetrieveReq => Reply::success2(0, memory::RETRIEVALS),
+                    _ => Reply::success(0),
+                },
                 FeatureQuery::Feature(SRI) => match self.sri(vm) {
                     Some(intid) => Reply::success(intid),
                     None => Reply::error(FfaError::NotSupported),
@@ -218,9 +214,7 @@ impl<'v, R: Registers> Proxy<'v, R> {
             Call::RxtxMap { tx, rx, pages, .. } => {
                 vm.map_buffers(index, (tx, rx, pages), self.shares, machine)
             }
-            Call::RxtxUnmap { vm: named } => {
-                vm.unmap_buffers(index, named, self.shares, machine)
-            }
+            Call::RxtxUnmap { vm: named } => vm.unmap_buffers(index, named, self.shares, machine),
             Call::RxRelease { vm: named } => vm.release_rx(named),
             Call::PartitionInfoGet { uuid, count_only } => {
                 self.partition_info_get(vm, uuid, count_only, machine)

@@ -40,8 +40,8 @@ use ffa_abi::{
     sharing::{Pages, Party, Region, Retrieved, Sharing, Side},
 };
 use forward::There;
-pub(crate) use over::Bereaved;
 use heapless::Vec;
+pub(crate) use over::Bereaved;
 
 /// `FFA_FEATURES` of `FFA_MEM_RETRIEVE_REQ`, w3: how many bits the number of retrievals by a borrower has, less one.
 pub(crate) const RETRIEVALS: u32 = 7;

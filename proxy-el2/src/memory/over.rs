@@ -26,7 +26,7 @@ impl Given {
 }
 
 /// A partition has retrieved what was donated to it, and the memory is the secure world's own. `false` if there is no
-/// room to note that: it stays out of everybody's hands, as it was. So does a dead VM's.
+/// room to note that: it stays out of everybody's hands, as it was. So does a dead VM's, which is noted no more.
 pub(super) fn retrieved_there(map: &mut Map, one: &Given, estates: &mut impl Estates) -> bool {
     let Some(it) = map.find(one.local) else {
         return true;
@@ -74,12 +74,7 @@ fn take_back(map: &mut Map, one: &Given, machine: &mut (impl El3 + Estates)) -> 
 
 impl<R: Registers> Proxy<'_, R> {
     /// A VM has ended, and its buffers are closed.
-    pub(crate) fn end_memory(
-        &self,
-        index: VmIndex,
-        id: EndpointId,
-        machine: &mut impl Machine<R>,
-    ) {
+    pub(crate) fn end_memory(&self, index: VmIndex, id: EndpointId, machine: &mut impl Machine<R>) {
         let Some(shares) = self.shares else { return };
         let mut state = shares.lock();
         let State {

@@ -39,9 +39,8 @@ impl<R> By<'_, '_, R> {
                 Ok(Reply::success(0))
             }
             Err(error) => {
-                if one.is_gone(error) {
+                if one.is_gone(error) && retrieved_there(map, &one, machine) {
                     given.swap_remove(place);
-                    retrieved_there(map, &one, machine);
                 }
                 Err(error)
             }

@@ -42,17 +42,13 @@ impl Fetch {
         let room = pair.rx.end.saturating_sub(at);
         let room = usize::try_from(room).unwrap_or(usize::MAX);
         let parts = map.pieces(self.handle).map(constituent);
-        let length = self.description().write_fragment(
-            version,
-            parts,
-            self.offset,
-            room,
-            |bytes| {
-                memory.write(at, bytes).map_err(|_| FfaError::Aborted)?;
-                at = at.saturating_add(bytes.len() as u64);
-                Ok(())
-            },
-        )?;
+        let length =
+            self.description()
+                .write_fragment(version, parts, self.offset, room, |bytes| {
+                    memory.write(at, bytes).map_err(|_| FfaError::Aborted)?;
+                    at = at.saturating_add(bytes.len() as u64);
+                    Ok(())
+                })?;
         let rest = at..pair.rx.end;
         memory.zero(rest).map_err(|_| FfaError::Aborted)?;
         pair.full = true;
@@ -155,14 +151,15 @@ impl<R> By<'_, '_, R> {
             *place = None;
             map.told(handle);
         }
-        Ok(Reply::fragment_given(handle, length, EndpointId::HYPERVISOR))
+        Ok(Reply::fragment_given(
+            handle,
+            length,
+            EndpointId::HYPERVISOR,
+        ))
     }
 
     /// It gives back what it has retrieved.
-    pub(super) fn relinquish(
-        &self,
-        machine: &mut impl Machine<R>,
-    ) -> Result<Reply, FfaError> {
+    pub(super) fn relinquish(&self, machine: &mut impl Machine<R>) -> Result<Reply, FfaError> {
         let buffers = self.vm.buffers.lock();
         let pair = buffers.as_ref().ok_or(FfaError::InvalidParameters)?;
         let mut state = self.shares.lock();

@@ -265,9 +265,13 @@ fn finish(
     // The SPMC gives a handle anew when what it stood for is over. Of a donation that the partition has retrieved
     // nobody is told.
     let stale = given.iter().position(|earlier| earlier.handle == handle);
-    if let Some(place) = stale {
-        let earlier = given.swap_remove(place);
-        retrieved_there(map, &earlier, estates);
+    if let Some(place) = stale
+        && let Some(earlier) = given.get_mut(place)
+    {
+        earlier.handle = Handle::INVALID;
+        if retrieved_there(map, earlier, estates) {
+            given.swap_remove(place);
+        }
     }
     // There is room for all transactions of the map.
     let noted = given.push(Given {

@@ -315,7 +315,10 @@ fn what_is_not_fetched_is_forgotten_when_it_is_given_back_or_something_else_is_w
         };
         let handle = rig.offered(MEM_DONATE, 1, &donated);
         let x = rig.retrieve(2, &donated.wanted(handle, NX));
-        assert!(x[0] == u64::from(MEM_RETRIEVE_RESP) && x[2] < x[1], "{x:x?}");
+        assert!(
+            x[0] == u64::from(MEM_RETRIEVE_RESP) && x[2] < x[1],
+            "{x:x?}"
+        );
         rig.release(2);
         let other = Offer::to(2, 1, &[(page(1, 1000), 1)]);
         let other_handle = rig.offered(MEM_SHARE, 1, &other);

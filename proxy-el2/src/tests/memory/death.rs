@@ -62,7 +62,8 @@ fn a_donation_that_is_retrieved_after_its_giver_ended_is_asked_for_once_more() {
         ..Offer::to(SP, 2, &[(page(2, 20), 1)]).untyped()
     };
     let handle = rig.offered(MEM_DONATE, 2, &offer);
-    rig.host.spmc.instead = Some((0, Instead::Refuses(Busy)));
+    // As it ends, and when partitions know of it.
+    rig.host.spmc.busy = 2;
     rig.kill(2);
     rig.host.spmc.retrieve(handle);
     rig.interrupt();

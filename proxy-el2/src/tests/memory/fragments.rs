@@ -42,7 +42,11 @@ fn any_number_of_constituents_reaches_a_partition_by_any_buffers() {
 fn any_number_of_constituents_reaches_a_vm_by_any_buffers() {
     for vms in VERSIONS {
         for pages in [1, 2, 4] {
-            let mut rig = Rig::of(Setup { vms, pages, ..SETUP });
+            let mut rig = Rig::of(Setup {
+                vms,
+                pages,
+                ..SETUP
+            });
             for count in [1, 2, 248, 249, 250, 251, 252, 253, 1019, 1500] {
                 let offer = Offer::to(2, 1, &scattered(1, count)).untyped();
                 let handle = rig.offered(MEM_LEND, 1, &offer);
@@ -55,7 +59,10 @@ fn any_number_of_constituents_reaches_a_vm_by_any_buffers() {
                     ..offer.clone()
                 };
                 let wanted = answer.bytes(vms);
-                assert_eq!((x[0], x[1]), (MEM_RETRIEVE_RESP.into(), wanted.len() as u64));
+                assert_eq!(
+                    (x[0], x[1]),
+                    (MEM_RETRIEVE_RESP.into(), wanted.len() as u64)
+                );
                 let mut bytes = rig.read(2, x[2] as usize);
                 while bytes.len() < wanted.len() {
                     let (low, high) = (handle & 0xffff_ffff, handle >> 32);
@@ -66,7 +73,11 @@ fn any_number_of_constituents_reaches_a_vm_by_any_buffers() {
                         rig.refuses(2, &[next[0], low, high, wrong], InvalidParameters);
                     }
                     rig.refuses(2, &[next[0], low + 1, high, next[3]], InvalidParameters);
-                    rig.refuses(2, &[next[0], low, high, next[3], 1 << 16], InvalidParameters);
+                    rig.refuses(
+                        2,
+                        &[next[0], low, high, next[3], 1 << 16],
+                        InvalidParameters,
+                    );
                     rig.refuses(3, &next, InvalidParameters);
                     let x = rig.call(2, &next);
                     assert_eq!(x[..3], [MEM_FRAG_TX.into(), low, high]);
@@ -135,7 +146,10 @@ fn fragments_that_can_not_be_are_refused_and_the_transaction_goes_on() {
             rig.refuses(vm, &[fid, low, high, 16, 0], InvalidParameters);
         }
         // It is not complete.
-        assert_eq!(rig.reclaim(1, low | high << 32, 0), error(InvalidParameters));
+        assert_eq!(
+            rig.reclaim(1, low | high << 32, 0),
+            error(InvalidParameters)
+        );
         assert_eq!(rig.state(), before);
         assert_eq!(rig.seen(1, page(1, FREE)), Some(Seen::Own));
         for n in 0..5 {

@@ -90,7 +90,10 @@ impl Host {
     }
 
     /// A change of stage 2 that needs tables.
-    fn needs_table(&mut self) -> Result<(), FfaError> {
+    fn needs_table(&mut self, who: Party) -> Result<(), FfaError> {
+        if who == Party::OTHER_WORLD {
+            return Ok(());
+        }
         match self.tables.checked_sub(1) {
             Some(left) => {
                 self.tables = left;
@@ -178,7 +181,7 @@ impl Memory for Host {
 
 impl Estates for Host {
     fn grant(&mut self, who: Party, pieces: Pieces<'_>, view: View) -> Result<(), FfaError> {
-        self.needs_table()?;
+        self.needs_table(who)?;
         self.change(who, pieces, |before| {
             assert_eq!(before, None, "granted over something");
             Some(Seen::Granted(view))
@@ -187,7 +190,7 @@ impl Estates for Host {
     }
 
     fn revoke(&mut self, who: Party, pieces: Pieces<'_>, view: View) -> Result<(), FfaError> {
-        self.needs_table()?;
+        self.needs_table(who)?;
         self.change(who, pieces, |before| {
             assert_eq!(before, Some(Seen::Granted(view)));
             None
@@ -196,7 +199,7 @@ impl Estates for Host {
     }
 
     fn hide(&mut self, who: Party, pieces: Pieces<'_>, _: bool) -> Result<(), FfaError> {
-        self.needs_table()?;
+        self.needs_table(who)?;
         self.change(who, pieces, |before| {
             // What was donated to it is granted.
             assert!(matches!(before, Some(Seen::Own | Seen::Granted(_))));

@@ -4,6 +4,7 @@ mod between_vms;
 mod death;
 mod fragments;
 mod host;
+mod random;
 mod refused;
 mod rig;
 mod share;

@@ -1,6 +1,11 @@
 //! What a VM may not send, each by its error, with nothing left of it.
 
-use super::{super::spmc::{RXTX_MAP_64, RXTX_UNMAP}, host::*, rig::*, spmc::*};
+use super::{
+    super::spmc::{RXTX_MAP_64, RXTX_UNMAP},
+    host::*,
+    rig::*,
+    spmc::*,
+};
 use ffa_abi::{
     FfaError::{self, *},
     Version,
@@ -24,14 +29,22 @@ fn each_mistake_of_an_offer_has_its_error() {
         ("to a VM that does not exist", InvalidParameters, |o| {
             o.receivers[0].0 = 9;
         }),
-        ("to the hypervisor", InvalidParameters, |o| o.receivers[0].0 = 0),
-        ("to a partition that does not exist", InvalidParameters, |o| {
-            o.receivers[0].0 = 0x80ff;
+        ("to the hypervisor", InvalidParameters, |o| {
+            o.receivers[0].0 = 0
         }),
+        (
+            "to a partition that does not exist",
+            InvalidParameters,
+            |o| {
+                o.receivers[0].0 = 0x80ff;
+            },
+        ),
         ("to one twice", InvalidParameters, |o| {
             o.receivers.push((SP, RW));
         }),
-        ("to a VM and a partition", Denied, |o| o.receivers.push((2, RW))),
+        ("to a VM and a partition", Denied, |o| {
+            o.receivers.push((2, RW))
+        }),
         ("slices of time", InvalidParameters, |o| o.flags = 1 << 1),
         ("zeroed, and shared", InvalidParameters, |o| o.flags = 1),
         ("zeroed after it was given back", InvalidParameters, |o| {
@@ -41,7 +54,9 @@ fn each_mistake_of_an_offer_has_its_error() {
         ("an alignment hint", InvalidParameters, |o| o.flags = 1 << 9),
         ("the NS bit", InvalidParameters, |o| o.attributes = 0x6f),
         ("uncached", Denied, |o| o.attributes = 0x27),
-        ("no data access", InvalidParameters, |o| o.receivers[0].1 = 0),
+        ("no data access", InvalidParameters, |o| {
+            o.receivers[0].1 = 0
+        }),
         ("reserved data access", InvalidParameters, |o| {
             o.receivers[0].1 = 3;
         }),
@@ -160,7 +175,11 @@ fn memory_in_others_hands_is_given_to_nobody_and_is_no_buffer() {
     ] {
         let mut rig = Rig::new();
         let first = Offer::to(to, 1, &[(page(1, 20), 2)]);
-        let first = if fid == MEM_LEND { first.untyped() } else { first };
+        let first = if fid == MEM_LEND {
+            first.untyped()
+        } else {
+            first
+        };
         let handle = rig.offered(fid, 1, &first);
         for parts in [
             &[(page(1, 20), 2)][..],

@@ -17,7 +17,6 @@ use crate::{
 };
 use ffa_abi::{EndpointId, FfaError, Version, fid::raw::*};
 
-
 /// Where each VM's TX and RX are: page numbers.
 pub(super) const TX: u64 = 0;
 pub(super) const RX: u64 = 8;
@@ -208,7 +207,10 @@ impl Rig {
         let on = u64::from(ffa_abi::smccc::psci::CPU_ON_64);
         for core in 1..VMS {
             this.call(1, &[on, core.into(), page(1, FREE), 0]);
-            assert_eq!(this.proxy.begin(&mut this.cores[usize::from(core)]), Next::Vcpu);
+            assert_eq!(
+                this.proxy.begin(&mut this.cores[usize::from(core)]),
+                Next::Vcpu
+            );
             let id = u64::from(core) + 1;
             let _ = this.send(usize::from(core), &[RUN.into(), id << 16]);
         }
@@ -271,7 +273,10 @@ impl Rig {
         for n in 0..self.setup.pages {
             bytes.extend(*self.host.page(page(vm, RX + n)));
         }
-        assert!(bytes[length..].iter().all(|byte| *byte == 0), "the tail of RX");
+        assert!(
+            bytes[length..].iter().all(|byte| *byte == 0),
+            "the tail of RX"
+        );
         bytes.truncate(length);
         bytes
     }
@@ -341,7 +346,15 @@ impl Rig {
     }
 
     pub fn reclaim(&mut self, vm: u16, handle: u64, flags: u64) -> [u64; 8] {
-        self.call(vm, &[MEM_RECLAIM.into(), handle & 0xffff_ffff, handle >> 32, flags])
+        self.call(
+            vm,
+            &[
+                MEM_RECLAIM.into(),
+                handle & 0xffff_ffff,
+                handle >> 32,
+                flags,
+            ],
+        )
     }
 
     /// A VM ends.

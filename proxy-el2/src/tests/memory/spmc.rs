@@ -84,6 +84,8 @@ pub(super) struct Spmc {
     pub asked: Vec<Regs>,
     /// At which call about memory, and what then.
     pub instead: Option<(usize, Instead)>,
+    /// How many calls to reclaim it is too busy for.
+    pub busy: usize,
 }
 
 fn success(w2: u64, w3: u64) -> Regs {
@@ -95,7 +97,10 @@ fn error(error: FfaError) -> Regs {
 }
 
 fn number(bytes: &[u8]) -> u64 {
-    bytes.iter().rev().fold(0, |n, byte| n << 8 | u64::from(*byte))
+    bytes
+        .iter()
+        .rev()
+        .fold(0, |n, byte| n << 8 | u64::from(*byte))
 }
 
 impl Spmc {
@@ -108,6 +113,7 @@ impl Spmc {
             donated: Vec::new(),
             asked: Vec::new(),
             instead: None,
+            busy: 0,
         }
     }
 
@@ -178,7 +184,12 @@ impl Spmc {
                 }
                 let composite = at(start + 4, 4) as usize;
                 assert_eq!(composite, offset + at(28, 4) as usize * size);
-                let access = (at(start, 2) as u16, bytes[start + 2], bytes[start + 3], value);
+                let access = (
+                    at(start, 2) as u16,
+                    bytes[start + 2],
+                    bytes[start + 3],
+                    value,
+                );
                 assert!(access.0 >= 0x8000, "no partition");
                 access
             })
@@ -256,6 +267,10 @@ impl Spmc {
 
     fn reclaim(&mut self, handle: u64, flags: u32) -> Result<Regs, FfaError> {
         assert!(flags <= 1);
+        if self.busy != 0 {
+            self.busy -= 1;
+            return Err(Busy);
+        }
         let sent = self.sent.get(&handle).ok_or(InvalidParameters)?;
         if !sent.is_complete() {
             return Err(InvalidParameters);
