@@ -6,5 +6,6 @@ mod end;
 mod failing;
 mod flaws;
 mod map;
+mod model;
 mod rig;
 mod send;

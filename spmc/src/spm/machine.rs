@@ -5,8 +5,9 @@ use crate::{
     locks::{self, Held},
 };
 use ffa_abi::{
-    EndpointId, FfaError, Regs, smccc,
+    EndpointId, FfaError, Regs,
     sharing::{Pieces, View},
+    smccc,
 };
 
 /// Whose addresses an address is one of.

@@ -5,8 +5,8 @@ use crate::{
     error::FfaError::{self, Denied, InvalidParameters},
     id::EndpointId,
     memory::{
-        Access, AccessLayout, Attributes, Composite, Constituent, Constituents, DataAccess, InstructionAccess,
-        MemoryType, TransactionFlags, TransactionKind,
+        Access, AccessLayout, Attributes, Composite, Constituent, Constituents, DataAccess,
+        InstructionAccess, MemoryType, TransactionFlags, TransactionKind,
     },
     sharing::{Receiver, Send},
     version::Version,
@@ -78,10 +78,7 @@ pub fn offer<'a>(
         InvalidParameters,
     )?;
     let single = accesses.len() == 1;
-    require(
-        single || kind != TransactionKind::Donate,
-        InvalidParameters,
-    )?;
+    require(single || kind != TransactionKind::Donate, InvalidParameters)?;
 
     let mut send = Send {
         kind,
@@ -125,10 +122,13 @@ pub fn offer<'a>(
         InvalidParameters,
     )?;
     let donated = kind == TransactionKind::Donate;
-    let data =
-        |receiver: &Receiver| (receiver.data == DataAccess::Unspecified) == donated;
+    let data = |receiver: &Receiver| (receiver.data == DataAccess::Unspecified) == donated;
     require(send.receivers.iter().all(data), InvalidParameters)?;
-    check_attributes(header.attributes, donated, single && kind == TransactionKind::Lend)?;
+    check_attributes(
+        header.attributes,
+        donated,
+        single && kind == TransactionKind::Lend,
+    )?;
 
     Ok(Offer {
         constituents: composite.constituents(descriptor, composite_offset),

@@ -14,6 +14,8 @@ use crate::{
 use heapless::Vec;
 
 /// What `FFA_MEM_RETRIEVE_REQ` asks for.
+// There is no heap to put the larger one on.
+#[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug)]
 pub enum Retrieval {
     /// A borrower, or the receiver of a donation, wants its memory.

@@ -43,8 +43,8 @@ pub(super) type Shares = Sharing<PARTIES, SENDERS, RUNS, HANDLES, CHUNKS>;
 const PARTIES: usize = 1 + MAX_PARTITIONS;
 /// Each partition, the hypervisor and its VMs.
 const SENDERS: usize = MAX_PARTITIONS + 1 + super::MAX_VM_BUFFERS;
-/// Runs of pages of one owner and kind: half of them are guaranteed, 30 for each party.
-const RUNS: usize = 1024;
+/// Runs of pages of one owner and kind: half of them are guaranteed, 60 for each party.
+const RUNS: usize = 2048;
 /// Transactions: half of them are guaranteed, two for each sender.
 const HANDLES: usize = 4 * SENDERS;
 /// Room for 16 constituents each: half of them are guaranteed, four for each sender.
@@ -56,7 +56,7 @@ pub(super) struct Memory {
     pub(super) sharing: Shares,
     /// Where the constituents of transactions start that are not complete: bytes from the start of
     /// their descriptors, in the layout of the sender.
-    heads: Vec<(Handle, u32), HANDLES>,
+    pub(super) heads: Vec<(Handle, u32), HANDLES>,
     /// What was copied from a TX buffer, while a call is handled.
     copy: [u8; BUFFER],
     /// Partitions that have given memory away for good, one bit for each: what they were loaded into

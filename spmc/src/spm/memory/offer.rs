@@ -190,7 +190,10 @@ impl<'c, M: Registers> Spmc<'c, M> {
             }
             receiver.party = Some(party(owner));
         }
-        let vms = send.receivers.iter().filter(|one| !one.endpoint.is_secure());
+        let vms = send
+            .receivers
+            .iter()
+            .filter(|one| !one.endpoint.is_secure());
         let vms = vms.count();
         let shared = send.kind == TransactionKind::Share;
         let denied = match caller.owner {

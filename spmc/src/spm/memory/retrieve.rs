@@ -20,8 +20,9 @@
 //! an answer, asking for the same handle again is DENIED.
 
 use super::{
-    Caller, Ground, Memory, Shares, slot,
+    Caller, Ground, Memory, Shares,
     offer::{check_place, copy},
+    slot,
 };
 use crate::{
     context::Registers,

@@ -127,9 +127,9 @@ impl Draft {
 
     fn bytes(&self) -> Vec<u8> {
         let mut bytes = vec![0; 4096];
-        let written =
-            self.header
-                .write_all(self.version, &self.accesses, &self.parts, &mut bytes);
+        let written = self
+            .header
+            .write_all(self.version, &self.accesses, &self.parts, &mut bytes);
         bytes.truncate(written.unwrap());
         for (at, poke) in &self.pokes {
             bytes[*at..][..poke.len()].copy_from_slice(poke);

@@ -42,14 +42,9 @@ fn good_offers_are_read_in_each_version() {
             send.receivers[0].party = Some(Party(2));
             Ok(())
         };
-        let read = offer(
-            draft.version,
-            kind,
-            &bytes,
-            total,
-            identify,
-            |id| id == SENDER,
-        );
+        let read = offer(draft.version, kind, &bytes, total, identify, |id| {
+            id == SENDER
+        });
         let read = read.unwrap();
         assert_eq!(asked, 1);
         assert!(read.is_whole());
@@ -252,10 +247,7 @@ fn row_12_lengths() {
         for total in [total + 1, total + 8] {
             assert_eq!(read(composite + 16, total), Err(InvalidParameters));
         }
-        assert_eq!(
-            read(composite + 16, composite + 16),
-            Err(InvalidParameters)
-        );
+        assert_eq!(read(composite + 16, composite + 16), Err(InvalidParameters));
     }
 }
 
@@ -286,7 +278,11 @@ fn row_14_the_composite_region_is_aligned_and_ends_where_the_descriptor_does() {
     for (kind, draft) in good() {
         let at = draft.at_composite();
         for count in [0, 2, 4, 0x1000_0000, u32::MAX] {
-            refused(kind, &draft.clone().poke32(at + 4, count), InvalidParameters);
+            refused(
+                kind,
+                &draft.clone().poke32(at + 4, count),
+                InvalidParameters,
+            );
         }
         // Moved by 8 bytes, and the same count.
         let mut bytes = draft.bytes();
@@ -359,7 +355,11 @@ fn row_18_data_access_is_said_unless_it_is_donated() {
             &Draft::share(version).permissions(0),
             InvalidParameters,
         );
-        refused(Lend, &Draft::lend(version).permissions(0), InvalidParameters);
+        refused(
+            Lend,
+            &Draft::lend(version).permissions(0),
+            InvalidParameters,
+        );
         for data in [1, 2] {
             let donation = Draft::donate(version).permissions(data);
             refused(Donate, &donation, InvalidParameters);

@@ -20,7 +20,10 @@ fn walk(version: Version, bytes: &[u8], total: u32) {
             u64::from(read.head) + u64::from(read.send.count) * 16,
             u64::from(total)
         );
-        assert_eq!(read.head as usize + read.constituents.len() * 16, bytes.len());
+        assert_eq!(
+            read.head as usize + read.constituents.len() * 16,
+            bytes.len()
+        );
         assert!(read.constituents.remainder().is_empty());
     }
     for caller in [None, Some(EndpointId(0x8002))] {

@@ -38,7 +38,10 @@ fn good_requests_are_read_in_each_version() {
         let [first, second] = &request.receivers[..] else {
             panic!("{:?}", request.receivers)
         };
-        assert_eq!((first.endpoint, first.data), (BORROWER, DataAccess::ReadWrite));
+        assert_eq!(
+            (first.endpoint, first.data),
+            (BORROWER, DataAccess::ReadWrite)
+        );
         assert_eq!(second.data, DataAccess::ReadOnly);
         assert_eq!(second.instruction, InstructionAccess::NotExecutable);
         let long = version >= Version::V1_2;

@@ -16,17 +16,20 @@ fn begun(f: &mut Fixture, who: Who, draft: &Draft, first: usize) -> (Handle, Vec
     let answer = f.ask(&[SHARE, bytes.len() as u64, first as u64]).unwrap();
     assert_eq!(answer[0], FRAG_RX);
     assert_eq!((answer[3], answer[4]), (first as u64, who.w4()));
-    (
-        Handle(answer[2] << 32 | answer[1]),
-        bytes[first..].to_vec(),
-    )
+    (Handle(answer[2] << 32 | answer[1]), bytes[first..].to_vec())
 }
 
 fn next(f: &mut Fixture, who: Who, handle: Handle, bytes: &[u8]) -> Result<[u64; 8], FfaError> {
     f.turn_of(who);
     f.put(bytes);
     let (low, high) = handle.words();
-    let call = [FRAG_TX, low.into(), high.into(), bytes.len() as u64, who.w4()];
+    let call = [
+        FRAG_TX,
+        low.into(),
+        high.into(),
+        bytes.len() as u64,
+        who.w4(),
+    ];
     f.ask(&call)
 }
 
@@ -54,7 +57,7 @@ fn every_way_of_cutting_a_descriptor_is_good() {
                 let done = [SUCCESS_32.into(), 0, low.into(), high.into(), 0, 0, 0, 0];
                 assert_eq!(answer, done);
                 let request = retrieve(who, B, handle);
-                let told = f.take(Who::Partition(B), &request).unwrap();
+                let told = f.fetch(Who::Partition(B), &request).unwrap();
                 assert_eq!(read(Version::V1_2, &told).2, parts);
                 f.give_back(Who::Partition(B), handle, id(B), 0).unwrap();
                 f.reclaim(who, handle, 0).unwrap();
@@ -78,7 +81,8 @@ fn offsets_are_of_the_layout_that_each_side_speaks() {
         let answer = next(&mut f, who, handle, &rest[..32]).unwrap();
         assert_eq!(answer[3], 96);
         next(&mut f, who, handle, &rest[32..]).unwrap();
-        f.take(Who::Partition(B), &retrieve(who, B, handle)).unwrap();
+        f.fetch(Who::Partition(B), &retrieve(who, B, handle))
+            .unwrap();
         f.give_back(Who::Partition(B), handle, id(B), 0).unwrap();
         f.reclaim(who, handle, 0).unwrap();
     }
@@ -96,7 +100,7 @@ fn long_descriptors_go_both_ways_whatever_the_layouts() {
             let handle = f.offer(who, fid, &draft.parts(&parts).to(&both)).unwrap();
             for slot in [B, OLD] {
                 let request = retrieve(who, slot, handle).to(&both);
-                let told = f.take(Who::Partition(slot), &request).unwrap();
+                let told = f.fetch(Who::Partition(slot), &request).unwrap();
                 let (_, _, got) = read(f.spmc.version(slot), &told);
                 assert_eq!(got, parts);
                 f.give_back(Who::Partition(slot), handle, id(slot), 0)
@@ -143,10 +147,7 @@ fn row_9_2_fragments_that_are_none_change_nothing() {
         }
         // It is not there for anybody else yet.
         let request = retrieve(who, B, handle);
-        assert_eq!(
-            f.take(Who::Partition(B), &request),
-            Err(InvalidParameters)
-        );
+        assert_eq!(f.fetch(Who::Partition(B), &request), Err(InvalidParameters));
         assert_eq!(f.reclaim(who, handle, 0), Err(InvalidParameters));
         // Yet it can be finished.
         next(&mut f, who, handle, &rest).unwrap();
@@ -296,7 +297,7 @@ fn who_goes_on_to_another_answer_leaves_the_first() {
     fetching(&mut f, b, &bytes);
     let other = f.offer(Who::Partition(A), SHARE, &share(Who::Partition(A), B));
     let other = other.unwrap();
-    f.take(b, &retrieve(Who::Partition(A), B, other)).unwrap();
+    f.fetch(b, &retrieve(Who::Partition(A), B, other)).unwrap();
     let (low, high) = handle.words();
     let call = [FRAG_RX, low.into(), high.into(), 96];
     assert_eq!(f.ask(&call), Err(InvalidParameters));
@@ -308,10 +309,15 @@ fn a_donation_is_known_until_its_receiver_was_told_all_of_it() {
     for end in 0..4 {
         let mut f = Fixture::with_pairs();
         let who = Who::Vm;
-        let before = f.memory();
-        let draft = donate(who, B).parts(&scattered(who, 600));
-        let handle = f.offer(who, DONATE, &draft).unwrap();
         let b = Who::Partition(B);
+        // A page of RX holds 250 constituents; more than 400 runs of pages are not one partition's.
+        f.turn_of(b);
+        f.answered(frame(&[0x8400_0067, 0]), &DONE);
+        let base = Fake::memory(B);
+        f.answered(frame(&[0xc400_0066, base, base + PAIR * PAGE, 1]), &DONE);
+        let before = f.memory();
+        let draft = donate(who, B).parts(&scattered(who, 300));
+        let handle = f.offer(who, DONATE, &draft).unwrap();
         let bytes = borrow(who, B, handle).bytes(Version::V1_2);
         let at = fetching(&mut f, b, &bytes);
         assert_eq!(f.memory().map.transactions().count(), 1);
@@ -330,7 +336,10 @@ fn a_donation_is_known_until_its_receiver_was_told_all_of_it() {
             _ => {
                 let a = Who::Partition(A);
                 let other = f.offer(a, SHARE, &share(a, B)).unwrap();
-                f.take(b, &retrieve(a, B, other)).unwrap();
+                f.turn_of(b);
+                f.put(&retrieve(a, B, other).bytes(Version::V1_2));
+                f.ask(&[RETRIEVE, 80, 80]).unwrap();
+                f.release();
                 f.give_back(b, other, id(B), 0).unwrap();
                 f.reclaim(a, other, 0).unwrap();
             }

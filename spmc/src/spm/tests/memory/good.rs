@@ -29,14 +29,17 @@ fn conversation(f: &mut Fixture, from: Who, to: Slot, fid: u64) {
         _ => kind == 0x72,
     };
     assert_eq!(hidden(f), kind == 0x72);
-    assert_eq!(f.reclaim(Who::Partition(to), handle, 0), Err(InvalidParameters));
+    assert_eq!(
+        f.reclaim(Who::Partition(to), handle, 0),
+        Err(InvalidParameters)
+    );
 
     let version = f.spmc.version(to);
     let request = match kind {
         0x73 => retrieve(from, to, handle),
         _ => borrow(from, to, handle),
     };
-    let told = f.take(Who::Partition(to), &request).unwrap();
+    let told = f.fetch(Who::Partition(to), &request).unwrap();
     let (header, receivers, got) = read(version, &told);
     assert_eq!(got, parts);
     let permissions = RW | NX;
@@ -57,7 +60,7 @@ fn conversation(f: &mut Fixture, from: Who, to: Slot, fid: u64) {
     f.reclaim(from, handle, 0).unwrap();
     assert_eq!(f.reclaim(from, handle, 0), Err(InvalidParameters));
     assert_eq!(
-        f.take(Who::Partition(to), &request),
+        f.fetch(Who::Partition(to), &request),
         Err(InvalidParameters)
     );
     let after = f.memory();
@@ -90,7 +93,7 @@ fn a_partition_of_1_0_is_shown_the_ns_bit_when_it_has_asked_for_it() {
     let told = |f: &mut Fixture| {
         let handle = f.offer(Who::Vm, SHARE, &share(Who::Vm, A)).unwrap();
         let request = retrieve(Who::Vm, A, handle);
-        let bytes = f.take(Who::Partition(A), &request).unwrap();
+        let bytes = f.fetch(Who::Partition(A), &request).unwrap();
         f.give_back(Who::Partition(A), handle, id(A), 0).unwrap();
         f.reclaim(Who::Vm, handle, 0).unwrap();
         read(Version::V1_0, &bytes).0.attributes.is_non_secure()
@@ -114,7 +117,7 @@ fn donated_memory_is_its_receivers_to_give_on() {
         let page = who.memory();
         let handle = f.offer(who, DONATE, &donate(who, B)).unwrap();
         let request = borrow(who, B, handle);
-        let told = f.take(Who::Partition(B), &request).unwrap();
+        let told = f.fetch(Who::Partition(B), &request).unwrap();
         let (header, receivers, parts) = read(Version::V1_2, &told);
         assert_eq!(parts, [(page, 1)]);
         assert_eq!(receivers, [(id(B).0, RW | NX)]);
@@ -128,7 +131,7 @@ fn donated_memory_is_its_receivers_to_give_on() {
         let on = share(Who::Partition(B), C).parts(&[(page, 1)]);
         let handle = f.offer(Who::Partition(B), SHARE, &on).unwrap();
         let request = retrieve(Who::Partition(B), C, handle);
-        let told = f.take(Who::Partition(C), &request).unwrap();
+        let told = f.fetch(Who::Partition(C), &request).unwrap();
         let attributes = read(Version::V1_3, &told).0.attributes;
         let normal = !matches!(who, Who::Partition(_));
         assert_eq!(attributes.is_non_secure(), normal, "the NS attribute stays");
@@ -146,13 +149,13 @@ fn several_borrowers_each_retrieve_their_own() {
         let handle = f.offer(Who::Vm, fid, &draft).unwrap();
         for (slot, granted) in [(B, RW | NX), (C, RO | NX), (OLD, RW | NX)] {
             let request = retrieve(Who::Vm, slot, handle).to(&all);
-            let told = f.take(Who::Partition(slot), &request).unwrap();
+            let told = f.fetch(Who::Partition(slot), &request).unwrap();
             let (_, receivers, _) = read(f.spmc.version(slot), &told);
             assert_eq!(receivers, [(id(slot).0, granted)]);
         }
         // One of several may name itself alone.
         let alone = retrieve(Who::Vm, B, handle).flags(1 << 10);
-        f.take(Who::Partition(B), &alone).unwrap();
+        f.fetch(Who::Partition(B), &alone).unwrap();
         for slot in [B, B, C, OLD] {
             assert_eq!(f.reclaim(Who::Vm, handle, 0), Err(Denied));
             f.give_back(Who::Partition(slot), handle, id(slot), 0)
@@ -170,7 +173,7 @@ fn a_vm_that_is_one_of_several_retrieves_through_its_hypervisor() {
     let draft = share(Who::Vm, B).to(&all);
     let handle = f.offer(Who::Vm, SHARE, &draft).unwrap();
     let request = retrieve(Who::Vm, B, handle).to(&all);
-    let told = f.take(Who::Hypervisor, &request).unwrap();
+    let told = f.fetch(Who::Hypervisor, &request).unwrap();
     let (_, receivers, _) = read(Version::V1_2, &told);
     assert_eq!(receivers, [(5, RW | NX)]);
     assert_eq!(f.reclaim(Who::Vm, handle, 0), Err(Denied));
@@ -187,9 +190,9 @@ fn a_borrower_retrieves_up_to_255_times() {
     let handle = f.offer(Who::Vm, SHARE, &share(Who::Vm, B)).unwrap();
     let request = retrieve(Who::Vm, B, handle);
     for _ in 0..255 {
-        f.take(Who::Partition(B), &request).unwrap();
+        f.fetch(Who::Partition(B), &request).unwrap();
     }
-    assert_eq!(f.take(Who::Partition(B), &request), Err(Denied));
+    assert_eq!(f.fetch(Who::Partition(B), &request), Err(Denied));
     for _ in 0..255 {
         assert_eq!(f.machine.ground.granted.len(), 1);
         f.give_back(Who::Partition(B), handle, id(B), 0).unwrap();
@@ -207,15 +210,13 @@ fn memory_is_zeroed_when_that_was_asked_for() {
     let is_zero = |f: &mut Fixture| f.machine.peek(page, 4096).iter().all(|byte| *byte == 0);
     // By the sender, before anybody has it.
     write(&mut f);
-    let handle = f
-        .offer(Who::Vm, LEND, &lend(Who::Vm, B).flags(1))
-        .unwrap();
+    let handle = f.offer(Who::Vm, LEND, &lend(Who::Vm, B).flags(1)).unwrap();
     assert!(is_zero(&mut f));
     // By the borrower, when it retrieves it.
     write(&mut f);
     let request = borrow(Who::Vm, B, handle);
     let told = f
-        .take(Who::Partition(B), &request.clone().flags(1))
+        .fetch(Who::Partition(B), &request.clone().flags(1))
         .unwrap();
     assert!(is_zero(&mut f));
     assert_eq!(read(Version::V1_2, &told).0.flags.bits(), 1 | 2 << 3);
@@ -225,7 +226,7 @@ fn memory_is_zeroed_when_that_was_asked_for() {
     assert!(is_zero(&mut f));
     // As it had asked for when it retrieved it.
     write(&mut f);
-    f.take(Who::Partition(B), &request.flags(1 << 2)).unwrap();
+    f.fetch(Who::Partition(B), &request.flags(1 << 2)).unwrap();
     assert!(!is_zero(&mut f));
     f.give_back(Who::Partition(B), handle, id(B), 0).unwrap();
     assert!(is_zero(&mut f));
@@ -256,9 +257,9 @@ fn a_device_is_lent_to_one_borrower() {
     let draft = lend(from, B).parts(&device);
     let handle = f.offer(from, LEND, &draft).unwrap();
     let normal = borrow(from, B, handle);
-    assert_eq!(f.take(Who::Partition(B), &normal), Err(Denied));
+    assert_eq!(f.fetch(Who::Partition(B), &normal), Err(Denied));
     let told = f
-        .take(Who::Partition(B), &normal.attributes(0x13))
+        .fetch(Who::Partition(B), &normal.attributes(0x13))
         .unwrap();
     assert_eq!(read(Version::V1_2, &told).0.attributes.0, 0x13);
     assert!(f.machine.ground.granted[&(B.0, DEVICES)].device);
@@ -276,7 +277,7 @@ fn a_partitions_memory_of_the_normal_world_keeps_its_ns_attribute() {
     assert_eq!(f.offer(Who::Vm, SHARE, &stolen), Err(Denied));
     let handle = f.offer(from, SHARE, &draft).unwrap();
     let told = f
-        .take(Who::Partition(B), &retrieve(from, B, handle))
+        .fetch(Who::Partition(B), &retrieve(from, B, handle))
         .unwrap();
     assert!(read(Version::V1_2, &told).0.attributes.is_non_secure());
     assert!(f.machine.ground.granted[&(B.0, LOANED_MEMORY)].normal_world);
@@ -293,14 +294,18 @@ fn a_borrower_repeats_the_implementation_defined_value() {
     let handle = f.offer(Who::Vm, SHARE, &draft).unwrap();
     let request = retrieve(Who::Vm, B, handle);
     for value in [0, 8] {
-        let wrong = f.take(Who::Partition(B), &valued(request.clone(), value));
+        let wrong = f.fetch(Who::Partition(B), &valued(request.clone(), value));
         assert_eq!(wrong, Err(InvalidParameters));
     }
-    let told = f.take(Who::Partition(B), &valued(request, 9)).unwrap();
+    let told = f.fetch(Who::Partition(B), &valued(request, 9)).unwrap();
     assert_eq!(told[48 + 8..][..16], [9; 16]);
     // Who can't say it need not.
     let draft = valued(share(Who::Vm, OLD), 9);
-    let handle = f.offer(Who::Vm, SHARE, &draft.parts(&[(Who::Vm.memory() + PAGE, 1)]));
+    let handle = f.offer(
+        Who::Vm,
+        SHARE,
+        &draft.parts(&[(Who::Vm.memory() + PAGE, 1)]),
+    );
     let request = retrieve(Who::Vm, OLD, handle.unwrap());
-    f.take(Who::Partition(OLD), &request).unwrap();
+    f.fetch(Who::Partition(OLD), &request).unwrap();
 }

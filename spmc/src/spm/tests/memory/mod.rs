@@ -3,13 +3,20 @@
 //! Each mistake of a call has its error, whoever makes it, and leaves nothing behind: everything that
 //! the map knows, every page that a partition sees and every byte of memory is compared.
 
+mod constituents;
+mod draft;
 mod ends;
 mod fragments;
 mod give_back;
 mod good;
 mod hostile;
+mod hypervisor;
 mod offers;
 mod retrievals;
+mod state;
+
+use draft::{Draft, NORMAL, NX, RO, RW, X, borrow, donate, lend, read, retrieve, share};
+use state::State;
 
 use super::fixture::*;
 use crate::{
@@ -23,8 +30,8 @@ use ffa_abi::{
     Version,
     fid::raw::{ERROR, SUCCESS_32},
     memory::{
-        Access, AccessFlags, AccessPermissions, Attributes, Constituent, DataAccess, Handle,
-        InstructionAccess, Relinquish, RelinquishFlags, Transaction, TransactionFlags,
+        Access, AccessFlags, AccessPermissions, Attributes, Constituent, Handle, Relinquish,
+        RelinquishFlags, Transaction, TransactionFlags,
     },
 };
 use std::collections::BTreeMap;
@@ -87,149 +94,6 @@ impl Who {
     }
 }
 
-/// A descriptor to be written.
-#[derive(Clone, Debug)]
-struct Draft {
-    sender: EndpointId,
-    attributes: u16,
-    flags: u32,
-    handle: u64,
-    tag: u64,
-    /// Ids and permissions.
-    receivers: Vec<(u16, u8)>,
-    implementation: [u8; 16],
-    /// Addresses and numbers of pages.
-    parts: Vec<(u64, u32)>,
-    /// Changed when all is written.
-    pokes: Vec<(usize, u32)>,
-}
-
-const RW: u8 = 2;
-const RO: u8 = 1;
-const NX: u8 = 4;
-const X: u8 = 8;
-const NORMAL: u16 = 0x2f;
-
-/// Sharing one page with a partition.
-fn share(who: Who, to: Slot) -> Draft {
-    Draft {
-        sender: who.id(),
-        attributes: NORMAL,
-        flags: 0,
-        handle: 0,
-        tag: 0x77,
-        receivers: vec![(id(to).0, RW)],
-        implementation: [0; 16],
-        parts: vec![(who.memory(), 1)],
-        pokes: Vec::new(),
-    }
-}
-
-/// Lending it.
-fn lend(who: Who, to: Slot) -> Draft {
-    Draft {
-        attributes: 0,
-        ..share(who, to)
-    }
-}
-
-/// Donating it.
-fn donate(who: Who, to: Slot) -> Draft {
-    Draft {
-        receivers: vec![(id(to).0, 0)],
-        ..lend(who, to)
-    }
-}
-
-/// Retrieving what was shared by `who` with `to`, so.
-fn retrieve(who: Who, to: Slot, handle: Handle) -> Draft {
-    Draft {
-        handle: handle.0,
-        parts: Vec::new(),
-        ..share(who, to)
-    }
-}
-
-/// Retrieving what was lent or donated to `to` alone.
-fn borrow(who: Who, to: Slot, handle: Handle) -> Draft {
-    Draft {
-        receivers: vec![(id(to).0, RW | NX)],
-        ..retrieve(who, to, handle)
-    }
-}
-
-impl Draft {
-    fn parts(self, parts: &[(u64, u32)]) -> Self {
-        Self {
-            parts: parts.to_vec(),
-            ..self
-        }
-    }
-
-    fn to(self, receivers: &[(u16, u8)]) -> Self {
-        Self {
-            receivers: receivers.to_vec(),
-            ..self
-        }
-    }
-
-    fn flags(self, flags: u32) -> Self {
-        Self { flags, ..self }
-    }
-
-    fn attributes(self, attributes: u16) -> Self {
-        Self { attributes, ..self }
-    }
-
-    fn poke(mut self, at: usize, value: u32) -> Self {
-        self.pokes.push((at, value));
-        self
-    }
-
-    fn bytes(&self, version: Version) -> Vec<u8> {
-        let header = Transaction {
-            flags: TransactionFlags::from_bits_retain(self.flags),
-            handle: Handle(self.handle),
-            tag: self.tag,
-            ..Transaction::new(version, self.sender, Attributes(self.attributes))
-        };
-        let accesses: Vec<_> = self
-            .receivers
-            .iter()
-            .map(|(endpoint, permissions)| Access {
-                endpoint: EndpointId(*endpoint),
-                permissions: AccessPermissions(*permissions),
-                flags: AccessFlags::empty(),
-                composite_offset: 0,
-                implementation: self.implementation,
-            })
-            .collect();
-        let parts: Vec<_> = self
-            .parts
-            .iter()
-            .map(|(base, pages)| Constituent {
-                base: *base,
-                pages: *pages,
-            })
-            .collect();
-        let mut bytes = vec![0; 64 * 1024];
-        let size = header.write_all(version, &accesses, &parts, &mut bytes);
-        bytes.truncate(size.expect("a descriptor"));
-        for (at, value) in &self.pokes {
-            bytes[*at..][..4].copy_from_slice(&value.to_le_bytes());
-        }
-        bytes
-    }
-}
-
-/// Everything about memory.
-#[derive(Clone, PartialEq)]
-struct State {
-    map: Box<Shares>,
-    ground: Ground,
-    pages: BTreeMap<u64, Vec<u8>>,
-}
-
 impl Fixture {
     /// The usual partitions, all with a pair of buffers, and the normal world with one, at 1.2.
     fn with_pairs() -> Self {
@@ -247,10 +111,7 @@ impl Fixture {
             assert_eq!(mapped, Ok(()));
         }
         let base = NORMAL_MEMORY.start;
-        f.answered(
-            frame(&[0xc400_0066, base, base + size, PAIR]),
-            &DONE,
-        );
+        f.answered(frame(&[0xc400_0066, base, base + size, PAIR]), &DONE);
         f
     }
 
@@ -374,7 +235,7 @@ impl Fixture {
 
     /// `who` retrieves; all of the answer, in its own layout, or the error. RX is released.
     #[track_caller]
-    fn take(&mut self, who: Who, draft: &Draft) -> Result<Vec<u8>, FfaError> {
+    fn fetch(&mut self, who: Who, draft: &Draft) -> Result<Vec<u8>, FfaError> {
         self.turn_of(who);
         let bytes = draft.bytes(self.version());
         self.put(&bytes);
@@ -445,80 +306,4 @@ impl Fixture {
         assert_eq!(answer, [SUCCESS_32.into(), 0, 0, 0, 0, 0, 0, 0]);
         Ok(())
     }
-}
-
-impl State {
-    /// All memory but what lies in TX buffers, which tests write between calls.
-    fn pages_but_buffers(&self) -> BTreeMap<u64, &Vec<u8>> {
-        let buffers = [A, B, C, OLD].map(Fake::memory);
-        let starts = buffers.into_iter().chain([NORMAL_MEMORY.start]);
-        let starts: Vec<_> = starts.collect();
-        let is_tx = |page: u64| starts.iter().any(|tx| (*tx..tx + PAIR * PAGE).contains(&page));
-        let pages = self.pages.iter().filter(|(page, _)| !is_tx(**page));
-        pages.map(|(page, bytes)| (*page, bytes)).collect()
-    }
-
-    /// What partitions see is what the map says.
-    fn agrees(&self) {
-        let mut granted = std::collections::BTreeSet::new();
-        let mut hidden = std::collections::BTreeSet::new();
-        for known in self.map.transactions() {
-            let pages = || {
-                let pieces = self.map.pieces(known.handle());
-                pieces.flat_map(|part| (0..part.count).map(move |n| part.base + n * PAGE))
-            };
-            for borrower in known.receivers() {
-                let party = borrower.receiver().party.map_or(0, |party| party.0);
-                if borrower.retrievals() != 0 && party != 0 {
-                    granted.extend(pages().map(|page| (party - 1, page)));
-                }
-            }
-            let kind = known.kind();
-            let hides = kind != ffa_abi::memory::TransactionKind::Share;
-            if known.complete() && !known.donated() && hides && known.owner().0 != 0 {
-                hidden.extend(pages().map(|page| (known.owner().0 - 1, page)));
-            }
-        }
-        assert_eq!(self.ground.hidden, hidden, "hidden pages");
-        let seen: std::collections::BTreeSet<_> = self
-            .ground
-            .granted
-            .keys()
-            .copied()
-            .filter(|(slot, page)| !self.owns(*slot, *page))
-            .collect();
-        let wanted: std::collections::BTreeSet<_> = granted
-            .into_iter()
-            .filter(|(slot, page)| !self.owns(*slot, *page))
-            .collect();
-        assert_eq!(seen, wanted, "granted pages");
-    }
-
-    fn owns(&self, slot: u8, page: u64) -> bool {
-        let pages = ffa_abi::sharing::Pages::new(page, 1).expect("a page");
-        let party = ffa_abi::sharing::Party(slot + 1);
-        self.map
-            .regions_of(party)
-            .any(|region| region.pages.contains(pages))
-    }
-}
-
-/// What an answer says: header, receivers with permissions, constituents.
-fn read(version: Version, bytes: &[u8]) -> (Transaction, Vec<(u16, u8)>, Vec<(u64, u32)>) {
-    let header = Transaction::read(version, bytes).expect("a header");
-    let accesses: Vec<_> = header.accesses(bytes).expect("receivers").collect();
-    let at = accesses[0].composite_offset;
-    let composite = ffa_abi::memory::Composite::read(bytes, at).expect("a composite region");
-    let parts: Vec<_> = composite
-        .constituents(bytes, at)
-        .map(|part| (part.base, part.pages))
-        .collect();
-    assert_eq!(parts.len(), composite.count as usize);
-    let pages: u32 = parts.iter().map(|(_, pages)| pages).sum();
-    assert_eq!(pages, composite.pages);
-    let receivers = accesses
-        .iter()
-        .map(|access| (access.endpoint.0, access.permissions.0))
-        .collect();
-    (header, receivers, parts)
 }
