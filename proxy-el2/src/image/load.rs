@@ -30,9 +30,9 @@ const PAGE: usize = 4096;
 /// What stands behind the last package, where another's magic would.
 const ZEROS: [u8; 4] = [0; 4];
 /// Tables of all VMs' stage 2.
-const STAGE2_TABLES: usize = 128;
+const STAGE2_TABLES: usize = 96;
 /// What each of them is guaranteed: what it starts with, and what it takes to cut a block in two.
-const GUARANTEED: usize = 8;
+const GUARANTEED: usize = 6;
 /// What is left is had by who needs more, but by nobody more than half of it.
 const COMMON: usize = STAGE2_TABLES - MAX_VMS * GUARANTEED;
 /// The most that one VM has.

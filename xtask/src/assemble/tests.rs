@@ -42,7 +42,7 @@ fn the_vms_start_two_mebibytes_behind_the_proxy_each_at_a_page() {
 #[test]
 fn what_does_not_fit_behind_the_proxy_is_refused_with_the_sizes() {
     let error = proxy_with_vms(vec![0; PROXY_ROOM + 1], &[]).unwrap_err();
-    assert!(error.to_string().contains("2097153 bytes"), "{error}");
+    assert!(error.to_string().contains("2621441 bytes"), "{error}");
     let half = vec![0; (IMAGE_ROOM - PROXY_ROOM) / 2];
     let mut packages = [("vm", half.clone()), ("vm-two", half)];
     let error = proxy_with_vms(Vec::new(), &packages).unwrap_err();
