@@ -31,20 +31,16 @@ const PAGE: usize = 4096;
 const ZEROS: [u8; 4] = [0; 4];
 /// Tables of all VMs' stage 2.
 const STAGE2_TABLES: usize = 96;
-/// What each of them is guaranteed: what it starts with, and what it takes to cut a block in two.
-const GUARANTEED: usize = 6;
-/// What is left is had by who needs more, but by nobody more than half of it.
-const COMMON: usize = STAGE2_TABLES - MAX_VMS * GUARANTEED;
-/// The most that one VM has.
-const MOST: usize = GUARANTEED + COMMON / 2;
+/// What each VM is guaranteed beside those that it starts with: some blocks are cut.
+const GUARANTEED: usize = 4;
 // SAFETY: Nothing is placed there but tables, which are cleared when they are taken.
 #[unsafe(link_section = ".noinit")]
 static STAGE2_STORE: TableStore<STAGE2_TABLES> = TableStore::new();
 static STAGE2: TablePool<STAGE2_TABLES> = TablePool::new(&STAGE2_STORE);
-static STAGE2_COMMON: Common = Common::new(COMMON);
+static STAGE2_COMMON: Common = Common::new(STAGE2_TABLES);
 /// Each VM's part of them.
 static QUOTAS: [Quota<'static>; MAX_VMS] =
-    [const { Quota::new(&STAGE2, &STAGE2_COMMON, GUARANTEED, MOST) }; MAX_VMS];
+    [const { Quota::new(&STAGE2, &STAGE2_COMMON) }; MAX_VMS];
 
 /// All vCPUs.
 const VCPUS: usize = MAX_VMS * MAX_VCPUS;
@@ -95,7 +91,19 @@ pub fn all(map: &'static Stage1, range: Range<usize>, core: &mut Core, started: 
             timer::now_us().wrapping_sub(started),
         );
     }
+    share_tables();
     times
+}
+
+/// Guarantees the VMs their tables. What is left is had by who needs more, but by nobody more than half of it.
+fn share_tables() {
+    for quota in QUOTAS.iter().filter(|quota| quota.taken() != 0) {
+        let wanted = quota.taken().saturating_add(GUARANTEED);
+        if !quota.guarantee(wanted) {
+            stop(&"too few tables for the VMs' stage 2");
+        }
+    }
+    STAGE2_COMMON.limit(STAGE2_COMMON.left() / 2);
 }
 
 /// Reads the packages, each at a page, one behind the other, until there are zeros. A damaged package
