@@ -22,10 +22,10 @@ const fn aligned(address: usize, length: usize) -> bool {
 /// The bytes are mapped, and no Rust object of the image.
 pub unsafe fn read(address: usize, to: &mut [u8]) {
     if aligned(address, to.len()) {
-        for (n, word) in to.chunks_exact_mut(WORD).enumerate() {
+        for (n, word) in to.as_chunks_mut::<WORD>().0.iter_mut().enumerate() {
             // SAFETY: The caller vouches for the bytes; the address is aligned.
             let value = unsafe { read_volatile((address as *const u64).add(n)) };
-            word.copy_from_slice(&value.to_le_bytes());
+            *word = value.to_le_bytes();
         }
         return;
     }

@@ -1,0 +1,208 @@
+//! The short way of `FFA_MEM_SHARE` and `LEND` of one range of pages to one partition, and of taking it back.
+//!
+//! As that of direct messages it only knows how to succeed: what is not the plain good case goes the general way, which
+//! finds the error. Where the VM and the SPMC speak 1.2 or later both have the same layout of a descriptor: once every
+//! word of it was looked at, the SPMC gets the copy as it is.
+
+use super::{Given, State, forward, party};
+use crate::{
+    proxy::{Machine, Next, Pe, Proxy},
+    vcpu::Registers,
+};
+use ffa_abi::{
+    EndpointId, Function, Regs, Reply, Version,
+    fid::{WIDE_BIT, raw},
+    memory::{
+        AccessFlags, Attributes, DataAccess, Handle, InstructionAccess,
+        ReclaimFlags,
+    },
+    sharing::{Pages, Party, Receiver, Single},
+};
+
+/// Bytes of a descriptor with one receiver and one constituent.
+const LENGTH: usize = 112;
+const WORDS: usize = LENGTH / size_of::<u64>();
+/// Where the composite region is.
+const COMPOSITE: u64 = 80;
+
+const SHARE: u32 = Function::MemShare.raw32();
+const LEND: u32 = Function::MemLend.raw32();
+const RECLAIM: u32 = Function::MemReclaim.raw32();
+
+/// The copy of a descriptor.
+#[repr(align(8))]
+struct Descriptor([u8; LENGTH]);
+
+impl Descriptor {
+    /// What it offers, if it is what the short way is for. `sender` is the VM.
+    #[inline(always)]
+    fn read(&self, share: bool, sender: EndpointId) -> Option<Single> {
+        let words: &[[u8; 8]; WORDS] = self.0.as_chunks().0.try_into().ok()?;
+        let [
+            who,
+            handle,
+            tag,
+            accesses,
+            offset,
+            reserved,
+            access,
+            first,
+            second,
+            access_reserved,
+            composite,
+            composite_reserved,
+            base,
+            count,
+        ] = words.map(u64::from_le_bytes);
+        // What a single borrower takes lent memory for, it says itself.
+        let attributes = if share { Attributes::NORMAL } else { Attributes(0) };
+        let plain = who == u64::from(sender.0) | u64::from(attributes.0) << 16
+            && accesses == 32 | 1 << 32
+            && offset == 48
+            && composite == count | 1 << 32
+            && handle | reserved | access_reserved | composite_reserved | count >> 32 == 0;
+        let endpoint = EndpointId(access as u16);
+        let data = match access >> 16 {
+            READ_ONLY => DataAccess::ReadOnly,
+            READ_WRITE => DataAccess::ReadWrite,
+            _ => return None,
+        };
+        if !plain || !endpoint.is_secure() {
+            return None;
+        }
+        let mut implementation = [0; 16];
+        let (low, high) = implementation.split_at_mut(8);
+        low.copy_from_slice(&first.to_le_bytes());
+        high.copy_from_slice(&second.to_le_bytes());
+        Some(Single {
+            share,
+            sender,
+            attributes,
+            tag,
+            receiver: Receiver {
+                endpoint,
+                party: Some(Party::OTHER_WORLD),
+                data,
+                instruction: InstructionAccess::Unspecified,
+                flags: AccessFlags::empty(),
+                implementation: Some(implementation),
+            },
+            pages: Pages::new(base, count)?,
+        })
+    }
+}
+
+/// The access descriptor's first word, without the endpoint: permissions, no flags, where the composite region is.
+const READ_ONLY: u64 = DataAccess::ReadOnly as u64 | COMPOSITE << 16;
+const READ_WRITE: u64 = DataAccess::ReadWrite as u64 | COMPOSITE << 16;
+
+impl<'v, R: Registers> Proxy<'v, R> {
+    /// A call about memory, if it is one that the short way is for.
+    #[inline(always)]
+    pub(crate) fn fast_memory(
+        &self,
+        pe: &mut Pe<'v, R>,
+        fid: u32,
+        machine: &mut impl Machine<R>,
+    ) -> Option<Next> {
+        match fid & !WIDE_BIT {
+            SHARE => self.fast_send(pe, true, machine),
+            LEND => self.fast_send(pe, false, machine),
+            RECLAIM => self.fast_reclaim(pe, machine),
+            _ => None,
+        }
+    }
+
+    #[inline(never)]
+    fn fast_send(
+        &self,
+        pe: &mut Pe<'v, R>,
+        share: bool,
+        machine: &mut impl Machine<R>,
+    ) -> Option<Next> {
+        let Pe { chain, el3, .. } = pe;
+        let vcpu = chain.last_mut()?;
+        let index = vcpu.id().vm;
+        let vm = self.vm(index)?;
+        let shares = self.shares?;
+        let x = vcpu.machine.x();
+        let one_piece = x[1] as u32 == LENGTH as u32 && x[2] as u32 == LENGTH as u32;
+        let same = vm.version.is_locked_at(Version::V1_2) && self.upstream.version >= Version::V1_2;
+        if !one_piece || !same || x[3] | x[4] != 0 || self.upstream.rx == 0 {
+            return None;
+        }
+        let mut descriptor = Descriptor([0; LENGTH]);
+        let buffers = vm.buffers.lock();
+        let tx = buffers.as_ref()?.tx.start;
+        let mut state = shares.lock();
+        machine.read(tx, &mut descriptor.0).ok()?;
+        let single = descriptor.read(share, vm.info.id)?;
+        let local = state.map.send_single(party(index), &single, machine)?;
+
+        let owner = party(index);
+        let undo = |state: &mut State, machine: &mut _| {
+            let undone = state.map.reclaim(owner, local, ReclaimFlags::empty(), machine);
+            debug_assert_eq!(undone, Ok(()));
+        };
+        if machine.write_tx(&descriptor.0).is_err() {
+            undo(&mut state, machine);
+            return None;
+        }
+        *el3 = Regs::ZERO;
+        el3[0] = if share { SHARE } else { LEND }.into();
+        (el3[1], el3[2]) = (LENGTH as u64, LENGTH as u64);
+        machine.smc(el3);
+        if el3.w::<0>() != raw::SUCCESS_32 {
+            let error = forward::refusal(el3, machine);
+            undo(&mut state, machine);
+            Reply::error(error).write(x);
+            return Some(Next::Vcpu);
+        }
+        let handle = Handle::from_success(el3);
+        let one = Given {
+            handle,
+            local,
+            vm: index,
+            donated: false,
+        };
+        let State { map, given, .. } = &mut *state;
+        given.note(one, map, machine);
+        handle.success().write(x);
+        Some(Next::Vcpu)
+    }
+
+    #[inline(never)]
+    fn fast_reclaim(&self, pe: &mut Pe<'v, R>, machine: &mut impl Machine<R>) -> Option<Next> {
+        let Pe { chain, el3, .. } = pe;
+        let vcpu = chain.last_mut()?;
+        let index = vcpu.id().vm;
+        let vm = self.vm(index)?;
+        let x = vcpu.machine.x();
+        let handle = Handle::from_words(x[1] as u32, x[2] as u32);
+        let flags = x[3] & 0xffff_ffff;
+        if !vm.version.is_locked_at(Version::V1_0) || flags > ReclaimFlags::ZERO.bits().into() {
+            return None;
+        }
+        let mut state = self.shares?.lock();
+        let State { map, given, .. } = &mut *state;
+        let place = given.find(handle)?;
+        let one = given.get(place)?;
+        if one.vm != index || one.donated {
+            return None;
+        }
+        *el3 = Regs::ZERO;
+        el3[0] = RECLAIM.into();
+        (el3[1], el3[2], el3[3]) = (x[1] & 0xffff_ffff, x[2] & 0xffff_ffff, flags);
+        machine.smc(el3);
+        if el3.w::<0>() != raw::SUCCESS_32 {
+            let error = forward::refusal(el3, machine);
+            Reply::error(error).write(x);
+            return Some(Next::Vcpu);
+        }
+        given.remove(place);
+        let back = map.reclaim(party(index), one.local, ReclaimFlags::empty(), machine);
+        debug_assert_eq!(back, Ok(()));
+        Reply::success(0).write(x);
+        Some(Next::Vcpu)
+    }
+}
