@@ -22,10 +22,18 @@ const fn aligned(address: usize, length: usize) -> bool {
 /// The bytes are mapped, and no Rust object of the image.
 pub unsafe fn read(address: usize, to: &mut [u8]) {
     if aligned(address, to.len()) {
+        // SAFETY: Any bytes are words.
+        if let ([], words, []) = unsafe { to.align_to_mut::<u64>() } {
+            for (n, word) in words.iter_mut().enumerate() {
+                // SAFETY: The caller vouches for the bytes; the address is aligned.
+                *word = unsafe { read_volatile((address as *const u64).add(n)) };
+            }
+            return;
+        }
         for (n, word) in to.as_chunks_mut::<WORD>().0.iter_mut().enumerate() {
             // SAFETY: The caller vouches for the bytes; the address is aligned.
             let value = unsafe { read_volatile((address as *const u64).add(n)) };
-            *word = value.to_le_bytes();
+            *word = value.to_ne_bytes();
         }
         return;
     }
@@ -42,9 +50,17 @@ pub unsafe fn read(address: usize, to: &mut [u8]) {
 /// As [`read`], and the bytes may be written.
 pub unsafe fn write(address: usize, from: &[u8]) {
     if aligned(address, from.len()) {
+        // SAFETY: Any bytes are words.
+        if let ([], words, []) = unsafe { from.align_to::<u64>() } {
+            for (n, word) in words.iter().enumerate() {
+                // SAFETY: The caller vouches for the bytes; the address is aligned.
+                unsafe { write_volatile((address as *mut u64).add(n), *word) }
+            }
+            return;
+        }
         for (n, word) in from.as_chunks::<WORD>().0.iter().enumerate() {
             // SAFETY: The caller vouches for the bytes; the address is aligned.
-            unsafe { write_volatile((address as *mut u64).add(n), u64::from_le_bytes(*word)) }
+            unsafe { write_volatile((address as *mut u64).add(n), u64::from_ne_bytes(*word)) }
         }
         return;
     }

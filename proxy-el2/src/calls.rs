@@ -33,10 +33,7 @@ impl<'v, R: Registers> Proxy<'v, R> {
         };
         let fid = vcpu.machine.x()[0] as u32 & !smccc::SVE_HINT;
         let Some(kind) = Kind::of_request(fid) else {
-            return match self.fast_memory(pe, fid, machine) {
-                Some(next) => next,
-                None => self.call_other(pe, machine),
-            };
+            return self.call_other(pe, machine);
         };
         let sent = match self.check_request(pe, fid, kind) {
             Ok(true) => return self.request_partition(pe, fid),

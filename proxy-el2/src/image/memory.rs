@@ -117,6 +117,22 @@ impl Memory for Port {
         reach(at, length, |from| unsafe { foreign::read(from, to) })
     }
 
+    #[inline(always)]
+    fn read_words<const N: usize>(&mut self, at: u64) -> Result<[u64; N], Unreachable> {
+        let mut words = [0; N];
+        if !at.is_multiple_of(size_of::<u64>() as u64) {
+            return Err(Unreachable);
+        }
+        reach(at, size_of::<[u64; N]>(), |from| {
+            let from = from as *const u64;
+            for (n, word) in words.iter_mut().enumerate() {
+                // SAFETY: As in `write`; it is aligned.
+                *word = unsafe { from.add(n).read_volatile() };
+            }
+        })?;
+        Ok(words)
+    }
+
     fn read_rx(&mut self, offset: usize, to: &mut [u8]) -> Result<(), Unreachable> {
         let end = offset.checked_add(to.len()).ok_or(Unreachable)?;
         if end > BYTES {
@@ -134,6 +150,17 @@ impl Memory for Port {
         }
         // SAFETY: The bytes are inside of TX, which is written through raw pointers only. The SPMC reads there.
         unsafe { foreign::write(TX.0.get() as usize, bytes) }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn write_tx_words<const N: usize>(&mut self, words: &[u64; N]) -> Result<(), Unreachable> {
+        const { assert!(size_of::<[u64; N]>() <= BYTES) };
+        let tx = TX.0.get() as *mut u64;
+        for (n, word) in words.iter().enumerate() {
+            // SAFETY: As in `write_tx`; it starts at a page.
+            unsafe { tx.add(n).write_volatile(*word) }
+        }
         Ok(())
     }
 }

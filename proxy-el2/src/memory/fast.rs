@@ -10,12 +10,9 @@ use crate::{
     vcpu::Registers,
 };
 use ffa_abi::{
-    EndpointId, Function, Regs, Reply, Version,
+    EndpointId, Function, Regs, Reply, Version, copy_registers,
     fid::{WIDE_BIT, raw},
-    memory::{
-        AccessFlags, Attributes, DataAccess, Handle, InstructionAccess,
-        ReclaimFlags,
-    },
+    memory::{AccessFlags, Attributes, DataAccess, Handle, InstructionAccess, ReclaimFlags},
     sharing::{Pages, Party, Receiver, Single},
 };
 
@@ -29,72 +26,79 @@ const SHARE: u32 = Function::MemShare.raw32();
 const LEND: u32 = Function::MemLend.raw32();
 const RECLAIM: u32 = Function::MemReclaim.raw32();
 
-/// The copy of a descriptor.
-#[repr(align(8))]
-struct Descriptor([u8; LENGTH]);
-
-impl Descriptor {
-    /// What it offers, if it is what the short way is for. `sender` is the VM.
-    #[inline(always)]
-    fn read(&self, share: bool, sender: EndpointId) -> Option<Single> {
-        let words: &[[u8; 8]; WORDS] = self.0.as_chunks().0.try_into().ok()?;
-        let [
-            who,
-            handle,
-            tag,
-            accesses,
-            offset,
-            reserved,
-            access,
-            first,
-            second,
-            access_reserved,
-            composite,
-            composite_reserved,
-            base,
-            count,
-        ] = words.map(u64::from_le_bytes);
-        // What a single borrower takes lent memory for, it says itself.
-        let attributes = if share { Attributes::NORMAL } else { Attributes(0) };
-        let plain = who == u64::from(sender.0) | u64::from(attributes.0) << 16
-            && accesses == 32 | 1 << 32
-            && offset == 48
-            && composite == count | 1 << 32
-            && handle | reserved | access_reserved | composite_reserved | count >> 32 == 0;
-        let endpoint = EndpointId(access as u16);
-        let data = match access >> 16 {
-            READ_ONLY => DataAccess::ReadOnly,
-            READ_WRITE => DataAccess::ReadWrite,
-            _ => return None,
-        };
-        if !plain || !endpoint.is_secure() {
-            return None;
-        }
-        let mut implementation = [0; 16];
-        let (low, high) = implementation.split_at_mut(8);
-        low.copy_from_slice(&first.to_le_bytes());
-        high.copy_from_slice(&second.to_le_bytes());
-        Some(Single {
-            share,
-            sender,
-            attributes,
-            tag,
-            receiver: Receiver {
-                endpoint,
-                party: Some(Party::OTHER_WORLD),
-                data,
-                instruction: InstructionAccess::Unspecified,
-                flags: AccessFlags::empty(),
-                implementation: Some(implementation),
-            },
-            pages: Pages::new(base, count)?,
-        })
+/// What a descriptor offers, if it is what the short way is for. `sender` is the VM.
+#[inline(always)]
+fn read(words: &[u64; WORDS], share: bool, sender: EndpointId) -> Option<Single> {
+    let [
+        who,
+        handle,
+        tag,
+        accesses,
+        offset,
+        reserved,
+        access,
+        first,
+        second,
+        access_reserved,
+        composite,
+        composite_reserved,
+        base,
+        count,
+    ] = *words;
+    // What a single borrower takes lent memory for, it says itself.
+    let attributes = if share {
+        Attributes::NORMAL
+    } else {
+        Attributes(0)
+    };
+    let plain = who == u64::from(sender.0) | u64::from(attributes.0) << 16
+        && accesses == 32 | 1 << 32
+        && offset == 48
+        && composite == count | 1 << 32
+        && handle | reserved | access_reserved | composite_reserved | count >> 32 == 0;
+    let endpoint = EndpointId(access as u16);
+    let data = match access >> 16 {
+        READ_ONLY => DataAccess::ReadOnly,
+        READ_WRITE => DataAccess::ReadWrite,
+        _ => return None,
+    };
+    if !plain || !endpoint.is_secure() {
+        return None;
     }
+    let mut implementation = [0; 16];
+    let (low, high) = implementation.split_at_mut(8);
+    low.copy_from_slice(&first.to_le_bytes());
+    high.copy_from_slice(&second.to_le_bytes());
+    Some(Single {
+        share,
+        sender,
+        attributes,
+        tag,
+        receiver: Receiver {
+            endpoint,
+            party: Some(Party::OTHER_WORLD),
+            data,
+            instruction: InstructionAccess::Unspecified,
+            flags: AccessFlags::empty(),
+            implementation: Some(implementation),
+        },
+        pages: Pages::new(base, count)?,
+    })
 }
 
 /// The access descriptor's first word, without the endpoint: permissions, no flags, where the composite region is.
 const READ_ONLY: u64 = DataAccess::ReadOnly as u64 | COMPOSITE << 16;
 const READ_WRITE: u64 = DataAccess::ReadWrite as u64 | COMPOSITE << 16;
+
+/// x0 to x17 of a call of EL3.
+#[inline(always)]
+fn ask(el3: &mut Regs, fid: u32, arguments: [u64; 3]) {
+    // As a value that nothing is known of: else it becomes a call of memset, which costs several times as much.
+    let zeros = [core::hint::black_box(0u64); 18];
+    copy_registers!(el3, zeros, u64::MAX, 4 5, 6 7, 8 9, 10 11, 12 13, 14 15, 16 17);
+    el3[0] = fid.into();
+    [el3[1], el3[2], el3[3]] = arguments;
+}
 
 impl<'v, R: Registers> Proxy<'v, R> {
     /// A call about memory, if it is one that the short way is for.
@@ -131,26 +135,27 @@ impl<'v, R: Registers> Proxy<'v, R> {
         if !one_piece || !same || x[3] | x[4] != 0 || self.upstream.rx == 0 {
             return None;
         }
-        let mut descriptor = Descriptor([0; LENGTH]);
         let buffers = vm.buffers.lock();
         let tx = buffers.as_ref()?.tx.start;
         let mut state = shares.lock();
-        machine.read(tx, &mut descriptor.0).ok()?;
-        let single = descriptor.read(share, vm.info.id)?;
+        let words = machine.read_words::<WORDS>(tx).ok()?;
+        let single = read(&words, share, vm.info.id)?;
         let local = state.map.send_single(party(index), &single, machine)?;
 
         let owner = party(index);
         let undo = |state: &mut State, machine: &mut _| {
-            let undone = state.map.reclaim(owner, local, ReclaimFlags::empty(), machine);
+            let undone = state
+                .map
+                .reclaim(owner, local, ReclaimFlags::empty(), machine);
             debug_assert_eq!(undone, Ok(()));
         };
-        if machine.write_tx(&descriptor.0).is_err() {
+        if machine.write_tx_words(&words).is_err() {
             undo(&mut state, machine);
             return None;
         }
-        *el3 = Regs::ZERO;
-        el3[0] = if share { SHARE } else { LEND }.into();
-        (el3[1], el3[2]) = (LENGTH as u64, LENGTH as u64);
+        let fid = if share { SHARE } else { LEND };
+        let length = LENGTH as u64;
+        ask(el3, fid, [length, length, 0]);
         machine.smc(el3);
         if el3.w::<0>() != raw::SUCCESS_32 {
             let error = forward::refusal(el3, machine);
@@ -190,9 +195,11 @@ impl<'v, R: Registers> Proxy<'v, R> {
         if one.vm != index || one.donated {
             return None;
         }
-        *el3 = Regs::ZERO;
-        el3[0] = RECLAIM.into();
-        (el3[1], el3[2], el3[3]) = (x[1] & 0xffff_ffff, x[2] & 0xffff_ffff, flags);
+        ask(
+            el3,
+            RECLAIM,
+            [x[1] & 0xffff_ffff, x[2] & 0xffff_ffff, flags],
+        );
         machine.smc(el3);
         if el3.w::<0>() != raw::SUCCESS_32 {
             let error = forward::refusal(el3, machine);

@@ -160,7 +160,11 @@ impl State {
         }
         for one in self.given.all() {
             assert!(self.map.find(one.local).unwrap().complete() && there(one.local));
-            let twins = self.given.all().iter().filter(|twin| twin.local == one.local);
+            let twins = self
+                .given
+                .all()
+                .iter()
+                .filter(|twin| twin.local == one.local);
             assert_eq!(twins.count(), 1);
         }
         for it in self.map.transactions() {

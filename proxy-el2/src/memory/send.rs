@@ -252,12 +252,7 @@ fn undo(
 }
 
 /// All of it was sent.
-fn finish(
-    map: &mut Map,
-    given: &mut GivenList,
-    one: &Unfinished,
-    estates: &mut impl Estates,
-) {
+fn finish(map: &mut Map, given: &mut GivenList, one: &Unfinished, estates: &mut impl Estates) {
     let Some(There { handle, .. }) = one.there else {
         return;
     };
