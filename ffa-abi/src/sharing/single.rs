@@ -6,7 +6,7 @@
 use super::{
     Borrower, Estates, Interval, Pages, Party, Receiver, Sharing, Stage,
     chunks::List,
-    pages::Piece,
+    pages::{Kind, Piece},
 };
 use crate::{
     id::EndpointId,
@@ -55,20 +55,25 @@ impl<
         if memory.device() || !memory.shareable() || writes && !memory.write() {
             return None;
         }
-        self.given.free_until(piece)?;
-        self.buffers.free_until(piece)?;
-        self.handle_quota.allows(account, 1, HANDLES).ok()?;
-        self.chunk_quota.allows(account, 1, CHUNKS).ok()?;
+        let place = self.given.place(piece)?;
+        self.buffers.place(piece)?;
         let index = self.free_index()?;
-        let mut list = List::default();
-        self.chunks.push(&mut list, piece).ok()?;
-        if !single.share {
-            let pieces = self.chunks.pieces(&list);
-            if estates.hide(owner, pieces, memory.normal_world()).is_err() {
-                self.chunks.release(&mut list);
+        if !self.handle_quota.take_one(account, HANDLES) {
+            return None;
+        }
+        if !self.chunk_quota.take_one(account, CHUNKS) {
+            self.handle_quota.refund(account, 1, HANDLES);
+            return None;
+        }
+        let list = match self.chunks.single(piece) {
+            Some(list) if single.share || self.hide_single(owner, list, memory, estates) => list,
+            list => {
+                self.chunks.release(&mut list.unwrap_or_default());
+                self.handle_quota.refund(account, 1, HANDLES);
+                self.chunk_quota.refund(account, 1, CHUNKS);
                 return None;
             }
-        }
+        };
 
         // Commit.
         let handle = self.next_handle(index);
@@ -96,12 +101,22 @@ impl<
         it.orphan = false;
         it.zero = false;
         self.live += 1;
-        self.handle_quota.charge(account, 1, HANDLES);
-        self.chunk_quota.charge(account, 1, CHUNKS);
-        let interval = Interval::new(piece, index as u16, owner);
         // There is as much room for them as for constituents.
-        let _ = self.given.insert(core::iter::once(interval));
+        let interval = Interval::new(piece, index as u16, owner);
+        self.given.insert_at(place, interval);
         Some(handle)
+    }
+
+    #[inline(never)]
+    fn hide_single(
+        &self,
+        owner: Party,
+        list: List,
+        memory: Kind,
+        estates: &mut impl Estates,
+    ) -> bool {
+        let pieces = self.chunks.pieces(&list);
+        estates.hide(owner, pieces, memory.normal_world()).is_ok()
     }
 
     /// The index of a transaction that is free.

@@ -37,8 +37,8 @@ fn read(words: &[u64; WORDS], share: bool, sender: EndpointId) -> Option<Single>
         offset,
         reserved,
         access,
-        first,
-        second,
+        _,
+        _,
         access_reserved,
         composite,
         composite_reserved,
@@ -65,10 +65,6 @@ fn read(words: &[u64; WORDS], share: bool, sender: EndpointId) -> Option<Single>
     if !plain || !endpoint.is_secure() {
         return None;
     }
-    let mut implementation = [0; 16];
-    let (low, high) = implementation.split_at_mut(8);
-    low.copy_from_slice(&first.to_le_bytes());
-    high.copy_from_slice(&second.to_le_bytes());
     Some(Single {
         share,
         sender,
@@ -80,7 +76,8 @@ fn read(words: &[u64; WORDS], share: bool, sender: EndpointId) -> Option<Single>
             data,
             instruction: InstructionAccess::Unspecified,
             flags: AccessFlags::empty(),
-            implementation: Some(implementation),
+            // Only who keeps its access compares it.
+            implementation: None,
         },
         pages: Pages::new(base, count)?,
     })
