@@ -66,13 +66,15 @@ pub trait Memory {
     /// As [`write`](Self::write).
     fn read(&mut self, at: u64, to: &mut [u8]) -> Result<(), Unreachable>;
 
-    /// The same of words, at an address that is a multiple of 8.
+    /// Copies words from open pages of the VM to the start of the proxy's own TX, each once, and gives them. The address is
+    /// a multiple of 8.
     ///
     /// # Errors
-    /// As [`write`](Self::write).
-    fn read_words<const N: usize>(&mut self, at: u64) -> Result<[u64; N], Unreachable> {
+    /// As [`write`](Self::write) and [`write_tx`](Self::write_tx).
+    fn pass_words<const N: usize>(&mut self, at: u64) -> Result<[u64; N], Unreachable> {
         let mut words = [[0; 8]; N];
         self.read(at, words.as_flattened_mut())?;
+        self.write_tx(words.as_flattened())?;
         Ok(words.map(u64::from_le_bytes))
     }
 
@@ -87,15 +89,6 @@ pub trait Memory {
     /// # Errors
     /// It is not that long.
     fn write_tx(&mut self, bytes: &[u8]) -> Result<(), Unreachable>;
-
-    /// The same of words.
-    ///
-    /// # Errors
-    /// As [`write_tx`](Self::write_tx).
-    fn write_tx_words<const N: usize>(&mut self, words: &[u64; N]) -> Result<(), Unreachable> {
-        let bytes = words.map(u64::to_le_bytes);
-        self.write_tx(bytes.as_flattened())
-    }
 }
 
 /// Where the proxy's own pair is.

@@ -117,14 +117,22 @@ impl Memory for Port {
     }
 
     #[inline(always)]
-    fn read_words<const N: usize>(&mut self, at: u64) -> Result<[u64; N], Unreachable> {
+    fn pass_words<const N: usize>(&mut self, at: u64) -> Result<[u64; N], Unreachable> {
+        const { assert!(size_of::<[u64; N]>() <= BYTES) };
         if !at.is_multiple_of(size_of::<u64>() as u64) {
             return Err(Unreachable);
         }
         reach(at, size_of::<[u64; N]>(), |from| {
             let from = from as *const u64;
-            // SAFETY: As in `write`; it is aligned.
-            core::array::from_fn(|n| unsafe { from.add(n).read_volatile() })
+            let to = TX.0.get().cast::<u64>();
+            core::array::from_fn(|n| {
+                // SAFETY: As in `write` and `write_tx`; both are aligned.
+                unsafe {
+                    let word = from.add(n).read_volatile();
+                    to.add(n).write_volatile(word);
+                    word
+                }
+            })
         })
     }
 
@@ -145,17 +153,6 @@ impl Memory for Port {
         }
         // SAFETY: The bytes are inside of TX, which is written through raw pointers only. The SPMC reads there.
         unsafe { foreign::write(TX.0.get() as usize, bytes) }
-        Ok(())
-    }
-
-    #[inline(always)]
-    fn write_tx_words<const N: usize>(&mut self, words: &[u64; N]) -> Result<(), Unreachable> {
-        const { assert!(size_of::<[u64; N]>() <= BYTES) };
-        let tx = TX.0.get() as *mut u64;
-        for (n, word) in words.iter().enumerate() {
-            // SAFETY: As in `write_tx`; it starts at a page.
-            unsafe { tx.add(n).write_volatile(*word) }
-        }
         Ok(())
     }
 }

@@ -80,8 +80,8 @@ impl Memory for Cpu {
     }
 
     #[inline(always)]
-    fn read_words<const N: usize>(&mut self, at: u64) -> Result<[u64; N], Unreachable> {
-        Port.read_words(at)
+    fn pass_words<const N: usize>(&mut self, at: u64) -> Result<[u64; N], Unreachable> {
+        Port.pass_words(at)
     }
 
     fn read_rx(&mut self, offset: usize, to: &mut [u8]) -> Result<(), Unreachable> {
@@ -90,11 +90,6 @@ impl Memory for Cpu {
 
     fn write_tx(&mut self, bytes: &[u8]) -> Result<(), Unreachable> {
         Port.write_tx(bytes)
-    }
-
-    #[inline(always)]
-    fn write_tx_words<const N: usize>(&mut self, words: &[u64; N]) -> Result<(), Unreachable> {
-        Port.write_tx_words(words)
     }
 }
 

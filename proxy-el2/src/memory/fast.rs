@@ -11,7 +11,7 @@ use crate::{
 };
 use ffa_abi::{
     EndpointId, Function, Regs, Reply, Version, copy_registers,
-    fid::{WIDE_BIT, raw},
+    fid::raw,
     memory::{AccessFlags, Attributes, DataAccess, Handle, InstructionAccess, ReclaimFlags},
     sharing::{Pages, Party, Receiver, Single},
 };
@@ -23,7 +23,9 @@ const WORDS: usize = LENGTH / size_of::<u64>();
 const COMPOSITE: u64 = 80;
 
 const SHARE: u32 = Function::MemShare.raw32();
+const SHARE_64: u32 = Function::MemShare.raw64();
 const LEND: u32 = Function::MemLend.raw32();
+const LEND_64: u32 = Function::MemLend.raw64();
 const RECLAIM: u32 = Function::MemReclaim.raw32();
 
 /// What a descriptor offers, if it is what the short way is for. `sender` is the VM.
@@ -106,20 +108,19 @@ impl<'v, R: Registers> Proxy<'v, R> {
         fid: u32,
         machine: &mut impl Machine<R>,
     ) -> Option<Next> {
-        match fid & !WIDE_BIT {
-            SHARE => self.fast_send(pe, true, machine),
-            LEND => self.fast_send(pe, false, machine),
+        match fid {
+            SHARE | SHARE_64 => self.fast_send::<true, _>(pe, machine),
+            LEND | LEND_64 => self.fast_send::<false, _>(pe, machine),
             RECLAIM => self.fast_reclaim(pe, machine),
             _ => None,
         }
     }
 
     #[inline(never)]
-    fn fast_send(
+    fn fast_send<const SHARED: bool, M: Machine<R>>(
         &self,
         pe: &mut Pe<'v, R>,
-        share: bool,
-        machine: &mut impl Machine<R>,
+        machine: &mut M,
     ) -> Option<Next> {
         let Pe { chain, el3, .. } = pe;
         let vcpu = chain.last_mut()?;
@@ -135,28 +136,21 @@ impl<'v, R: Registers> Proxy<'v, R> {
         let buffers = vm.buffers.lock();
         let tx = buffers.as_ref()?.tx.start;
         let mut state = shares.lock();
-        let words = machine.read_words::<WORDS>(tx).ok()?;
-        let single = read(&words, share, vm.info.id)?;
+        let words = machine.pass_words::<WORDS>(tx).ok()?;
+        let single = read(&words, SHARED, vm.info.id)?;
         let local = state.map.send_single(party(index), &single, machine)?;
 
-        let owner = party(index);
-        let undo = |state: &mut State, machine: &mut _| {
-            let undone = state
-                .map
-                .reclaim(owner, local, ReclaimFlags::empty(), machine);
-            debug_assert_eq!(undone, Ok(()));
-        };
-        if machine.write_tx_words(&words).is_err() {
-            undo(&mut state, machine);
-            return None;
-        }
-        let fid = if share { SHARE } else { LEND };
+        let fid = if SHARED { SHARE } else { LEND };
         let length = LENGTH as u64;
         ask(el3, fid, [length, length, 0]);
         machine.smc(el3);
         if el3.w::<0>() != raw::SUCCESS_32 {
             let error = forward::refusal(el3, machine);
-            undo(&mut state, machine);
+            let owner = party(index);
+            let back = state
+                .map
+                .reclaim(owner, local, ReclaimFlags::empty(), machine);
+            debug_assert_eq!(back, Ok(()));
             Reply::error(error).write(x);
             return Some(Next::Vcpu);
         }
@@ -169,7 +163,11 @@ impl<'v, R: Registers> Proxy<'v, R> {
         };
         let State { map, given, .. } = &mut *state;
         given.note(one, map, machine);
-        handle.success().write(x);
+        let (low, high) = handle.words();
+        let zeros = [core::hint::black_box(0u64); 8];
+        copy_registers!(x, zeros, u64::MAX, 4 5, 6 7);
+        (x[0], x[1]) = (raw::SUCCESS_32.into(), 0);
+        (x[2], x[3]) = (low.into(), high.into());
         Some(Next::Vcpu)
     }
 

@@ -175,8 +175,8 @@ impl Rig {
             info_regs: false,
             sri: None,
         });
-        // Lives as long as its test.
-        let shares: &Shares = Box::leak(Box::new(Shares::new()));
+        // Lives as long as its test. Made beforehand: there is no room for several of them on a test's stack.
+        let shares: &Shares = Box::leak(Box::new(const { Shares::new() }));
         proxy.share_memory(shares);
         for id in 1..=VMS {
             let memory = page(id, 0)..page(id, PAGES);
