@@ -374,7 +374,7 @@ impl Rig {
     }
 
     pub fn seen(&self, vm: u16, page: u64) -> Option<Seen> {
-        self.host.seen[usize::from(vm)].get(&page).copied()
+        self.host.seen(vm, page)
     }
 
     /// All that a call that is refused must leave as it was.
@@ -382,7 +382,7 @@ impl Rig {
     pub fn state(
         &mut self,
     ) -> (
-        Vec<std::collections::BTreeMap<u64, Seen>>,
+        Vec<std::collections::BTreeMap<u64, Option<Seen>>>,
         std::collections::BTreeMap<u64, Sent>,
         String,
     ) {
