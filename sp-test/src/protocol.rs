@@ -69,7 +69,7 @@ pub const TAINT: u16 = 0x44;
 /// Command: reads the ID register S3_0_C0_Cm_n, m in bits 7:4 of x5, n in bits 3:0. Answers x5 = the value.
 pub const ID_REGISTER: u16 = 0x45;
 
-/// Command: has RX and TX of four pages mapped, if it has none yet.
+/// Command: has RX and TX of x5 pages mapped, and none that were before.
 pub const MEM_MAP: u16 = 0x50;
 /// Command: sends memory by the function x5 to the endpoint x6: x7 = first address, x8 = constituents, x9 = pages of
 /// each, x10 = bytes from one to the next. Answers x5 = handle.
@@ -81,6 +81,10 @@ pub const MEM_RETRIEVE: u16 = 0x52;
 pub const MEM_RELINQUISH: u16 = 0x53;
 /// Command: reclaims the memory of handle x5, with flags x6.
 pub const MEM_RECLAIM: u16 = 0x54;
+
+/// Command: writes and reads x6 pages from x5 on, but for the one of number x8, for x7 ticks of the virtual counter.
+/// Answers x5 = how often all of them, x6 = words that were not what was written.
+pub const MEM_TOUCH: u16 = 0x55;
 
 /// Status: done, or the case passed.
 pub const OK: u64 = 0;

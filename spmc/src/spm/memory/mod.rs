@@ -1,5 +1,5 @@
 //! Memory management (DEN0140): `FFA_MEM_DONATE`, `LEND`, `SHARE`, `RETRIEVE_REQ`, `RELINQUISH`,
-//! `RECLAIM` and their fragments, by partitions and by the normal world.
+//! `RECLAIM` and their fragments, by partitions and by the normal world; `FFA_NS_RES_INFO_GET`.
 //!
 //! Whose each page is, and who gave it to whom, is in one [`Sharing`] behind one lock, which no
 //! message's path takes. A call that comes with a descriptor has its own endpoint's RX/TX pair
@@ -17,6 +17,7 @@
 mod give_back;
 mod offer;
 mod permissions;
+mod resources;
 mod retrieve;
 
 use super::{Machine, Mem, Owner, Pe, Spmc, mailbox::Mailbox};
@@ -37,7 +38,7 @@ use heapless::Vec;
 const BUFFER: usize = super::MAX_BUFFER_PAGES as usize * 4096;
 
 /// The map, for the normal world and all partitions.
-pub(super) type Shares = Sharing<PARTIES, SENDERS, RUNS, HANDLES, CHUNKS>;
+pub type Shares = Sharing<PARTIES, SENDERS, RUNS, HANDLES, CHUNKS>;
 
 /// The normal world, and each partition.
 const PARTIES: usize = 1 + MAX_PARTITIONS;
@@ -50,6 +51,11 @@ const HANDLES: usize = 4 * SENDERS;
 /// Room for 16 constituents each: half of them are guaranteed, four for each sender.
 const CHUNKS: usize = 8 * SENDERS;
 
+/// A copy of what lies in a TX buffer, made a word at a time.
+#[derive(Debug)]
+#[repr(align(8))]
+struct Copied([u8; BUFFER]);
+
 /// Everything about memory that all cores share.
 pub(super) struct Memory {
     /// Whose each page is, and who gave it to whom.
@@ -58,7 +64,9 @@ pub(super) struct Memory {
     /// their descriptors, in the layout of the sender.
     pub(super) heads: Vec<(Handle, u32), HANDLES>,
     /// What was copied from a TX buffer, while a call is handled.
-    copy: [u8; BUFFER],
+    copy: Copied,
+    /// What the normal world is being told of the memory that partitions have of it.
+    telling: Option<resources::Telling>,
     /// Partitions that have given memory away for good, one bit for each: what they were loaded into
     /// may not be theirs any more.
     gave_away: u32,
@@ -75,7 +83,8 @@ impl Memory {
         Self {
             sharing: Sharing::new(Side::Spmc),
             heads: Vec::new(),
-            copy: [0; BUFFER],
+            copy: Copied([0; BUFFER]),
+            telling: None,
             gave_away: 0,
         }
     }
@@ -208,6 +217,9 @@ impl<'c, M: Registers> Spmc<'c, M> {
                 offset,
                 sender,
             } => self.mem_frag_rx(pe, caller, (handle, offset, sender), machine),
+            Call::NsResInfoGet { endpoint, flags } => {
+                self.ns_resources(pe, caller, endpoint, flags, machine)
+            }
             Call::MemPermGet { .. } | Call::MemPermSet { .. } => permissions::of_memory(caller),
             _ => return None,
         })
