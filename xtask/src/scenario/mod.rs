@@ -7,6 +7,7 @@ mod fvp;
 mod interrupts;
 mod lifecycle;
 mod many;
+mod memory;
 mod storm;
 mod vectors;
 mod vms;
@@ -187,7 +188,7 @@ pub struct Scenario {
 }
 
 /// The suites that are several boots: all whose names begin so.
-pub const GROUPS: [&str; 10] = [
+pub const GROUPS: [&str; 11] = [
     "contract",
     "discovery",
     "bad",
@@ -198,6 +199,7 @@ pub const GROUPS: [&str; 10] = [
     "cores",
     "storm",
     "vectors",
+    "memory",
 ];
 
 /// The suite of a few boots that show whether a board works at all, as far as it has them.
@@ -344,6 +346,7 @@ pub fn tests(board: &Board) -> Vec<Scenario> {
     tests.extend(vectors::all());
     tests.extend(interrupts::all());
     tests.extend(storm::all());
+    tests.extend(memory::all());
     tests.extend(fvp::all());
     tests.retain(|test| test.is_for(board));
     tests
