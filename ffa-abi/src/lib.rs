@@ -6,7 +6,8 @@
 //! chapter of FF-A hold ([`features`], [`partition_info`], [`message`],
 //! [`availability`], [`memory`], [`notification`], [`console`]), the descriptors in buffers ([`partition_info`], [`memory`],
 //! [`rxtx`], [`indirect`]), what a partition is made of and told at its start ([`package`],
-//! [`boot_info`]) and the [register contract](contract). It is shared by everything that speaks FF-A
+//! [`boot_info`]), the [register contract](contract), and the [ownership map](sharing) that both sides
+//! of memory sharing keep. It is shared by everything that speaks FF-A
 //! in this project: the secure partition manager at S-EL2, the proxy at NS-EL2 and the partitions.
 //!
 //! It never touches hardware, never allocates, holds no `unsafe` and knows no policy: whether a
@@ -58,6 +59,7 @@ pub mod partition_info;
 pub mod regs;
 pub mod reply;
 pub mod rxtx;
+pub mod sharing;
 pub mod smccc;
 pub mod uuid;
 pub mod version;

@@ -17,7 +17,17 @@ fn lines(start: usize, length: usize) -> impl Iterator<Item = usize> {
 /// Writes a value back from all caches, for a reader with its MMU off.
 pub fn clean<T: ?Sized>(value: &T) {
     let start = (&raw const *value).cast::<u8>() as usize;
-    for line in lines(start, size_of_val(value)) {
+    // SAFETY: A value is mapped.
+    unsafe { clean_range(start, size_of_val(value)) }
+}
+
+/// The same for memory that is no value of the image.
+///
+/// # Safety
+///
+/// It is mapped as normal memory.
+pub unsafe fn clean_range(start: usize, length: usize) {
+    for line in lines(start, length) {
         // SAFETY: Cleaning and invalidating a mapped line loses nothing.
         unsafe { asm!("dc civac, {}", in(reg) line, options(nostack, preserves_flags)) }
     }

@@ -12,6 +12,7 @@
 //! ones would act on the guest. That is why the tables are handled without `aarch64-paging`'s own invalidation.
 
 mod pool;
+mod window;
 
 pub use pool::{Pool, Store};
 
@@ -206,6 +207,7 @@ impl Stage1Builder {
         Stage1 {
             registers,
             root: SpinMutex::new(self.root),
+            window: SpinMutex::new(()),
         }
     }
 }
@@ -214,6 +216,8 @@ impl Stage1Builder {
 pub struct Stage1 {
     registers: Registers,
     root: SpinMutex<Root>,
+    /// Who has it uses the window. Taken before the root.
+    window: SpinMutex<()>,
 }
 
 impl Stage1 {

@@ -69,6 +69,12 @@ impl Fault {
         // permission 0b0011xx.
         self.esr & 0x3f < 0x10
     }
+
+    /// Whether a stage 2 that had no translation is to blame: HPFAR_EL2 says for which address.
+    pub const fn is_translation_fault(&self) -> bool {
+        let abort = matches!(self.trap(), Trap::InstructionAbort | Trap::DataAbort { .. });
+        abort && self.esr & 0x3c == 0x04
+    }
 }
 
 /// A decoded synchronous exception.
@@ -173,6 +179,12 @@ mod tests {
         assert_eq!(fault(0x24, 7).ipa(), 0x6000_1234);
         assert!(fault(0x24, 7).is_stage2_fault());
         assert!(!fault(0x24, 0x10).is_stage2_fault());
+        for status in 0..0x40 {
+            let translation = (4..8).contains(&status);
+            assert_eq!(fault(0x20, status).is_translation_fault(), translation);
+            assert_eq!(fault(0x24, status).is_translation_fault(), translation);
+            assert!(!fault(0x17, status).is_translation_fault());
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! | level | lock |
 //! | --- | --- |
 //! | [`PAIRS`] | a partition's RX/TX pair, or those of the normal world |
+//! | [`SHARES`] | whose all memory is, and who gave it to whom |
 //! | [`MEMORY`] | what the image knows of a partition's memory |
 //! | [`CONTEXT`] | a single context while no core has it |
 //!
@@ -17,10 +18,12 @@ use crate::sync::{Mutex, constructor};
 
 /// Level of RX/TX pairs.
 pub const PAIRS: u8 = 1;
+/// Level of the ownership map and the memory transactions.
+pub const SHARES: u8 = 2;
 /// Level of what the image knows of a partition's memory.
-pub const MEMORY: u8 = 2;
+pub const MEMORY: u8 = 3;
 /// Level of a partition's parked context.
-pub const CONTEXT: u8 = 3;
+pub const CONTEXT: u8 = 4;
 
 /// Shows that a core holds no lock above `LEVEL`. It can't be copied, and each core has one for the
 /// level 0, in its [`Pe`](crate::spm::Pe).

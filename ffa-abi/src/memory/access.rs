@@ -87,7 +87,7 @@ impl AccessLayout {
 
 bitflags! {
     /// Offset 3 of an access descriptor.
-    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     pub struct AccessFlags: u8 {
         /// This borrower does not retrieve the memory; another one of the same transaction does.
         const NON_RETRIEVAL = 1 << 0;
@@ -204,6 +204,18 @@ impl<'a> Accesses<'a> {
         Ok(Self {
             layout,
             chunks: array.chunks_exact(layout.bytes() as usize),
+        })
+    }
+
+    /// Whether the reserved fields of all of them are zero, as they must be.
+    pub(super) fn reserved_is_zero(&self) -> bool {
+        self.chunks.clone().all(|bytes| match self.layout {
+            AccessLayout::Short => {
+                WireShort::ref_from_bytes(bytes).is_ok_and(|wire| wire.reserved.get() == 0)
+            }
+            AccessLayout::Long => {
+                WireLong::ref_from_bytes(bytes).is_ok_and(|wire| wire.reserved.get() == 0)
+            }
         })
     }
 }

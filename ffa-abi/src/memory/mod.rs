@@ -9,6 +9,7 @@ mod access;
 mod attributes;
 mod region;
 mod relinquish;
+pub mod request;
 mod resources;
 mod transaction;
 

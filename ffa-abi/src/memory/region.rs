@@ -151,6 +151,12 @@ impl Composite {
         })
     }
 
+    /// Whether the reserved field of the head at `offset` of `descriptor` is zero, as it must be.
+    pub(super) fn reserved_is_zero(descriptor: &[u8], offset: u32) -> bool {
+        let bytes = descriptor.get(offset as usize..).unwrap_or_default();
+        WireComposite::ref_from_prefix(bytes).is_ok_and(|(wire, _)| wire.reserved.get() == 0)
+    }
+
     /// The constituents of the head at `offset` of `descriptor`. Fewer than `count` if the rest is
     /// in later fragments; never more.
     pub fn constituents(self, descriptor: &[u8], offset: u32) -> Constituents<'_> {

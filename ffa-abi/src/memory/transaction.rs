@@ -226,6 +226,17 @@ impl Transaction {
         Ok(header)
     }
 
+    /// Whether the reserved fields of the header at the start of `descriptor` are zero, as they must
+    /// be.
+    pub(super) fn reserved_is_zero(version: Version, descriptor: &[u8]) -> bool {
+        if version < Version::V1_1 {
+            Wire10::ref_from_prefix(descriptor)
+                .is_ok_and(|(wire, _)| wire.reserved1 == 0 && wire.reserved2.get() == 0)
+        } else {
+            Wire11::ref_from_prefix(descriptor).is_ok_and(|(wire, _)| wire.reserved == [0; 12])
+        }
+    }
+
     /// The access descriptors in `descriptor`, which starts with this header. All of them must be
     /// there, else [`DescriptorError::Short`].
     pub fn accesses<'a>(&self, descriptor: &'a [u8]) -> Result<Accesses<'a>, DescriptorError> {

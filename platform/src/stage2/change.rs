@@ -2,11 +2,13 @@
 //! deep at most.
 
 use super::descriptor::{self, Entry};
-use super::pool::{Chain, ENTRIES, Table, Tables};
-use super::{Attr, Flush, Level, Mapping, Stage2Error};
+use super::node::{Contents, ENTRIES, Node};
+use super::pool::{Chain, Tables};
+use super::{Flush, Level, Mapping, Stage2Error};
 use core::ops::Range;
 
 /// The part of a range that one entry covers.
+#[derive(Clone)]
 pub(super) struct Part {
     /// Which entry of its table.
     pub(super) index: usize,
@@ -15,7 +17,7 @@ pub(super) struct Part {
     /// The IPAs that are both the entry's and the range's.
     pub(super) range: Range<u64>,
     /// Whether that is all of the entry.
-    whole: bool,
+    pub(super) whole: bool,
 }
 
 impl Part {
@@ -33,7 +35,7 @@ fn parts(level: Level, range: Range<u64>) -> impl Iterator<Item = Part> {
         if rest.is_empty() || rest.start >= 1 << super::IPA_BITS {
             return None;
         }
-        let slot = rest.start - rest.start % size;
+        let slot = rest.start & !(size - 1);
         let end = slot.saturating_add(size).min(rest.end);
         let range = rest.start..end;
         rest.start = end;
@@ -54,8 +56,19 @@ impl Mapping {
 
     /// Whether one leaf at `level` can serve for this part.
     const fn fits(&self, part: &Part, level: Level) -> bool {
-        part.whole && self.pa_at(part.slot).is_multiple_of(level.size())
+        part.whole && self.pa_at(part.slot) & (level.size() - 1) == 0
     }
+}
+
+/// What becomes of a table when the entries of a range in it were changed.
+pub(super) enum After<'c> {
+    /// It stays.
+    Keep,
+    /// If it is empty it leaves the tree. The caller has everything forgotten before it gives the tables back: a walker
+    /// may have a table's address cached.
+    Prune(&'c mut Chain),
+    /// If it came of a block, lost no entry, and all of them are again what they were then, it is a block again.
+    Join,
 }
 
 /// What every step needs at hand.
@@ -66,171 +79,37 @@ pub(super) struct Change<'a> {
 }
 
 impl<'a> Change<'a> {
-    fn table(&self, pa: u64) -> Result<&'a Table, Stage2Error> {
+    fn table(&self, pa: u64) -> Result<Node<'a>, Stage2Error> {
         self.pool.table(pa).ok_or(Stage2Error::Corrupt)
     }
 
-    /// How many tables mapping `range` takes. An error if a page of it is mapped.
-    pub(super) fn tables_to_map(
+    /// Puts the tables in place that mapping `range` takes. An error if a page of it is mapped or hidden, or there are
+    /// too few tables: the new ones are in place all the same, and empty.
+    pub(super) fn link(
         &self,
         table: u64,
         level: Level,
         range: Range<u64>,
         mapping: &Mapping,
-    ) -> Result<usize, Stage2Error> {
-        let table = self.table(table)?;
-        let budget = self.pool.available();
-        let mut needed = 0usize;
+    ) -> Result<(), Stage2Error> {
+        let node = self.table(table)?;
         for part in parts(level, range) {
-            let more = match (Entry::decode(table.get(part.index), level), level.below()) {
-                (Entry::Leaf { .. }, _) => {
+            match (Entry::decode(node.get(part.index), level), level.below()) {
+                (Entry::Leaf { .. } | Entry::Parked, _) => {
                     return Err(Stage2Error::Overlap {
                         ipa: part.range.start,
                     });
                 }
                 (Entry::Table(next), Some(below)) => {
-                    self.tables_to_map(next, below, part.range, mapping)?
-                }
-                (Entry::Invalid, Some(below)) if !mapping.fits(&part, level) => {
-                    tables_for_fresh(below, part.range, mapping).saturating_add(1)
-                }
-                _ => 0,
-            };
-            needed = needed.saturating_add(more);
-            // An overlap further on would be the better answer, but a walk of the whole space is not worth it.
-            if needed > budget {
-                return Err(Stage2Error::OutOfTables);
-            }
-        }
-        Ok(needed)
-    }
-
-    /// Maps `range`, all of it invalid, with tables from `reserved`.
-    pub(super) fn map(
-        &self,
-        table: u64,
-        level: Level,
-        range: Range<u64>,
-        mapping: &Mapping,
-        reserved: &mut Chain,
-    ) -> Result<(), Stage2Error> {
-        let table = self.table(table)?;
-        for part in parts(level, range) {
-            match (Entry::decode(table.get(part.index), level), level.below()) {
-                (Entry::Table(next), Some(below)) => {
-                    self.map(next, below, part.range, mapping, reserved)?;
+                    self.link(next, below, part.range, mapping)?;
                 }
                 (_, Some(below)) if !mapping.fits(&part, level) => {
-                    let (next, _) = reserved.pop(self.pool).ok_or(Stage2Error::OutOfTables)?;
-                    // Filled first: a walker sees all of it or nothing.
-                    self.map(next, below, part.range, mapping, reserved)?;
-                    table.set(part.index, descriptor::table(next));
-                }
-                _ => {
-                    let pa = mapping.pa_at(part.slot);
-                    table.set(part.index, descriptor::leaf(pa, mapping.attr, level));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// How many tables it takes until `range` begins and ends at leaves' borders, and how many leaves it then has. An
-    /// error if a page of it is not mapped.
-    pub(super) fn tables_to_split(
-        &self,
-        table: u64,
-        level: Level,
-        range: Range<u64>,
-    ) -> Result<(usize, usize), Stage2Error> {
-        let table = self.table(table)?;
-        let mut tables = 0usize;
-        let mut leaves = 0usize;
-        for part in parts(level, range) {
-            let (more_tables, more_leaves) =
-                match (Entry::decode(table.get(part.index), level), level.below()) {
-                    (Entry::Table(next), Some(below)) => {
-                        self.tables_to_split(next, below, part.range)?
-                    }
-                    (Entry::Leaf { .. }, Some(below)) if !part.whole => {
-                        let (tables, leaves) = tables_for_split(below, part.range);
-                        (tables.saturating_add(1), leaves)
-                    }
-                    (Entry::Leaf { .. }, _) => (0, 1),
-                    _ => {
-                        return Err(Stage2Error::NotMapped {
-                            ipa: part.range.start,
-                        });
-                    }
-                };
-            tables = tables.saturating_add(more_tables);
-            leaves = leaves.saturating_add(more_leaves);
-        }
-        Ok((tables, leaves))
-    }
-
-    /// Splits the blocks that `range` cuts, with tables from `reserved`. What the guest sees stays the same, except that
-    /// a block is absent for a moment.
-    pub(super) fn split(
-        &self,
-        table: u64,
-        level: Level,
-        range: Range<u64>,
-        reserved: &mut Chain,
-    ) -> Result<(), Stage2Error> {
-        let Some(below) = level.below() else {
-            return Ok(());
-        };
-        let table = self.table(table)?;
-        for part in parts(level, range) {
-            let next = match Entry::decode(table.get(part.index), level) {
-                Entry::Table(next) => next,
-                Entry::Leaf { pa, attr } if !part.whole => {
-                    let (next, fresh) = reserved.pop(self.pool).ok_or(Stage2Error::OutOfTables)?;
-                    let mut piece = pa;
-                    for index in 0..ENTRIES {
-                        fresh.set(index, descriptor::leaf(piece, attr, below));
-                        piece = piece.wrapping_add(below.size());
-                    }
-                    // Break before make: a block and the table in its place must never be in one TLB.
-                    table.set(part.index, 0);
-                    self.flush.ipa(self.vmid, part.slot);
-                    table.set(part.index, descriptor::table(next));
-                    self.flush.publish();
-                    next
-                }
-                _ => continue,
-            };
-            self.split(next, below, part.range, reserved)?;
-        }
-        Ok(())
-    }
-
-    /// Takes the leaves of `range` away, which cuts none, and then the tables that are empty. Flushes each leaf if told
-    /// to do it singly; the tables it leaves to the caller.
-    pub(super) fn clear(
-        &self,
-        table: u64,
-        level: Level,
-        range: Range<u64>,
-        singly: bool,
-        unlinked: &mut Chain,
-    ) -> Result<(), Stage2Error> {
-        let table = self.table(table)?;
-        for part in parts(level, range) {
-            match (Entry::decode(table.get(part.index), level), level.below()) {
-                (Entry::Table(next), Some(below)) => {
-                    self.clear(next, below, part.range, singly, unlinked)?;
-                    if self.table(next)?.is_empty() {
-                        table.set(part.index, 0);
-                        unlinked.push(self.pool, next);
-                    }
-                }
-                (Entry::Leaf { .. }, _) => {
-                    table.set(part.index, 0);
-                    if singly {
-                        self.flush.ipa(self.vmid, part.slot);
-                    }
+                    let next = self
+                        .pool
+                        .alloc(Contents::Invalid)
+                        .ok_or(Stage2Error::OutOfTables)?;
+                    node.set(level, part.index, descriptor::table(next));
+                    self.link(next, below, part.range, mapping)?;
                 }
                 _ => {}
             }
@@ -238,21 +117,154 @@ impl<'a> Change<'a> {
         Ok(())
     }
 
-    /// Whether a leaf of `range` has another memory type than `attr`.
+    /// Maps what of `range` is not mapped. All tables are in place.
+    pub(super) fn map(
+        &self,
+        table: u64,
+        level: Level,
+        range: Range<u64>,
+        mapping: &Mapping,
+    ) -> Result<(), Stage2Error> {
+        let make = &mut |part: &Part, level: Level, bits: u64| {
+            let free = bits == 0 && mapping.fits(part, level);
+            match free {
+                true => descriptor::leaf(mapping.pa_at(part.slot), mapping.attr, level),
+                false => bits,
+            }
+        };
+        self.edit(table, level, range, make, false, &mut After::Keep)
+    }
+
+    /// Splits the blocks that `range` cuts. What the guest sees stays the same, except that a block is absent for a
+    /// moment. Gives the number of leaves in `range`. An error if a page of it is not mapped or there are too few
+    /// tables: some are split all the same, and [`Change::join`] makes them whole.
+    pub(super) fn carve(
+        &self,
+        table: u64,
+        level: Level,
+        range: Range<u64>,
+    ) -> Result<usize, Stage2Error> {
+        let node = self.table(table)?;
+        let mut leaves = 0usize;
+        for part in parts(level, range) {
+            let more = match (Entry::decode(node.get(part.index), level), level.below()) {
+                (Entry::Table(next), Some(below)) => self.carve(next, below, part.range)?,
+                (Entry::Leaf { pa, attr }, Some(below)) if !part.whole => {
+                    let next = self
+                        .pool
+                        .alloc(Contents::Any)
+                        .ok_or(Stage2Error::OutOfTables)?;
+                    // Filled first: a walker sees all of it or nothing.
+                    self.table(next)?.fill(below, pa, attr);
+                    // A block and the table in its place must never be in one TLB.
+                    node.replace(level, part.index, descriptor::table(next), || {
+                        self.flush.ipa(self.vmid, part.slot);
+                    });
+                    self.flush.publish();
+                    self.carve(next, below, part.range)?
+                }
+                (Entry::Leaf { .. }, _) => 1,
+                _ => {
+                    return Err(Stage2Error::NotMapped {
+                        ipa: part.range.start,
+                    });
+                }
+            };
+            leaves = leaves.saturating_add(more);
+        }
+        Ok(leaves)
+    }
+
+    /// Makes a block again of what `table`'s entry leads to, a table of the level below, if that is what it was.
+    fn rejoin(&self, node: Node<'_>, level: Level, part: &Part, next: u64, below: Level) {
+        let Some(child) = self.pool.table(next) else {
+            return;
+        };
+        if let Some((pa, attr)) = child.block(below) {
+            let block = descriptor::leaf(pa, attr, level);
+            // The pages of the table may be cached one by one.
+            node.replace(level, part.index, block, || self.flush.all(self.vmid));
+            self.flush.publish();
+            self.pool.free(next);
+        }
+    }
+
+    /// Makes blocks again of the tables around `range` that are what they were when a block was split.
+    pub(super) fn join(
+        &self,
+        table: u64,
+        level: Level,
+        range: Range<u64>,
+    ) -> Result<(), Stage2Error> {
+        let same = &mut |_: &Part, _, bits| bits;
+        self.edit(table, level, range, same, false, &mut After::Join)
+    }
+
+    /// Takes the tables around `range` out that are empty.
+    pub(super) fn prune(
+        &self,
+        table: u64,
+        level: Level,
+        range: Range<u64>,
+        unlinked: &mut Chain,
+    ) -> Result<(), Stage2Error> {
+        let same = &mut |_: &Part, _, bits| bits;
+        let after = &mut After::Prune(unlinked);
+        self.edit(table, level, range, same, false, after)
+    }
+
+    /// Sets each entry in `range` that is no table to what `make` makes of it; then deals with its table. If told to,
+    /// flushes each leaf that was changed.
+    pub(super) fn edit(
+        &self,
+        table: u64,
+        level: Level,
+        range: Range<u64>,
+        make: &mut impl FnMut(&Part, Level, u64) -> u64,
+        singly: bool,
+        after: &mut After<'_>,
+    ) -> Result<(), Stage2Error> {
+        let node = self.table(table)?;
+        for part in parts(level, range) {
+            let bits = node.get(part.index);
+            if let (Entry::Table(next), Some(below)) = (Entry::decode(bits, level), level.below()) {
+                self.edit(next, below, part.range.clone(), make, singly, after)?;
+                match after {
+                    After::Prune(unlinked) if self.table(next)?.is_empty() => {
+                        node.set(level, part.index, 0);
+                        unlinked.push(self.pool, next);
+                    }
+                    After::Join => self.rejoin(node, level, &part, next, below),
+                    _ => {}
+                }
+                continue;
+            }
+            let made = make(&part, level, bits);
+            if made != bits {
+                node.set(level, part.index, made);
+                if singly {
+                    self.flush.ipa(self.vmid, part.slot);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a leaf of `range` has another memory type than `leaf`.
     pub(super) fn changes_memory(
         &self,
         table: u64,
         level: Level,
         range: Range<u64>,
-        attr: Attr,
+        memory: super::Memory,
     ) -> Result<bool, Stage2Error> {
-        let table = self.table(table)?;
+        let node = self.table(table)?;
         for part in parts(level, range) {
-            let changes = match (Entry::decode(table.get(part.index), level), level.below()) {
+            let changes = match (Entry::decode(node.get(part.index), level), level.below()) {
                 (Entry::Table(next), Some(below)) => {
-                    self.changes_memory(next, below, part.range, attr)?
+                    self.changes_memory(next, below, part.range, memory)?
                 }
-                (Entry::Leaf { attr: old, .. }, _) => old.memory != attr.memory,
+                (Entry::Leaf { attr: old, .. }, _) => old.memory != memory,
                 _ => false,
             };
             if changes {
@@ -262,104 +274,19 @@ impl<'a> Change<'a> {
         Ok(false)
     }
 
-    /// Makes the leaves of `range` invalid, their addresses kept for [`Change::rewrite`].
-    pub(super) fn park(
-        &self,
-        table: u64,
-        level: Level,
-        range: Range<u64>,
-        singly: bool,
-    ) -> Result<(), Stage2Error> {
-        let table = self.table(table)?;
-        for part in parts(level, range) {
-            let bits = table.get(part.index);
-            match (Entry::decode(bits, level), level.below()) {
-                (Entry::Table(next), Some(below)) => self.park(next, below, part.range, singly)?,
-                _ => {
-                    table.set(part.index, descriptor::park(bits));
-                    if singly {
-                        self.flush.ipa(self.vmid, part.slot);
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Gives the leaves of `range`, parked or not, these attributes.
-    pub(super) fn rewrite(
-        &self,
-        table: u64,
-        level: Level,
-        range: Range<u64>,
-        attr: Attr,
-        singly: bool,
-    ) -> Result<(), Stage2Error> {
-        let table = self.table(table)?;
-        for part in parts(level, range) {
-            let bits = table.get(part.index);
-            match (Entry::decode(bits, level), level.below()) {
-                (Entry::Table(next), Some(below)) => {
-                    self.rewrite(next, below, part.range, attr, singly)?;
-                }
-                _ => {
-                    let pa = descriptor::address(bits);
-                    table.set(part.index, descriptor::leaf(pa, attr, level));
-                    if singly {
-                        self.flush.ipa(self.vmid, part.slot);
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// Takes all tables below `table` out and leaves it empty. Nobody walks them any more.
     pub(super) fn dismantle(&self, table: u64, level: Level, unlinked: &mut Chain) {
-        let Some(entries) = self.pool.table(table) else {
+        let Some(node) = self.pool.table(table) else {
             return;
         };
         for index in 0..ENTRIES {
             if let (Entry::Table(next), Some(below)) =
-                (Entry::decode(entries.get(index), level), level.below())
+                (Entry::decode(node.get(index), level), level.below())
             {
                 self.dismantle(next, below, unlinked);
                 unlinked.push(self.pool, next);
             }
-            entries.set(index, 0);
         }
+        node.clear();
     }
-}
-
-/// How many tables below it a new, empty table of `level` needs to map `range`.
-fn tables_for_fresh(level: Level, range: Range<u64>, mapping: &Mapping) -> usize {
-    let Some(below) = level.below() else {
-        return 0;
-    };
-    parts(level, range)
-        .filter(|part| !mapping.fits(part, level))
-        .map(|part| tables_for_fresh(below, part.range, mapping).saturating_add(1))
-        .fold(0, usize::saturating_add)
-}
-
-/// How many tables below it a new table of `level`, full of leaves, needs until `range` cuts none, and how many leaves
-/// the range has then.
-fn tables_for_split(level: Level, range: Range<u64>) -> (usize, usize) {
-    parts(level, range)
-        .map(|part| match level.below() {
-            Some(below) if !part.whole => {
-                let (tables, leaves) = tables_for_split(below, part.range);
-                (tables.saturating_add(1), leaves)
-            }
-            _ => (0, 1),
-        })
-        .fold(
-            (0, 0),
-            |(tables, leaves): (usize, usize), (more_tables, more_leaves)| {
-                (
-                    tables.saturating_add(more_tables),
-                    leaves.saturating_add(more_leaves),
-                )
-            },
-        )
 }

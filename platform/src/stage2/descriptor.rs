@@ -34,6 +34,8 @@ const ADDRESS: u64 = 0x0000_ffff_ffff_f000;
 pub(super) enum Entry {
     /// It leads nowhere.
     Invalid,
+    /// It leads nowhere at present: the leaf that it was is kept.
+    Parked,
     /// A table of the level below, at this physical address.
     Table(u64),
     /// A block or a page.
@@ -50,6 +52,8 @@ impl Entry {
     pub(super) const fn decode(bits: u64, level: Level) -> Self {
         let is_page_level = matches!(level, Level::Three);
         match (bits & VALID != 0, bits & TABLE_OR_PAGE != 0) {
+            // What links free tables has no such bit.
+            (false, _) if bits & ACCESSED != 0 => Self::Parked,
             (false, _) => Self::Invalid,
             (true, true) if !is_page_level => Self::Table(address(bits)),
             // Reserved; the hardware takes it for invalid.
@@ -92,9 +96,14 @@ pub(super) const fn leaf(pa: u64, attr: Attr, level: Level) -> u64 {
         | ACCESSED
 }
 
-/// The same descriptor, invalid but with its address kept.
+/// The same leaf, invalid until it is [`unpark`]ed.
 pub(super) const fn park(bits: u64) -> u64 {
     bits & !VALID
+}
+
+/// The leaf that was parked.
+pub(super) const fn unpark(bits: u64) -> u64 {
+    bits | VALID
 }
 
 /// The address in a descriptor.
@@ -146,8 +155,9 @@ mod tests {
                     let pa = 0xabc0_0000_0000;
                     let bits = leaf(pa, attr, level);
                     assert_eq!(Entry::decode(bits, level), Entry::Leaf { pa, attr });
-                    assert_eq!(Entry::decode(park(bits), level), Entry::Invalid);
+                    assert_eq!(Entry::decode(park(bits), level), Entry::Parked);
                     assert_eq!(address(park(bits)), pa);
+                    assert_eq!(unpark(park(bits)), bits);
                 }
             }
         }
@@ -156,5 +166,6 @@ mod tests {
             Entry::Table(0x5000)
         );
         assert_eq!(Entry::decode(0x5001, Level::Three), Entry::Invalid);
+        assert_eq!(Entry::decode(0x5000, Level::Two), Entry::Invalid);
     }
 }

@@ -9,32 +9,52 @@
 //! secure IPA space (VSTTBR_EL2) and the non-secure one (VTTBR_EL2) are two values of type [`Stage2`] with the same
 //! VMID. HCR_EL2.FWB is 0.
 //!
-//! Every change is made in two steps: *prepare* walks the tables, finds every reason to refuse and reserves every
-//! table that will be needed; *commit* cannot fail. A refused change leaves tables and pool as they were. A change is
-//! strict: mapping what is mapped and unmapping what is not are errors, never silently right.
+//! Every change is made in two steps: *prepare* walks the tables, finds every reason to refuse and puts every table in
+//! place that will be needed (empty ones, and those that a block is split into: the guest sees no difference); *commit*
+//! cannot fail. A refused change takes the new tables out again, and leaves tree and pool as they were. A change is
+//! strict: mapping what is mapped and unmapping what is not are errors, never silently right. It takes any number of
+//! ranges, in time in proportion to them: that they are disjoint is the caller's affair, and nothing worse than the wrong
+//! one of two mappings comes of it if they are not.
+//!
+//! A table that a block was split into is a block again as soon as all of its entries are what they were after the split:
+//! its [`Node`] counts those, so nobody has to look. If one of them went away for good it never is, and what was mapped
+//! piece by piece is not joined either: a leaf never reaches beyond what was mapped at once, so that can be taken away
+//! without splitting anything.
 //!
 //! Arm ARM (DDI 0487), D8 "The AArch64 Virtual Memory System Architecture"; for break-before-make D8.17.
 
 mod change;
 mod descriptor;
+mod hide;
+#[cfg(test)]
+mod hide_tests;
 #[cfg(test)]
 mod model;
+mod node;
 mod pool;
+mod quota;
+mod read;
 mod registers;
 #[cfg(test)]
 mod tests;
 #[cfg(all(target_arch = "aarch64", target_os = "none"))]
 mod tlbi;
+mod types;
 
-pub use pool::{Table, TablePool, TableStore, Tables};
+pub use node::{Contents, Node, Table};
+pub use pool::{TablePool, TableStore, Tables};
+pub use quota::{Common, Quota};
+pub use read::Translate;
 pub use registers::{Vtcr, vstcr_el2, vtcr_el2, vttbr_el2};
 #[cfg(all(target_arch = "aarch64", target_os = "none"))]
 pub use tlbi::{IpaSpace, Tlbi};
+pub use types::{Attr, Flush, Mapping, Memory, Stage2Error};
 
-use change::{Change, Part};
+use change::{After, Change};
 use core::ops::Range;
 use descriptor::Entry;
 use pool::Chain;
+use types::check;
 
 /// Bytes in a page.
 pub const PAGE_SIZE: u64 = 1 << 12;
@@ -78,115 +98,6 @@ impl Level {
     }
 }
 
-/// What kind of memory a mapping makes of its pages, before stage 1 has its say.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Memory {
-    /// Normal, inner and outer write-back cacheable, inner shareable.
-    Normal,
-    /// Normal, non-cacheable.
-    NormalNonCacheable,
-    /// Device-nGnRE.
-    Device,
-}
-
-/// What a guest may do with a page.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Attr {
-    /// The memory type.
-    pub memory: Memory,
-    /// Reads are allowed. A mapping without is refused: unmap instead.
-    pub read: bool,
-    /// Writes are allowed.
-    pub write: bool,
-    /// Execution is allowed, at EL1 and EL0 alike. Refused for device memory.
-    pub execute: bool,
-}
-
-impl Attr {
-    /// Normal memory to read.
-    pub const RO: Self = Self::normal(false, false);
-    /// Normal memory to read and write.
-    pub const RW: Self = Self::normal(true, false);
-    /// Normal memory to read and execute.
-    pub const RX: Self = Self::normal(false, true);
-    /// Normal memory to do anything with.
-    pub const RWX: Self = Self::normal(true, true);
-    /// Device registers to read and write.
-    pub const DEVICE: Self = Self {
-        memory: Memory::Device,
-        read: true,
-        write: true,
-        execute: false,
-    };
-
-    const fn normal(write: bool, execute: bool) -> Self {
-        Self {
-            memory: Memory::Normal,
-            read: true,
-            write,
-            execute,
-        }
-    }
-
-    /// Whether a mapping may have these.
-    const fn is_valid(self) -> bool {
-        self.read && !(self.execute && matches!(self.memory, Memory::Device))
-    }
-}
-
-/// A range of IPAs, where it leads, and what may be done there.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Mapping {
-    /// First byte, page aligned.
-    pub ipa: u64,
-    /// Physical address of the first byte, page aligned.
-    pub pa: u64,
-    /// Length in bytes, a multiple of 4096.
-    pub len: u64,
-    /// What the guest may do.
-    pub attr: Attr,
-}
-
-/// Why a change was refused. Nothing has changed then.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Stage2Error {
-    /// An address or a length is not a multiple of 4096, or the length is 0.
-    Alignment,
-    /// The range ends beyond the IPA space (39 bits) or what a descriptor can hold (48 bits).
-    Range,
-    /// No read access, or executable device memory.
-    Attributes,
-    /// This IPA is mapped already, or stands in the request twice.
-    Overlap {
-        /// The first page that is.
-        ipa: u64,
-    },
-    /// This IPA is not mapped.
-    NotMapped {
-        /// The first page that is not.
-        ipa: u64,
-    },
-    /// The pool has too few tables left.
-    OutOfTables,
-    /// A descriptor points outside the pool: a bug, or memory that went bad.
-    Corrupt,
-}
-
-/// How the machine makes its cores forget.
-///
-/// Each call returns only when all cores of the system have forgotten, for combined stage 1 and 2 entries too.
-pub trait Flush {
-    /// Forget what is cached of the translation that covers `ipa`, for `vmid`. A block is forgotten whole, by any
-    /// address inside it, and so is what is cached of the tables on the way.
-    fn ipa(&self, vmid: u16, ipa: u64);
-
-    /// Forget all of `vmid`.
-    fn all(&self, vmid: u16);
-
-    /// Make entries that were invalid until now visible to all cores' walkers. Nothing needs to be forgotten.
-    fn publish(&self);
-}
-
 /// One guest's view of one IPA space.
 ///
 /// Dropping it leaks its tables, because a TLB may still lead into them: use [`Stage2::destroy`].
@@ -202,7 +113,9 @@ impl<'p> Stage2<'p> {
     /// # Errors
     /// [`Stage2Error::OutOfTables`].
     pub fn new(pool: &'p dyn Tables, vmid: u16) -> Result<Self, Stage2Error> {
-        let root = pool.alloc().ok_or(Stage2Error::OutOfTables)?;
+        let root = pool
+            .alloc(Contents::Invalid)
+            .ok_or(Stage2Error::OutOfTables)?;
         Ok(Self { pool, root, vmid })
     }
 
@@ -237,41 +150,33 @@ impl<'p> Stage2<'p> {
         attr: Attr,
         flush: &dyn Flush,
     ) -> Result<(), Stage2Error> {
-        self.map_all(&[Mapping { ipa, pa, len, attr }], flush)
+        self.map_all(core::iter::once(Mapping { ipa, pa, len, attr }), flush)
     }
 
-    /// Maps several ranges, all or none.
-    ///
-    /// Takes time in the square of the number of ranges.
+    /// Maps several ranges, all or none. They are disjoint; of those that are not, the first one that is met stays.
     ///
     /// # Errors
-    /// As [`Stage2::map`], and [`Stage2Error::Overlap`] if two of the ranges share a page.
-    pub fn map_all(&mut self, mappings: &[Mapping], flush: &dyn Flush) -> Result<(), Stage2Error> {
+    /// As [`Stage2::map`].
+    pub fn map_all(
+        &mut self,
+        mappings: impl Iterator<Item = Mapping> + Clone,
+        flush: &dyn Flush,
+    ) -> Result<(), Stage2Error> {
         let change = self.change(flush);
-        let budget = self.pool.available();
-        let mut needed = 0usize;
-        for (index, mapping) in mappings.iter().enumerate() {
-            let range = check_mapping(mapping)?;
-            for earlier in mappings.iter().take(index) {
-                let other = check_mapping(earlier)?;
-                let start = range.start.max(other.start);
-                if start < range.end.min(other.end) {
-                    return Err(Stage2Error::Overlap { ipa: start });
-                }
+        let linked = mappings
+            .clone()
+            .try_for_each(|mapping| change.link(self.root, ROOT_LEVEL, mapping.check()?, &mapping));
+        if linked.is_err() {
+            let mut unlinked = Chain::new();
+            for range in mappings.filter_map(|mapping| mapping.check().ok()) {
+                change.prune(self.root, ROOT_LEVEL, range, &mut unlinked)?;
             }
-            needed =
-                needed.saturating_add(change.tables_to_map(self.root, ROOT_LEVEL, range, mapping)?);
-            if needed > budget {
-                return Err(Stage2Error::OutOfTables);
-            }
+            self.forget_tables(unlinked, flush);
+            return linked;
         }
-        let mut reserved = Chain::reserve(self.pool, needed)?;
         for mapping in mappings {
-            let range = check_mapping(mapping)?;
-            change.map(self.root, ROOT_LEVEL, range, mapping, &mut reserved)?;
+            change.map(self.root, ROOT_LEVEL, mapping.check()?, &mapping)?;
         }
-        // Two ranges may have counted the same new table.
-        reserved.give_back(self.pool);
         flush.publish();
         Ok(())
     }
@@ -282,20 +187,22 @@ impl<'p> Stage2<'p> {
     /// # Errors
     /// See [`Stage2Error`]; nothing has changed then. [`Stage2Error::NotMapped`] if a page of it is not mapped.
     pub fn unmap(&mut self, ipa: u64, len: u64, flush: &dyn Flush) -> Result<(), Stage2Error> {
-        let range = check_ipa(ipa, len)?;
-        let change = self.change(flush);
-        let (mut reserved, leaves) = self.prepare_split(&change, &range)?;
-        change.split(self.root, ROOT_LEVEL, range.clone(), &mut reserved)?;
-        reserved.give_back(self.pool);
-        let singly = leaves <= MAX_SINGLE_FLUSHES;
-        let mut unlinked = Chain::new();
-        change.clear(self.root, ROOT_LEVEL, range, singly, &mut unlinked)?;
-        // A walker may have a table's address cached: it must forget that before the table is used for anything else.
-        if !singly || !unlinked.is_empty() {
-            flush.all(self.vmid);
-        }
-        unlinked.give_back(self.pool);
-        Ok(())
+        let end = ipa.checked_add(len).ok_or(Stage2Error::Range)?;
+        self.unmap_all(core::iter::once(ipa..end), flush)
+    }
+
+    /// Takes several ranges away, all or none. For what was mapped with the same ranges it takes no tables, and can't
+    /// fail.
+    ///
+    /// # Errors
+    /// As [`Stage2::unmap`].
+    pub fn unmap_all(
+        &mut self,
+        ranges: impl Iterator<Item = Range<u64>> + Clone,
+        flush: &dyn Flush,
+    ) -> Result<(), Stage2Error> {
+        let leaves = self.carve(ranges.clone(), flush)?;
+        self.erase(ranges, leaves, flush)
     }
 
     /// Gives `len` bytes from `ipa` on other attributes; the physical addresses stay. On return no core uses the old
@@ -316,52 +223,31 @@ impl<'p> Stage2<'p> {
         if !attr.is_valid() {
             return Err(Stage2Error::Attributes);
         }
-        let range = check_ipa(ipa, len)?;
-        let change = self.change(flush);
-        let (mut reserved, leaves) = self.prepare_split(&change, &range)?;
-        change.split(self.root, ROOT_LEVEL, range.clone(), &mut reserved)?;
-        reserved.give_back(self.pool);
+        let end = ipa.checked_add(len).ok_or(Stage2Error::Range)?;
+        let range = check(&(ipa..end))?;
+        let ranges = || core::iter::once(range.clone());
+        let leaves = self.carve(ranges(), flush)?;
+        let rewrite = |_: &_, level, bits| descriptor::leaf(descriptor::address(bits), attr, level);
         let singly = leaves <= MAX_SINGLE_FLUSHES;
-        if change.changes_memory(self.root, ROOT_LEVEL, range.clone(), attr)? {
+        let change = self.change(flush);
+        if change.changes_memory(self.root, ROOT_LEVEL, range.clone(), attr.memory)? {
             // Another memory type needs break before make (permissions do not).
-            change.park(self.root, ROOT_LEVEL, range.clone(), singly)?;
+            let park = |_: &_, _, bits| descriptor::park(bits);
+            self.edit(ranges(), park, singly, After::Keep, flush)?;
             if !singly {
                 flush.all(self.vmid);
             }
-            change.rewrite(self.root, ROOT_LEVEL, range, attr, false)?;
-            flush.publish();
+            self.edit(ranges(), rewrite, false, After::Join, flush)?;
         } else {
-            change.rewrite(self.root, ROOT_LEVEL, range, attr, singly)?;
+            // What a core has cached of the old ones goes before blocks are joined.
+            self.edit(ranges(), rewrite, singly, After::Keep, flush)?;
             if !singly {
                 flush.all(self.vmid);
             }
+            change.join(self.root, ROOT_LEVEL, range.clone())?;
         }
+        flush.publish();
         Ok(())
-    }
-
-    /// Where `ipa` leads and what the guest may do there; None if it is not mapped. `ipa` need not be aligned.
-    #[must_use]
-    pub fn walk(&self, ipa: u64) -> Option<(u64, Attr)> {
-        let leaf = self.leaf(ipa)?;
-        Some((leaf.pa.checked_add(ipa.checked_sub(leaf.ipa)?)?, leaf.attr))
-    }
-
-    /// Where `len` bytes from `ipa` on lead: one item for each leaf, cut to the range, in order. The first page that
-    /// is not mapped gives [`Stage2Error::NotMapped`] and ends it. Neither value need be aligned.
-    #[must_use]
-    pub fn translate_range(&self, ipa: u64, len: u64) -> Translate<'_> {
-        match ipa.checked_add(len) {
-            Some(end) => Translate {
-                stage2: self,
-                rest: ipa..end,
-                failed: false,
-            },
-            None => Translate {
-                stage2: self,
-                rest: ipa..u64::MAX,
-                failed: false,
-            },
-        }
     }
 
     /// Unmaps everything and gives all tables but the root back to the pool, after every core has forgotten them. What
@@ -384,14 +270,69 @@ impl<'p> Stage2<'p> {
         unlinked.give_back(self.pool);
     }
 
-    /// Every reason to refuse, and the tables for what must be split. Also says how many leaves the range will have.
-    fn prepare_split(
+    /// Every reason to refuse what takes these ranges away or changes them: splits the blocks that they cut, all or
+    /// none. Gives the number of leaves in them.
+    fn carve(
         &self,
-        change: &Change<'_>,
-        range: &Range<u64>,
-    ) -> Result<(Chain, usize), Stage2Error> {
-        let (needed, leaves) = change.tables_to_split(self.root, ROOT_LEVEL, range.clone())?;
-        Ok((Chain::reserve(self.pool, needed)?, leaves))
+        ranges: impl Iterator<Item = Range<u64>> + Clone,
+        flush: &dyn Flush,
+    ) -> Result<usize, Stage2Error> {
+        let change = self.change(flush);
+        let carved = ranges.clone().try_fold(0usize, |leaves, range| {
+            let more = change.carve(self.root, ROOT_LEVEL, check(&range)?)?;
+            Ok(leaves.saturating_add(more))
+        });
+        if carved.is_err() {
+            for range in ranges.filter_map(|range| check(&range).ok()) {
+                change.join(self.root, ROOT_LEVEL, range)?;
+            }
+        }
+        carved
+    }
+
+    /// Takes leaves away that no range cuts, and gives the tables back that are empty then.
+    fn erase(
+        &self,
+        ranges: impl Iterator<Item = Range<u64>> + Clone,
+        leaves: usize,
+        flush: &dyn Flush,
+    ) -> Result<(), Stage2Error> {
+        let mut unlinked = Chain::new();
+        let erase = |_: &_, level, bits| match Entry::decode(bits, level) {
+            Entry::Leaf { .. } => 0,
+            _ => bits,
+        };
+        let singly = leaves <= MAX_SINGLE_FLUSHES;
+        self.edit(ranges, erase, singly, After::Prune(&mut unlinked), flush)?;
+        if !singly && unlinked.is_empty() {
+            flush.all(self.vmid);
+        }
+        self.forget_tables(unlinked, flush);
+        Ok(())
+    }
+
+    /// Edits all ranges that are well formed; see [`Change::edit`].
+    fn edit(
+        &self,
+        ranges: impl Iterator<Item = Range<u64>>,
+        mut make: impl FnMut(&change::Part, Level, u64) -> u64,
+        singly: bool,
+        mut after: After<'_>,
+        flush: &dyn Flush,
+    ) -> Result<(), Stage2Error> {
+        let change = self.change(flush);
+        for range in ranges.filter_map(|range| check(&range).ok()) {
+            change.edit(self.root, ROOT_LEVEL, range, &mut make, singly, &mut after)?;
+        }
+        Ok(())
+    }
+
+    /// Gives tables back that left the tree, once no walker knows them.
+    fn forget_tables(&self, unlinked: Chain, flush: &dyn Flush) {
+        if !unlinked.is_empty() {
+            flush.all(self.vmid);
+            unlinked.give_back(self.pool);
+        }
     }
 
     fn change<'a>(&self, flush: &'a dyn Flush) -> Change<'a>
@@ -403,86 +344,5 @@ impl<'p> Stage2<'p> {
             vmid: self.vmid,
             flush,
         }
-    }
-
-    /// The leaf that covers `ipa`, whole.
-    fn leaf(&self, ipa: u64) -> Option<Mapping> {
-        let mut table = self.root;
-        let mut level = ROOT_LEVEL;
-        loop {
-            let part = Part::of(level, ipa)?;
-            match Entry::decode(self.pool.table(table)?.get(part.index), level) {
-                Entry::Invalid => return None,
-                Entry::Leaf { pa, attr } => {
-                    return Some(Mapping {
-                        ipa: part.slot,
-                        pa,
-                        len: level.size(),
-                        attr,
-                    });
-                }
-                Entry::Table(next) => {
-                    table = next;
-                    level = level.below()?;
-                }
-            }
-        }
-    }
-}
-
-/// The leaves of a range, in order. See [`Stage2::translate_range`].
-pub struct Translate<'a> {
-    stage2: &'a Stage2<'a>,
-    rest: Range<u64>,
-    failed: bool,
-}
-
-impl Iterator for Translate<'_> {
-    type Item = Result<Mapping, Stage2Error>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.failed || self.rest.is_empty() {
-            return None;
-        }
-        let ipa = self.rest.start;
-        let found = self.stage2.leaf(ipa).and_then(|leaf| {
-            let offset = ipa.checked_sub(leaf.ipa)?;
-            let end = leaf.ipa.checked_add(leaf.len)?.min(self.rest.end);
-            self.rest.start = end;
-            Some(Mapping {
-                ipa,
-                pa: leaf.pa.checked_add(offset)?,
-                len: end.checked_sub(ipa)?,
-                attr: leaf.attr,
-            })
-        });
-        self.failed = found.is_none();
-        Some(found.ok_or(Stage2Error::NotMapped { ipa }))
-    }
-}
-
-/// Checks a range of IPAs that a change is about.
-fn check_ipa(ipa: u64, len: u64) -> Result<Range<u64>, Stage2Error> {
-    if len == 0 || !(ipa | len).is_multiple_of(PAGE_SIZE) {
-        return Err(Stage2Error::Alignment);
-    }
-    match ipa.checked_add(len) {
-        Some(end) if end <= 1 << IPA_BITS => Ok(ipa..end),
-        _ => Err(Stage2Error::Range),
-    }
-}
-
-/// Checks a mapping's form.
-fn check_mapping(mapping: &Mapping) -> Result<Range<u64>, Stage2Error> {
-    let range = check_ipa(mapping.ipa, mapping.len)?;
-    if !mapping.pa.is_multiple_of(PAGE_SIZE) {
-        return Err(Stage2Error::Alignment);
-    }
-    if !mapping.attr.is_valid() {
-        return Err(Stage2Error::Attributes);
-    }
-    match mapping.pa.checked_add(mapping.len) {
-        Some(end) if end <= 1 << PA_BITS => Ok(range),
-        _ => Err(Stage2Error::Range),
     }
 }

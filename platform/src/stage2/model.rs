@@ -35,6 +35,32 @@ enum Op {
         cells: Range<usize>,
         attr: Attr,
     },
+    /// Hides several ranges.
+    Hide {
+        cells: Vec<Range<usize>>,
+    },
+    /// Shows what the hiding of this number hid, counted round.
+    Show {
+        which: usize,
+    },
+    /// The same, for good.
+    GiveUp {
+        which: usize,
+    },
+}
+
+/// Disjoint ranges, in any order.
+fn any_pieces() -> impl Strategy<Value = Vec<Range<usize>>> {
+    prop::collection::vec(any_cells(), 1..4).prop_map(|all| {
+        let mut pieces: Vec<Range<usize>> = Vec::new();
+        for cells in all {
+            let apart = |other: &Range<usize>| other.end <= cells.start || cells.end <= other.start;
+            if pieces.iter().all(apart) {
+                pieces.push(cells);
+            }
+        }
+        pieces
+    })
 }
 
 fn any_cells() -> impl Strategy<Value = Range<usize>> {
@@ -74,6 +100,9 @@ fn any_op() -> impl Strategy<Value = Op> {
         3 => (any_cells(), shift, any_attr()).prop_map(|(cells, shift, attr)| Op::Map { cells, shift, attr }),
         2 => any_cells().prop_map(|cells| Op::Unmap { cells }),
         2 => (any_cells(), any_attr()).prop_map(|(cells, attr)| Op::Protect { cells, attr }),
+        2 => any_pieces().prop_map(|cells| Op::Hide { cells }),
+        2 => any::<usize>().prop_map(|which| Op::Show { which }),
+        1 => any::<usize>().prop_map(|which| Op::GiveUp { which }),
     ]
 }
 
@@ -83,36 +112,97 @@ fn range_of(cells: &Range<usize>) -> (u64, u64) {
     (start, last + len - start)
 }
 
-type Model = Vec<Option<(u64, Attr)>>;
+/// Where a page leads, and what was hidden with it.
+#[derive(Clone, Default)]
+struct Model {
+    pages: Vec<Option<(u64, Attr)>>,
+    /// The cells that are hidden, as they were.
+    hidden: Vec<Vec<Range<usize>>>,
+    covered: Vec<Option<(u64, Attr)>>,
+}
 
-/// Does to the model what the operation says.
-fn apply(model: &mut Model, op: &Op) -> Result<(), Stage2Error> {
-    match op {
-        Op::Map { cells, shift, attr } => {
-            if let Some(taken) = cells.clone().find(|index| model[*index].is_some()) {
-                return Err(Stage2Error::Overlap { ipa: cell(taken).0 });
-            }
-            for index in cells.clone() {
-                model[index] = Some((cell(index).0 + 4 * GIB + shift, *attr));
-            }
-        }
-        Op::Unmap { cells } | Op::Protect { cells, .. } => {
-            if let Some(hole) = cells.clone().find(|index| model[*index].is_none()) {
-                return Err(Stage2Error::NotMapped { ipa: cell(hole).0 });
-            }
-            for index in cells.clone() {
-                model[index] = match (op, model[index]) {
-                    (Op::Protect { attr, .. }, Some((pa, _))) => Some((pa, *attr)),
-                    _ => None,
-                };
-            }
+impl Model {
+    fn new() -> Self {
+        Self {
+            pages: vec![None; CELLS],
+            hidden: Vec::new(),
+            covered: vec![None; CELLS],
         }
     }
-    Ok(())
+
+    /// Does what the operation says.
+    fn apply(&mut self, op: &Op) -> Result<(), Stage2Error> {
+        match op {
+            Op::Map { cells, shift, attr } => {
+                let taken =
+                    |index: &usize| self.pages[*index].is_some() || self.covered[*index].is_some();
+                if let Some(taken) = cells.clone().find(taken) {
+                    return Err(Stage2Error::Overlap { ipa: cell(taken).0 });
+                }
+                for index in cells.clone() {
+                    self.pages[index] = Some((cell(index).0 + 4 * GIB + shift, *attr));
+                }
+            }
+            Op::Unmap { cells } => {
+                self.all_mapped(core::slice::from_ref(cells))?;
+                self.pages[cells.clone()].fill(None);
+            }
+            Op::Protect { cells, attr } => {
+                self.all_mapped(core::slice::from_ref(cells))?;
+                for page in self.pages[cells.clone()].iter_mut().flatten() {
+                    page.1 = *attr;
+                }
+            }
+            Op::Hide { cells } => {
+                self.all_mapped(cells)?;
+                for index in cells.iter().cloned().flatten() {
+                    self.covered[index] = self.pages[index].take();
+                }
+                self.hidden.push(cells.clone());
+            }
+            Op::Show { which } | Op::GiveUp { which } => {
+                if let Some(number) = which.checked_rem(self.hidden.len()) {
+                    for index in self.hidden.remove(number).into_iter().flatten() {
+                        let covered = self.covered[index].take();
+                        if matches!(op, Op::Show { .. }) {
+                            self.pages[index] = covered;
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn all_mapped(&self, cells: &[Range<usize>]) -> Result<(), Stage2Error> {
+        let mut all = cells.iter().cloned().flatten();
+        match all.find(|index| self.pages[*index].is_none()) {
+            Some(hole) => Err(Stage2Error::NotMapped { ipa: cell(hole).0 }),
+            None => Ok(()),
+        }
+    }
+
+    /// What `which` of an operation stands for.
+    fn hidden(&self, which: usize) -> Vec<Range<usize>> {
+        let number = which.checked_rem(self.hidden.len());
+        number.map_or(Vec::new(), |number| self.hidden[number].clone())
+    }
+}
+
+/// The IPAs of several ranges of cells.
+fn ipas(cells: &[Range<usize>]) -> impl Iterator<Item = Range<u64>> + Clone {
+    cells.iter().map(|cells| {
+        let (ipa, len) = range_of(cells);
+        ipa..ipa + len
+    })
 }
 
 /// Does the operation; says what was flushed.
-fn perform(stage2: &mut Stage2<'_>, op: &Op) -> (Result<(), Stage2Error>, Vec<Flushed>) {
+fn perform(
+    stage2: &mut Stage2<'_>,
+    model: &Model,
+    op: &Op,
+) -> (Result<(), Stage2Error>, Vec<Flushed>) {
     let log = Log::default();
     let result = match op {
         Op::Map { cells, shift, attr } => {
@@ -126,6 +216,15 @@ fn perform(stage2: &mut Stage2<'_>, op: &Op) -> (Result<(), Stage2Error>, Vec<Fl
         Op::Protect { cells, attr } => {
             let (ipa, len) = range_of(cells);
             stage2.protect(ipa, len, *attr, &log)
+        }
+        Op::Hide { cells } => stage2.hide(ipas(cells), &log),
+        Op::Show { which } => {
+            stage2.show(ipas(&model.hidden(*which)), &log);
+            Ok(())
+        }
+        Op::GiveUp { which } => {
+            stage2.give_up(ipas(&model.hidden(*which)), &log);
+            Ok(())
         }
     };
     (result, log.0.into_inner())
@@ -157,13 +256,13 @@ proptest! {
         let pool: &dyn Tables = if roomy { &*large } else { &*small };
         let total = pool.available();
         let mut stage2 = Stage2::new(pool, 7).unwrap();
-        let mut model: Model = vec![None; CELLS];
+        let mut model = Model::new();
         for op in ops {
             let before = contents(&stage2);
             let cached = leaves(&stage2);
             let mut next = model.clone();
-            let expected = apply(&mut next, &op);
-            let (result, flushed) = perform(&mut stage2, &op);
+            let expected = next.apply(&op);
+            let (result, flushed) = perform(&mut stage2, &model, &op);
             let out_of_tables = result == Err(Stage2Error::OutOfTables);
             if out_of_tables {
                 // Only a gibibyte in pages takes more than the larger pool has.
@@ -178,7 +277,7 @@ proptest! {
                 prop_assert_eq!(&contents(&stage2), &before);
             }
             // Every page reads as the model says, at both ends.
-            for (index, expected) in model.iter().enumerate() {
+            for (index, expected) in model.pages.iter().enumerate() {
                 let (ipa, len) = cell(index);
                 prop_assert_eq!(stage2.walk(ipa), *expected);
                 let last = expected.map(|(pa, attr)| (pa + len - 1, attr));
@@ -203,7 +302,12 @@ proptest! {
             prop_assert!(!lost || flushed.contains(&Flushed::All));
         }
         // With everything unmapped only the root is left.
-        for (index, mapped) in model.iter().enumerate() {
+        while !model.hidden.is_empty() {
+            let op = Op::GiveUp { which: 0 };
+            prop_assert_eq!(perform(&mut stage2, &model, &op).0, Ok(()));
+            model.apply(&op).unwrap();
+        }
+        for (index, mapped) in model.pages.iter().enumerate() {
             if mapped.is_some() {
                 let (ipa, len) = cell(index);
                 if stage2.unmap(ipa, len, &Log::default()).is_err() {
@@ -222,8 +326,11 @@ proptest! {
     fn the_leaves_of_a_range_join_up(ops in prop::collection::vec(any_op(), 1..12), cells in any_cells(), cut in 0..PAGE_SIZE) {
         let pool = pool::<64>();
         let mut stage2 = Stage2::new(&*pool, 7).unwrap();
+        let mut model = Model::new();
         for op in ops {
-            let _ = perform(&mut stage2, &op);
+            if perform(&mut stage2, &model, &op).0.is_ok() {
+                model.apply(&op).unwrap();
+            }
         }
         let (ipa, len) = range_of(&cells);
         let (start, end) = (ipa + cut, ipa + len);

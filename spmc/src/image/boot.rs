@@ -38,9 +38,9 @@ pub type PeState = Pe<'static, Vcpu>;
 
 const PAGE: usize = 4096;
 
-/// Tables of the image's own map: the image's, those of the windows that loading opens, and of 33
-/// RX/TX pairs, each in other megabytes.
-const TABLES: usize = 72;
+/// Tables of the image's own map: the image's, those of the windows through which memory is zeroed and
+/// which loading opens, and of 33 RX/TX pairs, each in other megabytes.
+const TABLES: usize = 74;
 // SAFETY: Nothing is placed there but tables, which are cleared when they are taken.
 #[unsafe(link_section = ".noinit")]
 static STORE: Store<TABLES> = Store::new();
@@ -49,8 +49,6 @@ static MAP: Once<Option<Stage1>> = Once::new(None);
 /// The image's own map, once it is on.
 static MAPPED: Shared<Stage1> = Shared::new();
 static MANIFEST: Once<Option<SpmcManifest>> = Once::new(None);
-/// The SPMC's manifest, once it was read and found good.
-static READ: Shared<SpmcManifest> = Shared::new();
 static CORE: Once<Core> = Once::new(Spmc::new());
 static CONTEXTS: Once<[[Context<Vcpu>; MAX_CPUS]; MAX_PARTITIONS]> =
     Once::new([const { [const { Context::new(Vcpu::RESET) }; MAX_CPUS] }; MAX_PARTITIONS]);
@@ -69,11 +67,6 @@ pub fn map() -> &'static Stage1 {
         // Nothing that needs it runs before it is on.
         None => cpu::park(),
     }
-}
-
-/// The SPMC's manifest.
-pub fn manifest() -> Option<&'static SpmcManifest> {
-    READ.get()
 }
 
 /// Gives `f` secure memory that no partition can reach meanwhile: it has not run yet, or will never
@@ -211,6 +204,7 @@ fn own_map(config: &Option<Range<usize>>) -> &'static Stage1 {
             let pages = config.start & !(PAGE - 1)..config.end.next_multiple_of(PAGE);
             builder.map(pages, Kind::RoData)?;
         }
+        builder.add_window()?;
         Ok::<_, platform::stage1::Stage1Error>(builder)
     };
     match build() {
@@ -249,9 +243,7 @@ fn read_manifest(address: u64, config: Option<Range<usize>>) -> &'static SpmcMan
     let Some(place) = MANIFEST.take() else {
         cpu::park()
     };
-    let manifest = place.insert(manifest);
-    READ.set(manifest);
-    manifest
+    place.insert(manifest)
 }
 
 /// A partition's first run, until it waits or fails.

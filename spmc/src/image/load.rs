@@ -9,9 +9,10 @@ use super::{
     BOARD,
     boot::{self, Core, MAX_DEVICES, PeState},
     cores,
-    estate::{Estate, Spaces},
+    estate::{self, Estate, Spaces},
     interrupts,
     port::Port,
+    regions,
     vcpu::Vcpu,
 };
 use core::{
@@ -81,6 +82,10 @@ pub fn load_all(
             Err(reason) => error!("partition refused: {=str}", reason.as_str()),
         }
     }
+    regions::tell(manifest, core, accepted, &slots);
+    for slot in &slots {
+        estate::map_static_buffers(core, *slot, &mut Port, &mut pe.held);
+    }
     let sequence = boot_sequence(accepted);
     let order = sequence.iter().filter_map(|index| slots.get(*index));
     let order: Vec<Slot, MAX_PARTITIONS> = order.copied().collect();
@@ -132,7 +137,7 @@ fn load(
         AbortAction::Restart => Some(save(manifest, accepted, own, &partition, used)?),
         _ => None,
     };
-    let spaces = Spaces::new(&partition, entry as u16 + 1).map_err(|what| about(name, what))?;
+    let spaces = Spaces::new(&partition, entry).map_err(|what| about(name, what))?;
     let count = usize::from(info.contexts).min(MAX_CPUS);
     let up = info.is_up();
     let masks = info.rules.ns_action == NsAction::Queued;
@@ -163,14 +168,12 @@ fn load(
     Estate {
         load: region,
         others: partition.memory.iter().cloned().collect(),
-        devices: partition.devices.iter().cloned().collect(),
         spaces,
         saved,
         start,
         rx_tx: partition.rx_tx.clone(),
     }
     .install(slot, &mut pe.held);
-    super::estate::map_static_buffers(core, slot, &mut Port, &mut pe.held);
     interrupts::add_devices(&partition.interrupts);
     for (index, context) in contexts.iter_mut().enumerate().take(count) {
         if index == mine {

@@ -7,6 +7,7 @@ mod estate;
 mod interrupts;
 mod load;
 mod port;
+mod regions;
 mod vcpu;
 
 use cpu::Cpu;

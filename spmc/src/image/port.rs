@@ -1,18 +1,20 @@
 //! The machine, as the core's calls see it.
 
-use super::{BOARD, boot, estate};
+use super::{boot, estate};
 use core::sync::atomic::{AtomicU32, Ordering};
 use defmt::{error, warn};
-use ffa_abi::{EndpointId, FfaError, Regs};
+use ffa_abi::{
+    EndpointId, FfaError, Regs,
+    sharing::{Pieces, View},
+};
 use platform::{
     endpoint_console, foreign,
     stage1::{Kind, Stage1Error},
 };
 use spmc::{
     MAX_PARTITIONS,
-    context::AbortAction,
+    context::{AbortAction, Slot},
     locks::{self, Held},
-    manifest::MemoryKind,
     spm::{Machine, Mem, Notice, Owner, Window},
 };
 
@@ -113,7 +115,7 @@ impl Mem for Port {
     ) -> Result<Window, FfaError> {
         let size = u64::from(pages) * PAGE;
         let kind = match owner {
-            Owner::NormalWorld => offered(address, size, held)?,
+            Owner::NormalWorld => Kind::DataNs,
             Owner::Partition(slot) => estate::kind_of(slot, address, size, held)?,
         };
         let base = usize::try_from(address).map_err(|_| FfaError::InvalidParameters)?;
@@ -178,27 +180,68 @@ impl Mem for Port {
         unsafe { foreign::zero(at, length) }
         true
     }
+    fn grant(
+        &mut self,
+        held: &mut Held<{ locks::SHARES }>,
+        slot: Slot,
+        pieces: Pieces<'_>,
+        view: View,
+    ) -> Result<(), FfaError> {
+        estate::grant(slot, pieces, view, held)
+    }
+
+    fn revoke(
+        &mut self,
+        held: &mut Held<{ locks::SHARES }>,
+        slot: Slot,
+        pieces: Pieces<'_>,
+        view: View,
+    ) -> Result<(), FfaError> {
+        estate::revoke(slot, pieces, view, held)
+    }
+
+    fn hide(
+        &mut self,
+        held: &mut Held<{ locks::SHARES }>,
+        slot: Slot,
+        pieces: Pieces<'_>,
+        normal_world: bool,
+    ) -> Result<(), FfaError> {
+        estate::hide(slot, pieces, normal_world, held)
+    }
+
+    fn show(
+        &mut self,
+        held: &mut Held<{ locks::SHARES }>,
+        slot: Slot,
+        pieces: Pieces<'_>,
+        normal_world: bool,
+    ) {
+        estate::show(slot, pieces, normal_world, held);
+    }
+
+    fn give_up(
+        &mut self,
+        held: &mut Held<{ locks::SHARES }>,
+        slot: Slot,
+        pieces: Pieces<'_>,
+        normal_world: bool,
+    ) {
+        estate::give_up(slot, pieces, normal_world, held);
+    }
+
+    fn clear(
+        &mut self,
+        _held: &mut Held<{ locks::SHARES }>,
+        pieces: Pieces<'_>,
+        normal_world: bool,
+    ) {
+        estate::clear(pieces, normal_world);
+    }
 }
 
 /// The address of byte `offset` of a window, if `length` bytes from there on are inside.
 fn inside(window: Window, offset: usize, length: usize) -> Option<usize> {
     let end = offset.checked_add(length)?;
     (end <= window.size).then(|| (window.base as usize).wrapping_add(offset))
-}
-
-/// Whether the normal world may offer this memory: it is its own, and no partition was given it.
-fn offered(base: u64, size: u64, held: &mut Held<{ locks::PAIRS }>) -> Result<Kind, FfaError> {
-    let end = base.checked_add(size).ok_or(FfaError::InvalidParameters)?;
-    let range = base..end;
-    let own = boot::manifest().is_some_and(|manifest| {
-        manifest.memory.iter().any(|memory| {
-            let all = memory.range();
-            memory.kind == MemoryKind::NsMemory && all.start <= base && end <= all.end
-        })
-    });
-    // The manifest may call address space memory that has none.
-    if !own || !BOARD.is_normal_ram(base, size) || estate::anybody_has(&range, held) {
-        return Err(FfaError::Denied);
-    }
-    Ok(Kind::DataNs)
 }

@@ -1,10 +1,11 @@
 //! Calls that come from EL3: the normal world's, and the SPMD's own.
 
 use super::{
-    Machine, Next, Outcome, Pe, Spmc,
+    Machine, Next, Outcome, Owner, Pe, Spmc,
     direct::Sender,
     discovery::{Asker, malformed},
     mailbox::done,
+    memory::Caller,
     partition_info::Query,
 };
 use crate::context::{Registers, RequestKind};
@@ -135,9 +136,19 @@ impl<'c, M: Registers> Spmc<'c, M> {
             } => self.availability_request(pe, ids, number),
             // No framework message to a partition has a 64-bit form.
             Call::DirectReq { .. } => Err(FfaError::InvalidParameters),
-            // Everything else is not the normal world's to call, is not built yet, or is our own
-            // completion bounced back by EL3.
-            _ => Err(FfaError::NotSupported),
+            call => {
+                let caller = Caller {
+                    owner: Owner::NormalWorld,
+                    version,
+                    id: None,
+                };
+                match self.memory_call(pe, caller, call, machine) {
+                    Some(done) => return answer(pe, done.unwrap_or_else(Reply::error)),
+                    // Everything else is not the normal world's to call, is not built yet, or is our
+                    // own completion bounced back by EL3.
+                    None => Err(FfaError::NotSupported),
+                }
+            }
         };
         match result {
             Ok(outcome) => outcome,

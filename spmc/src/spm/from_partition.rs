@@ -1,11 +1,12 @@
 //! Calls that come from a partition, by SMC or HVC.
 
 use super::{
-    Machine, Next, Outcome, Pe, Spmc,
+    Machine, Next, Outcome, Owner, Pe, Spmc,
     direct::Sender,
     discovery::{Asker, malformed, wide_cycles},
     interrupts::is_hypercall,
     mailbox::done,
+    memory::Caller,
     partition_info::Query,
 };
 use crate::{
@@ -128,7 +129,9 @@ impl<'c, M: Registers> Spmc<'c, M> {
                 return self.answer_partition(pe, slot, reply);
             }
             Call::Features { query, input } => {
-                return self.answer_partition(pe, slot, Self::features(asker, query, input));
+                let reply = Self::features(asker, query, input);
+                partition.note_ns_bit(query, input, &reply);
+                return self.answer_partition(pe, slot, reply);
             }
             Call::IdGet => return self.answer_partition(pe, slot, Reply::success(id.0.into())),
             Call::SpmIdGet => {
@@ -173,7 +176,20 @@ impl<'c, M: Registers> Spmc<'c, M> {
             }
             Call::SecondaryEpRegister { entry, .. } => self.register_entry(pe, slot, entry),
             Call::Abort { reason, .. } => return self.abort(pe, slot, Some(reason), machine),
-            _ => Err(FfaError::NotSupported),
+            call => {
+                let caller = Caller {
+                    owner: Owner::Partition(slot),
+                    version,
+                    id: Some(id),
+                };
+                match self.memory_call(pe, caller, call, machine) {
+                    Some(done) => {
+                        let reply = done.unwrap_or_else(Reply::error);
+                        return self.answer_partition(pe, slot, reply);
+                    }
+                    None => Err(FfaError::NotSupported),
+                }
+            }
         };
         match result {
             Ok(outcome) => {

@@ -8,7 +8,9 @@
 //! | restart | it initialises again, and then serves | BUSY until it waits |
 //! | propagate | all partitions have stopped | ABORTED, everybody and always |
 //!
-//! A partition that fails while it initialises, first or again, is not restarted: it stops.
+//! A partition that fails while it initialises, first or again, is not restarted: it stops. So does one
+//! whose memory others still hold, or were given for good: it could not begin as it did at first. Memory
+//! of a destroyed partition that others still hold is wiped when they give it back.
 
 use super::{Left, Machine, Next, Notice, Outcome, Pe, Spmc};
 use crate::{
@@ -148,8 +150,13 @@ impl<'c, M: Registers> Spmc<'c, M> {
         let giver = context.giver;
         let left = context.left(slot);
         self.kill(pe, slot);
+        // Who works for it, or keeps a response of its, asks whether it is alive; and nothing of its
+        // begins on another core that would have to end now.
+        self.bury_all(slot);
+        self.unmap_of_partition(slot, machine, &mut pe.held);
+        let whole = self.memory_ended(slot, machine, &mut pe.held);
         let action = match partition.info.abort_action {
-            AbortAction::Restart if initialises => AbortAction::Stop,
+            AbortAction::Restart if initialises || !whole => AbortAction::Stop,
             action => action,
         };
         machine.notice(Notice::Aborted {
@@ -157,11 +164,8 @@ impl<'c, M: Registers> Spmc<'c, M> {
             action,
             reason,
         });
-        self.unmap_of_partition(slot, machine, &mut pe.held);
         self.silence(slot, machine);
         self.set_alarm(pe, machine);
-        // Who works for it, or keeps a response of its, asks whether it is alive.
-        self.bury_all(slot);
         match action {
             AbortAction::Fail => self.end(slot, Life::FAILED, &mut pe.held),
             AbortAction::Stop => self.end(slot, Life::STOPPED, &mut pe.held),

@@ -4,7 +4,11 @@ use crate::{
     context::{AbortAction, Slot},
     locks::{self, Held},
 };
-use ffa_abi::{EndpointId, FfaError, Regs, smccc};
+use ffa_abi::{
+    EndpointId, FfaError, Regs,
+    sharing::{Pieces, View},
+    smccc,
+};
 
 /// Whose addresses an address is one of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +29,10 @@ pub struct Window {
 }
 
 /// Memory of endpoints. A machine that overrides nothing has none to give.
+///
+/// Whose memory is whose, the core knows ([`Spmc::add_region`](super::Spmc::add_region)): it has
+/// checked all that it asks for here. `pieces` are the pages of a whole transaction, in the order in
+/// which its sender listed them; they don't overlap. What fails has changed nothing.
 pub trait Mem {
     /// Makes pages of an endpoint reachable: read-write normal memory of its own that nobody's
     /// window covers yet.
@@ -66,6 +74,78 @@ pub trait Mem {
     #[must_use]
     fn zero(&mut self, _window: Window, _offset: usize) -> bool {
         false
+    }
+
+    /// Shows a partition pages of somebody else, at their own addresses.
+    ///
+    /// # Errors
+    /// NO_MEMORY: no tables are left for it.
+    fn grant(
+        &mut self,
+        _held: &mut Held<{ locks::SHARES }>,
+        _slot: Slot,
+        _pieces: Pieces<'_>,
+        _view: View,
+    ) -> Result<(), FfaError> {
+        Err(FfaError::NoMemory)
+    }
+
+    /// Takes pages from a partition that it was granted.
+    ///
+    /// # Errors
+    /// NO_MEMORY: no tables are left to split a block.
+    fn revoke(
+        &mut self,
+        _held: &mut Held<{ locks::SHARES }>,
+        _slot: Slot,
+        _pieces: Pieces<'_>,
+        _view: View,
+    ) -> Result<(), FfaError> {
+        Err(FfaError::NoMemory)
+    }
+
+    /// A partition does not see pages any more that stay its own. What it takes to show them again
+    /// is kept.
+    ///
+    /// # Errors
+    /// NO_MEMORY: no tables are left to split a block.
+    fn hide(
+        &mut self,
+        _held: &mut Held<{ locks::SHARES }>,
+        _slot: Slot,
+        _pieces: Pieces<'_>,
+        _normal_world: bool,
+    ) -> Result<(), FfaError> {
+        Err(FfaError::NoMemory)
+    }
+
+    /// A partition sees pages again that were hidden from it.
+    fn show(
+        &mut self,
+        _held: &mut Held<{ locks::SHARES }>,
+        _slot: Slot,
+        _pieces: Pieces<'_>,
+        _normal_world: bool,
+    ) {
+    }
+
+    /// Hidden pages of a partition are somebody else's for good.
+    fn give_up(
+        &mut self,
+        _held: &mut Held<{ locks::SHARES }>,
+        _slot: Slot,
+        _pieces: Pieces<'_>,
+        _normal_world: bool,
+    ) {
+    }
+
+    /// Zeroes pages, of the normal world or of the secure one.
+    fn clear(
+        &mut self,
+        _held: &mut Held<{ locks::SHARES }>,
+        _pieces: Pieces<'_>,
+        _normal_world: bool,
+    ) {
     }
 }
 

@@ -7,15 +7,15 @@
 //! | acquired | the hypervisor writes into its VM's | empty, by the hypervisor's `FFA_RX_RELEASE` |
 //!
 //! A partition's pair has a lock of its own, the normal world's share one: no message's path takes
-//! either. A pair's pages are reachable by the SPMC for as long as it is mapped, and nobody else's
-//! pair can have them ([`Mem::open`](super::Mem::open)).
+//! either. A pair's pages are reachable by the SPMC for as long as it is mapped, nobody else's pair
+//! can have them ([`Mem::open`](super::Mem::open)), and nobody can give them away meanwhile.
 
 use super::{Machine, Mem, Owner, Spmc, Window};
 use crate::{
     context::{Registers, Slot},
     locks::{self, Held},
 };
-use ffa_abi::{EndpointId, FfaError, Reply, rxtx::ForwardedMap};
+use ffa_abi::{EndpointId, FfaError, Reply, memory::Handle, rxtx::ForwardedMap};
 use heapless::Vec;
 
 /// The most pages of a buffer.
@@ -32,40 +32,43 @@ enum Rx {
     Acquired,
 }
 
+/// An answer to `FFA_MEM_RETRIEVE_REQ` of which not all has been fetched yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fetch {
+    /// The transaction.
+    pub handle: Handle,
+    /// Whose memory it is that is told of; the hypervisor itself for its own request.
+    pub borrower: EndpointId,
+    /// Where the next fragment starts, in bytes from the answer's start.
+    pub next: u32,
+}
+
+impl Fetch {
+    /// Whether a hypervisor asked of a transaction that is not its own.
+    pub fn is_hypervisors(&self) -> bool {
+        self.borrower == EndpointId::HYPERVISOR
+    }
+}
+
 /// A pair of buffers.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Mailbox {
     tx: Window,
     rx: Window,
     state: Rx,
+    /// What its owner is fetching.
+    pub(super) fetch: Option<Fetch>,
+}
+
+/// Bytes and pages of one window.
+const fn extent(window: Window) -> (u64, u32) {
+    (window.base, (window.size as u64 / PAGE) as u32)
 }
 
 impl Mailbox {
-    /// Makes both buffers reachable.
-    fn open(
-        machine: &mut impl Mem,
-        held: &mut Held<{ locks::PAIRS }>,
-        owner: Owner,
-        (tx, tx_pages): (u64, u32),
-        (rx, rx_pages): (u64, u32),
-    ) -> Result<Self, FfaError> {
-        let tx = machine.open(held, owner, tx, tx_pages)?;
-        match machine.open(held, owner, rx, rx_pages) {
-            Ok(rx) => Ok(Self {
-                tx,
-                rx,
-                state: Rx::Empty,
-            }),
-            Err(error) => {
-                machine.close(tx);
-                Err(error)
-            }
-        }
-    }
-
-    fn close(self, machine: &mut impl Mem) {
-        machine.close(self.tx);
-        machine.close(self.rx);
+    /// The TX buffer.
+    pub(super) const fn tx(&self) -> Window {
+        self.tx
     }
 
     /// `FFA_RX_RELEASE`.
@@ -97,6 +100,11 @@ pub(super) struct Writer<'m> {
 }
 
 impl Writer<'_> {
+    /// How many bytes the buffer has.
+    pub(super) fn size(&self) -> usize {
+        self.mailbox.rx.size
+    }
+
     /// Whether so many bytes fit.
     pub(super) fn fits(&self, bytes: usize) -> bool {
         bytes <= self.mailbox.rx.size
@@ -158,11 +166,76 @@ fn check(tx: u64, rx: u64, pages: u32) -> Result<(), FfaError> {
 }
 
 impl<'c, M: Registers> Spmc<'c, M> {
+    /// Takes one buffer of its owner's, and makes it reachable.
+    fn open_buffer(
+        &self,
+        machine: &mut impl Mem,
+        held: &mut Held<{ locks::PAIRS }>,
+        owner: Owner,
+        at: (u64, u32),
+    ) -> Result<Window, FfaError> {
+        self.take_buffer(owner, at, held)?;
+        let (address, pages) = at;
+        machine
+            .open(held, owner, address, pages)
+            .inspect_err(|_| self.free_buffer(owner, at, held))
+    }
+
+    /// Gives one up.
+    fn close_buffer<const HELD: u8>(
+        &self,
+        machine: &mut impl Mem,
+        held: &mut Held<HELD>,
+        owner: Owner,
+        window: Window,
+    ) {
+        machine.close(window);
+        self.free_buffer(owner, extent(window), held);
+    }
+
+    /// Makes a pair of both buffers.
+    fn open_pair(
+        &self,
+        machine: &mut impl Mem,
+        held: &mut Held<{ locks::PAIRS }>,
+        owner: Owner,
+        tx: (u64, u32),
+        rx: (u64, u32),
+    ) -> Result<Mailbox, FfaError> {
+        let tx = self.open_buffer(machine, held, owner, tx)?;
+        match self.open_buffer(machine, held, owner, rx) {
+            Ok(rx) => Ok(Mailbox {
+                tx,
+                rx,
+                state: Rx::Empty,
+                fetch: None,
+            }),
+            Err(error) => {
+                self.close_buffer(machine, held, owner, tx);
+                Err(error)
+            }
+        }
+    }
+
+    fn close_pair<const HELD: u8>(
+        &self,
+        machine: &mut impl Mem,
+        held: &mut Held<HELD>,
+        owner: Owner,
+        pair: Mailbox,
+    ) {
+        self.close_buffer(machine, held, owner, pair.tx);
+        self.close_buffer(machine, held, owner, pair.rx);
+        if let Some(fetch) = pair.fetch {
+            self.forget_fetch(fetch.handle, held);
+        }
+    }
+
     /// `FFA_RXTX_MAP` by a partition, or what its manifest says instead.
     ///
     /// # Errors
-    /// DENIED if it has a pair, INVALID_PARAMETERS for addresses that no pair can have, and those of
-    /// [`Mem::open`].
+    /// DENIED if it has a pair, INVALID_PARAMETERS for addresses that no pair can have and for what is
+    /// not its own alone, ABORTED if it has failed, and those of [`Mem::open`].
     pub fn map_of_partition(
         &self,
         slot: Slot,
@@ -178,9 +251,13 @@ impl<'c, M: Registers> Spmc<'c, M> {
                 return Err(FfaError::Denied);
             }
             check(tx, rx, pages)?;
+            // It has failed on another core, where its pair was looked for before.
+            if self.is_buried(slot) {
+                return Err(FfaError::Aborted);
+            }
             let owner = Owner::Partition(slot);
             let (tx, rx) = ((tx, pages), (rx, pages));
-            *mailbox = Some(Mailbox::open(machine, held, owner, tx, rx)?);
+            *mailbox = Some(self.open_pair(machine, held, owner, tx, rx)?);
             Ok(())
         })
     }
@@ -196,8 +273,8 @@ impl<'c, M: Registers> Spmc<'c, M> {
         let taken =
             partition.and_then(|partition| partition.mailbox.with(held, |pair, _| pair.take()));
         match taken {
-            Some(mailbox) => {
-                mailbox.close(machine);
+            Some(pair) => {
+                self.close_pair(machine, held, Owner::Partition(slot), pair);
                 true
             }
             None => false,
@@ -260,15 +337,15 @@ impl<'c, M: Registers> Spmc<'c, M> {
     ) -> Result<(), FfaError> {
         self.mailboxes.with(held, |mailboxes, held| {
             if tx == 0 && rx == 0 && pages == 0 {
-                return forwarded_map(mailboxes, machine, held);
+                return self.forwarded_map(mailboxes, machine, held);
             }
             if mailboxes.find(EndpointId::HYPERVISOR).is_some() {
                 return Err(FfaError::Denied);
             }
             check(tx, rx, pages)?;
             let (tx, rx) = ((tx, pages), (rx, pages));
-            let mailbox = Mailbox::open(machine, held, Owner::NormalWorld, tx, rx)?;
-            push(mailboxes, EndpointId::HYPERVISOR, mailbox, machine)
+            let pair = self.open_pair(machine, held, Owner::NormalWorld, tx, rx)?;
+            self.push(mailboxes, EndpointId::HYPERVISOR, pair, machine, held)
         })
     }
 
@@ -280,7 +357,8 @@ impl<'c, M: Registers> Spmc<'c, M> {
         held: &mut Held<0>,
     ) -> Result<(), FfaError> {
         let taken = self.mailboxes.with(held, |mailboxes, _| mailboxes.take(vm));
-        taken.ok_or(FfaError::InvalidParameters)?.close(machine);
+        let pair = taken.ok_or(FfaError::InvalidParameters)?;
+        self.close_pair(machine, held, Owner::NormalWorld, pair);
         Ok(())
     }
 
@@ -315,50 +393,53 @@ impl<'c, M: Registers> Spmc<'c, M> {
             Ok(())
         })
     }
-}
 
-/// A VM's pair, described in the hypervisor's TX buffer. The description has to lie in the buffer's
-/// first page.
-fn forwarded_map(
-    mailboxes: &mut NormalWorldMailboxes,
-    machine: &mut impl Machine,
-    held: &mut Held<{ locks::PAIRS }>,
-) -> Result<(), FfaError> {
-    let own = mailboxes
-        .find(EndpointId::HYPERVISOR)
-        .ok_or(FfaError::InvalidParameters)?;
-    // The hypervisor may go on writing it: copied once, then read.
-    let mut page = [0; PAGE as usize];
-    if !machine.read(own.tx, 0, &mut page) {
-        return Err(FfaError::Aborted);
+    /// A VM's pair, described in the hypervisor's TX buffer. The description has to lie in the
+    /// buffer's first page.
+    fn forwarded_map(
+        &self,
+        mailboxes: &mut NormalWorldMailboxes,
+        machine: &mut impl Machine,
+        held: &mut Held<{ locks::PAIRS }>,
+    ) -> Result<(), FfaError> {
+        let own = mailboxes
+            .find(EndpointId::HYPERVISOR)
+            .ok_or(FfaError::InvalidParameters)?;
+        // The hypervisor may go on writing it: copied once, then read.
+        let mut page = [0; PAGE as usize];
+        if !machine.read(own.tx, 0, &mut page) {
+            return Err(FfaError::Aborted);
+        }
+        let ForwardedMap { endpoint, tx, rx } = ForwardedMap::read(&page)?;
+        if !endpoint.is_vm() || tx.pages != rx.pages {
+            return Err(FfaError::InvalidParameters);
+        }
+        if mailboxes.find(endpoint).is_some() {
+            return Err(FfaError::Denied);
+        }
+        check(tx.base, rx.base, tx.pages)?;
+        if mailboxes.is_full() {
+            return Err(FfaError::NoMemory);
+        }
+        let (tx, rx) = ((tx.base, tx.pages), (rx.base, rx.pages));
+        let pair = self.open_pair(machine, held, Owner::NormalWorld, tx, rx)?;
+        self.push(mailboxes, endpoint, pair, machine, held)
     }
-    let ForwardedMap { endpoint, tx, rx } = ForwardedMap::read(&page)?;
-    if !endpoint.is_vm() || tx.pages != rx.pages {
-        return Err(FfaError::InvalidParameters);
-    }
-    if mailboxes.find(endpoint).is_some() {
-        return Err(FfaError::Denied);
-    }
-    check(tx.base, rx.base, tx.pages)?;
-    if mailboxes.is_full() {
-        return Err(FfaError::NoMemory);
-    }
-    let (tx, rx) = ((tx.base, tx.pages), (rx.base, rx.pages));
-    let mailbox = Mailbox::open(machine, held, Owner::NormalWorld, tx, rx)?;
-    push(mailboxes, endpoint, mailbox, machine)
-}
 
-/// Notes a pair; without room it is given up again.
-fn push(
-    mailboxes: &mut NormalWorldMailboxes,
-    id: EndpointId,
-    mailbox: Mailbox,
-    machine: &mut impl Mem,
-) -> Result<(), FfaError> {
-    mailboxes.0.push((id, mailbox)).map_err(|(_, mailbox)| {
-        mailbox.close(machine);
-        FfaError::NoMemory
-    })
+    /// Notes a pair; without room it is given up again.
+    fn push(
+        &self,
+        mailboxes: &mut NormalWorldMailboxes,
+        id: EndpointId,
+        pair: Mailbox,
+        machine: &mut impl Mem,
+        held: &mut Held<{ locks::PAIRS }>,
+    ) -> Result<(), FfaError> {
+        mailboxes.0.push((id, pair)).map_err(|(_, pair)| {
+            self.close_pair(machine, held, Owner::NormalWorld, pair);
+            FfaError::NoMemory
+        })
+    }
 }
 
 /// `FFA_SUCCESS` without results, or the error.

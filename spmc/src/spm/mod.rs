@@ -19,6 +19,7 @@ mod interrupts;
 mod life;
 mod machine;
 mod mailbox;
+mod memory;
 mod partition_info;
 mod power;
 mod smc;
@@ -51,6 +52,7 @@ use heapless::Vec;
 use interrupts::{News, Owners, Virtuals};
 use life::Life;
 use mailbox::{Mailbox, NormalWorldMailboxes};
+use memory::Memory;
 
 /// Who runs next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,6 +165,8 @@ struct Partition<'c, M> {
     first_service: Uuid,
     /// What it speaks until it says otherwise.
     first_version: Version,
+    /// Whether a partition of 1.0 has said that it understands the NS bit of memory attributes.
+    knows_ns_bit: AtomicBool,
     /// One bit for each context that has failed for good, or is off with its core.
     dead: AtomicU32,
     /// Whether it can be called, and how often it was restarted.
@@ -200,6 +204,8 @@ pub struct Spmc<'c, M> {
     normal_world: Negotiated,
     /// The RX/TX pairs of the normal world's hypervisor and of its VMs.
     mailboxes: Lock<NormalWorldMailboxes, { locks::PAIRS }>,
+    /// Whose all memory is, and who gave it to whom.
+    memory: Lock<Memory, { locks::SHARES }>,
     /// How often a partition was destroyed: the tag of `FFA_PARTITION_INFO_GET_REGS`.
     destroyed: AtomicU32,
     /// A partition's failure has stopped all of them.
@@ -308,6 +314,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
                 // The version that an SPMD assumes of a normal world that never asked.
                 normal_world: Negotiated::unasked(),
                 mailboxes: Lock::new(NormalWorldMailboxes::new()),
+                memory: Lock::new(Memory::new()),
                 destroyed: AtomicU32::new(0),
                 halted: AtomicBool::new(false),
                 owners: Owners::new(),
@@ -346,6 +353,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
                     .map_or(Uuid::NIL, |service| service.uuid),
                 open,
                 first_version: version,
+                knows_ns_bit: AtomicBool::new(false),
                 dead: AtomicU32::new(0),
                 life: Life::new(),
                 mailbox: Lock::new(None),

@@ -345,6 +345,7 @@ pub fn tests(board: &Board) -> Vec<Scenario> {
     tests.extend(vms::all());
     tests.extend(vectors::all());
     tests.extend(interrupts::all());
+    tests.push(vms::eight_cores());
     tests.extend(storm::all());
     tests.extend(memory::all());
     tests.extend(fvp::all());
@@ -357,8 +358,6 @@ pub fn all(board: &Board) -> Vec<Scenario> {
     let mut all = vec![run(), record()];
     all.extend(tests(board));
     all.extend(bench());
-    // Its cases wait for times that a busy host does not keep.
-    all.push(vms::eight_cores());
     all
 }
 

@@ -132,7 +132,7 @@ pub fn eight_cores() -> Scenario {
             vm("vm-three", three, PLAIN),
         ],
         timeout: Duration::from_secs(400),
-        clock: Clock::Host,
+        clock: Clock::Instructions,
         ..super::interrupts::interrupts(
             "vms-8",
             "three VMs on eight cores: power, interrupts of both worlds, ends of VMs",

@@ -25,7 +25,7 @@ use platform::{
     read_sysreg,
     stage2::vstcr_el2,
     sysreg::isb,
-    trap::SystemAccess,
+    trap::{Fault, SystemAccess},
     write_sysreg,
 };
 use spmc::{
@@ -53,6 +53,8 @@ enum Trapped {
     WantsFp,
     /// An access to this register of its timer.
     Timer(TimerRegister, SystemAccess),
+    /// Its stage 2 had nothing there when it looked.
+    Missed(Fault),
 }
 
 /// A core's registers, and whose they are now.
@@ -223,7 +225,7 @@ impl Cpu {
             Next::Wipe(slot) => {
                 self.let_go(pe, slot);
                 let _ = pe.with_context(slot, |context, held| {
-                    estate::wipe(slot, &mut context.machine, held);
+                    estate::wipe(spmc, slot, &mut context.machine, held);
                 });
                 spmc.wiped(pe, slot, &mut Port)
             }
@@ -262,6 +264,7 @@ impl Cpu {
                     Trapped::Timer(register, access) => {
                         self.access_timer(spmc, pe, slot, register, access);
                     }
+                    Trapped::Missed(fault) => self.missed(spmc, pe, slot, &fault),
                 }
                 continue;
             }

@@ -3,6 +3,7 @@
 use super::{Cpu, Trapped};
 use crate::image::{
     boot::{Core, PeState},
+    estate,
     port::{Port, may_log},
     vcpu::Vcpu,
 };
@@ -28,16 +29,22 @@ impl Cpu {
             Trap::SystemRegister(access) if let Some(register) = timer(access) => {
                 return Trapped::Timer(register, access);
             }
-            _ => {
-                if let Some(info) = spmc.info(slot)
-                    && may_log(info.id)
-                {
-                    report(slot, vcpu, &fault);
-                }
-                reflect(&mut vcpu.regs, &fault);
-            }
+            _ if fault.is_translation_fault() => return Trapped::Missed(fault),
+            _ => its_own(spmc, vcpu, slot, &fault),
         }
         Trapped::Done
+    }
+
+    /// Looks again whether a partition's stage 2 has what it missed, when no other core is in the middle of changing it:
+    /// a block that is split, for example, is absent for a moment. The partition tries again, or it was its own fault.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn missed(&mut self, spmc: &Core, pe: &mut PeState, slot: Slot, fault: &Fault) {
+        if !estate::covers(slot, fault, &mut pe.held)
+            && let Some(context) = pe.context(slot)
+        {
+            its_own(spmc, &mut context.machine, slot, fault);
+        }
     }
 
     /// Emulates a trapped system register. `false` if the partition has none of that name.
@@ -89,6 +96,16 @@ impl Cpu {
             regs.pc = regs.pc.wrapping_add(4);
         }
     }
+}
+
+/// A trap that a partition has to deal with itself.
+fn its_own(spmc: &Core, vcpu: &mut Vcpu, slot: Slot, fault: &Fault) {
+    if let Some(info) = spmc.info(slot)
+        && may_log(info.id)
+    {
+        report(slot, vcpu, fault);
+    }
+    reflect(&mut vcpu.regs, fault);
 }
 
 /// The register of the EL1 physical timer that this is. (EL0 comes here where the partition's own CNTKCTL_EL1 lets it.)

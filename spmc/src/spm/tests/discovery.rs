@@ -163,9 +163,22 @@ fn features_are_what_the_asker_may_call() {
         (MsgSendDirectResp2, true, false, true, true),
         (ConsoleLog, false, false, true, true),
         (ConsoleLog, true, false, true, true),
+        (MemDonate, false, true, true, true),
+        (MemDonate, true, true, true, true),
+        (MemLend, false, true, true, true),
+        (MemLend, true, true, true, true),
+        (MemShare, false, true, true, true),
+        (MemShare, true, true, true, true),
+        (MemRetrieveReq, false, true, true, true),
+        (MemRetrieveReq, true, true, true, true),
+        (MemRelinquish, false, true, true, true),
+        (MemReclaim, false, true, true, true),
+        (MemFragRx, false, true, true, true),
+        (MemFragTx, false, true, true, true),
     ];
     let mut f = Fixture::new();
-    let ask = |raw: u32| frame(&[FEATURES.into(), raw.into()]);
+    // w2 says that the caller understands the NS bit, where that is asked.
+    let ask = |raw: u32| frame(&[FEATURES.into(), raw.into(), 2]);
     let no = [u64::from(ERROR), 0, NotSupported.register()];
     let yes = [u64::from(SUCCESS_32)];
     for low in 0..=0xffu32 {
@@ -177,7 +190,10 @@ fn features_are_what_the_asker_may_call() {
             let expected = row.map_or((false, false, false), |r| (r.2, r.3, r.4));
             // 4 KiB is the smallest buffer, four pages the largest.
             let pages = [u64::from(SUCCESS_32), 0, 4 << 16];
+            // With the NS bit, by hypervisors, and 255 times.
+            let retrieving = [u64::from(SUCCESS_32), 0, 6, 7];
             let answer = |yes_no| match yes_no {
+                true if row.is_some_and(|row| row.0 == MemRetrieveReq) => &retrieving[..],
                 true if row.is_some_and(|row| row.0 == RxtxMap) => &pages[..],
                 true => &yes[..],
                 false => &no[..],
@@ -215,10 +231,15 @@ fn what_features_denies_is_not_supported_when_it_is_called() {
         for low in 0x60..=0xefu32 {
             for wide in [0, WIDE_BIT] {
                 let raw = 0x8400_0000 | low | wide;
-                let asked = frame(&[FEATURES.into(), raw.into()]);
+                let asked = frame(&[FEATURES.into(), raw.into(), 2]);
                 f.call(asked);
-                // The 32-bit form of FFA_RXTX_MAP is served all the same.
-                if f.result()[0] == u64::from(SUCCESS_32) || raw == Function::RxtxMap.raw32() {
+                // The 32-bit form of FFA_RXTX_MAP is served all the same, and S-EL1 partitions are
+                // DENIED what is for those at S-EL0.
+                let permissions = matches!(low, 0x88 | 0x89) && pe == 0;
+                if f.result()[0] == u64::from(SUCCESS_32)
+                    || raw == Function::RxtxMap.raw32()
+                    || permissions
+                {
                     continue;
                 }
                 f.refused(frame(&[raw.into()]), NotSupported);

@@ -12,6 +12,7 @@ mod info;
 mod interrupts;
 mod life;
 mod mailbox;
+mod memory;
 mod migrate;
 mod preempt;
 // Too slow under Miri; what runs there covers the same code.

@@ -84,6 +84,10 @@ fn preempt(env: &mut Env) -> Verdict {
     })
 }
 
+/// Microseconds between interrupts of a partition's timer. In a machine whose cores take turns all of them fire in that
+/// time, and each costs thousands of instructions of 64 ns.
+const PERIOD: u64 = 10_000;
+
 /// The context of this core has its timer fire again and again, until [`calm`].
 fn tick(env: &mut Env, us: u64) -> Result<(), Failure> {
     let page = page(SIGNALLED, gic::vcpu());
@@ -127,9 +131,9 @@ fn watches(us: u64, sgi: u32) -> Result<(), Failure> {
 
 fn timers(env: &mut Env) -> Verdict {
     everywhere(env, |env| {
-        tick(env, 400)?;
+        tick(env, PERIOD)?;
         for n in 0..200 {
-            watches(2_000 + 20 * n, 1 + n as u32 % 4)?;
+            watches(PERIOD + 500 * n, 1 + n as u32 % 4)?;
             if n > 10 && page(SIGNALLED, gic::vcpu()).counted() > 10 {
                 break;
             }
@@ -143,11 +147,11 @@ fn timers(env: &mut Env) -> Verdict {
 /// They come while other VMs run, which watch their registers.
 fn timers_and_others(env: &mut Env) -> Verdict {
     everywhere(env, |env| {
-        tick(env, 500)?;
+        tick(env, PERIOD)?;
         let three = env.three;
         let two = env.two;
         for n in 0..200 {
-            let spin = ticks(1_500 + 20 * n);
+            let spin = ticks(PERIOD + 500 * n);
             env.perform(three, matrix_ask::SPIN, spin, 0)?;
             soak::message(env, two, crate::contract::Kind::Req64)?;
             if page(SIGNALLED, gic::vcpu()).counted() > 10 {
@@ -213,7 +217,7 @@ fn all_taken() -> Result<(), Failure> {
 /// Partitions' interrupts come and go while the VM's own are pending, and masked.
 fn pending(env: &mut Env) -> Verdict {
     everywhere(env, |env| {
-        tick(env, 300)?;
+        tick(env, PERIOD)?;
         for _ in 0..10 {
             all_pending();
             let before = page(SIGNALLED, gic::vcpu()).counted();

@@ -1,6 +1,12 @@
 //! What each partition has of the machine beside its contexts: its memory, the tables that show it
 //! to the partition, and what a restart needs.
 
+mod sharing;
+mod spaces;
+
+pub use sharing::{clear, covers, give_up, grant, hide, revoke, show};
+pub use spaces::Spaces;
+
 use super::{
     boot::{self, Core},
     port::Port,
@@ -14,23 +20,14 @@ use platform::{
     cache,
     guest::GuestRegs,
     stage1::Kind,
-    stage2::{
-        Attr, Flush, IpaSpace, Mapping, Memory, Stage2, Stage2Error, TablePool, TableStore, Tlbi,
-    },
+    stage2::{Flush, Mapping, Memory, Stage2},
 };
 use spmc::{
     MAX_PARTITIONS,
     context::Slot,
     locks::{self, Held, Lock},
-    manifest::{Accepted, Access, Mapped},
+    manifest::Mapped,
 };
-
-/// Tables of the partitions' maps: two roots and a few levels for each.
-const TABLES: usize = 128;
-// SAFETY: Nothing is placed there but tables, which are cleared when they are taken.
-#[unsafe(link_section = ".noinit")]
-static STORE: TableStore<TABLES> = TableStore::new();
-static STAGE2: TablePool<TABLES> = TablePool::new(&STORE);
 
 /// Each partition's, once it is loaded.
 static ESTATES: [Lock<Option<Estate>, { locks::MEMORY }>; MAX_PARTITIONS] =
@@ -42,8 +39,6 @@ pub struct Estate {
     pub load: Range<u64>,
     /// Memory regions outside of it.
     pub others: Vec<Mapped, 16>,
-    /// Device regions.
-    pub devices: Vec<Mapped, 16>,
     /// Its address spaces; empty once it was destroyed.
     pub spaces: Spaces,
     /// What its package looked like before it ran first, boot information included.
@@ -70,101 +65,6 @@ impl Estate {
         });
         own.map(|region| region.range.clone())
     }
-}
-
-/// A partition's two intermediate physical address spaces. Dropped, they last for ever.
-pub struct Spaces {
-    /// The non-secure one: its memory and devices of the normal world.
-    pub normal: Stage2<'static>,
-    /// The secure one: its own memory, and secure devices.
-    pub secure: Stage2<'static>,
-}
-
-/// How memory of this kind is shown.
-const fn attr(access: Access) -> Attr {
-    Attr {
-        memory: Memory::Normal,
-        read: access.read,
-        write: access.write,
-        execute: access.execute,
-    }
-}
-
-/// How registers of a device are shown.
-const fn device_attr(access: Access) -> Attr {
-    Attr {
-        memory: Memory::Device,
-        read: access.read,
-        write: access.write,
-        execute: false,
-    }
-}
-
-impl Spaces {
-    /// Builds both for a partition. After an error the pool has all its tables again.
-    pub fn new(partition: &Accepted, vmid: u16) -> Result<Self, &'static str> {
-        let no_tables = |_| "no tables left for its stage 2";
-        let normal = Stage2::new(&STAGE2, vmid).map_err(no_tables)?;
-        let secure = match Stage2::new(&STAGE2, vmid).map_err(no_tables) {
-            Ok(secure) => secure,
-            Err(error) => {
-                let flush = flush(&normal, &normal, IpaSpace::Own);
-                normal.destroy(&flush);
-                return Err(error);
-            }
-        };
-        let mut spaces = Self { normal, secure };
-        match spaces.fill(partition) {
-            Ok(()) => Ok(spaces),
-            Err(_) => {
-                spaces.destroy();
-                Err("its memory could not be mapped")
-            }
-        }
-    }
-
-    fn fill(&mut self, partition: &Accepted) -> Result<(), Stage2Error> {
-        let secure_flush = flush(&self.normal, &self.secure, IpaSpace::Own);
-        let normal_flush = flush(&self.normal, &self.secure, IpaSpace::NonSecure);
-        let load = &partition.region;
-        let length = load.end.saturating_sub(load.start);
-        self.secure
-            .map(load.start, load.start, length, Attr::RWX, &secure_flush)?;
-        let memory = partition.memory.iter().map(|m| (m, attr(m.access)));
-        let devices = partition.devices.iter().map(|d| (d, device_attr(d.access)));
-        for (region, attr) in memory.chain(devices) {
-            let start = region.range.start;
-            let length = region.range.end.saturating_sub(start);
-            match (region.inside, region.normal_world) {
-                (true, _) => self.secure.protect(start, length, attr, &secure_flush)?,
-                (_, true) => self.normal.map(start, start, length, attr, &normal_flush)?,
-                (_, false) => self.secure.map(start, start, length, attr, &secure_flush)?,
-            }
-        }
-        Ok(())
-    }
-
-    /// Unmaps everything and gives all tables but the roots back: a core that ran the partition may
-    /// still have them in its registers.
-    fn clear(&mut self) {
-        let normal = flush(&self.normal, &self.secure, IpaSpace::NonSecure);
-        let secure = flush(&self.normal, &self.secure, IpaSpace::Own);
-        self.normal.clear(&normal);
-        self.secure.clear(&secure);
-    }
-
-    /// Gives their tables back. The partition never ran.
-    pub fn destroy(self) {
-        let normal = flush(&self.normal, &self.secure, IpaSpace::NonSecure);
-        let secure = flush(&self.normal, &self.secure, IpaSpace::Own);
-        self.normal.destroy(&normal);
-        self.secure.destroy(&secure);
-    }
-}
-
-/// Flushes one space of a partition with these two.
-fn flush(normal: &Stage2<'_>, secure: &Stage2<'_>, space: IpaSpace) -> Tlbi {
-    Tlbi::secure(normal.vttbr(), secure.root_pa(), space)
 }
 
 /// In which way a partition's RX or TX buffer is to be mapped: what it names has to be read-write
@@ -197,21 +97,6 @@ fn kind_in(spaces: &Spaces, address: u64, size: u64) -> Result<Kind, FfaError> {
     }
 }
 
-/// Whether a partition was given any of this address space of the normal world.
-pub fn anybody_has(range: &Range<u64>, held: &mut Held<{ locks::PAIRS }>) -> bool {
-    (0..MAX_PARTITIONS).any(|slot| {
-        with_estate(Slot(slot as u8), held, |estate| {
-            let mut all = estate.others.iter().chain(&estate.devices);
-            all.any(|region| {
-                region.normal_world
-                    && region.range.start < range.end
-                    && range.start < region.range.end
-            })
-        })
-        .unwrap_or(false)
-    })
-}
-
 /// Maps the RX/TX pair that a partition's manifest fixes, if it does.
 pub fn map_static_buffers(core: &Core, slot: Slot, port: &mut Port, held: &mut Held<0>) -> bool {
     let rx_tx = with_estate(slot, held, |estate| estate.rx_tx.clone());
@@ -240,7 +125,7 @@ pub fn reload(slot: Slot, vcpu: &mut Vcpu, held: &mut Held<0>) -> bool {
     let facts = with_estate(slot, held, |estate| {
         let saved = estate.saved.clone()?;
         let written: Ranges = estate.written().collect();
-        let tlbi = flush(&estate.spaces.normal, &estate.spaces.secure, IpaSpace::Own);
+        let tlbi = estate.spaces.secure_flush();
         let vmid = estate.spaces.secure.vmid();
         Some((
             saved,
@@ -280,42 +165,33 @@ pub fn entry_point(slot: Slot, held: &mut Held<0>) -> Option<u64> {
     with_estate(slot, held, |estate| estate.start.pc)
 }
 
-/// Wipes what a destroyed partition has had, and gives its tables back.
+/// Wipes what a destroyed partition has, and gives its tables back. What others still hold of it is wiped when they
+/// give it back.
 #[cold]
 #[inline(never)]
-pub fn wipe(slot: Slot, vcpu: &mut Vcpu, held: &mut Held<0>) {
-    // As in `reload`.
-    let facts = with_estate(slot, held, |estate| {
-        let mut ranges: Ranges = estate.written().collect();
-        // There is room for one more than regions.
-        let _ = ranges.push(estate.load.clone());
-        ranges
-    });
-    let Some(ranges) = facts else {
-        return;
-    };
-    let bytes = ranges.iter().fold(0, |bytes: u64, range| {
-        bytes.saturating_add(range.end.saturating_sub(range.start))
-    });
-    let mut whole = true;
-    for range in ranges {
-        whole &= wipe_range(range);
-    }
+pub fn wipe(core: &Core, slot: Slot, vcpu: &mut Vcpu, held: &mut Held<0>) {
     let _ = with_estate(slot, held, |estate| {
         estate.spaces.clear();
         estate.others.clear();
-        estate.devices.clear();
     });
-    *vcpu = Vcpu::RESET;
-    match whole {
-        true => defmt::info!(
-            "slot {=u8}: {=u64} KiB wiped, {=usize} tables free",
-            slot.0,
-            bytes / 1024,
-            platform::stage2::Tables::available(&STAGE2)
-        ),
-        false => error!("slot {=u8}: its memory could not all be wiped", slot.0),
+    // The work takes time, and others need the locks meanwhile: none of it is done under one. Nobody gets memory
+    // of a partition that has ended.
+    let (mut at, mut bytes) = (0, 0u64);
+    while let Some(region) = core.own_memory(slot, at, held) {
+        let pages = region.pages;
+        at = pages.end();
+        if region.write && !region.device && !region.normal_world {
+            bytes = bytes.saturating_add(pages.bytes());
+            sharing::zero(pages, region.normal_world);
+        }
     }
+    *vcpu = Vcpu::RESET;
+    defmt::info!(
+        "slot {=u8}: {=u64} KiB wiped, {=usize} tables free",
+        slot.0,
+        bytes / 1024,
+        spaces::free_tables()
+    );
 }
 
 /// The ranges of a partition's own memory.

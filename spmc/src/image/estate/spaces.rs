@@ -1,0 +1,149 @@
+//! The partitions' intermediate physical address spaces, and the tables that they are made of.
+
+use platform::stage2::{
+    Attr, Common, IpaSpace, Memory, Quota, Stage2, Stage2Error, TablePool, TableStore, Tables, Tlbi,
+};
+use spmc::{
+    MAX_PARTITIONS,
+    manifest::{Accepted, Access},
+};
+
+/// Tables of all partitions' maps.
+const TABLES: usize = 128;
+/// What each of them is guaranteed: two roots, and in each a few levels.
+const GUARANTEED: usize = 6;
+/// What is left of them is had by who needs more, but by nobody more than half of it.
+const COMMON: usize = TABLES - MAX_PARTITIONS * GUARANTEED;
+/// The most that one partition has.
+const MOST: usize = GUARANTEED + COMMON / 2;
+
+// SAFETY: Nothing is placed there but tables, which are cleared when they are taken.
+#[unsafe(link_section = ".noinit")]
+static STORE: TableStore<TABLES> = TableStore::new();
+static STAGE2: TablePool<TABLES> = TablePool::new(&STORE);
+static SHARED: Common = Common::new(COMMON);
+/// Each partition's part, by its entry in the SPMC's manifest.
+static QUOTAS: [Quota<'static>; MAX_PARTITIONS] =
+    [const { Quota::new(&STAGE2, &SHARED, GUARANTEED, MOST) }; MAX_PARTITIONS];
+
+/// How many tables nobody has.
+pub fn free_tables() -> usize {
+    STAGE2.available()
+}
+
+/// How memory of this kind is shown.
+const fn attr(access: Access) -> Attr {
+    Attr {
+        memory: Memory::Normal,
+        read: access.read,
+        write: access.write,
+        execute: access.execute,
+    }
+}
+
+/// How registers of a device are shown.
+const fn device_attr(access: Access) -> Attr {
+    Attr {
+        memory: Memory::Device,
+        read: access.read,
+        write: access.write,
+        execute: false,
+    }
+}
+
+/// A partition's two intermediate physical address spaces. Dropped, they last for ever.
+pub struct Spaces {
+    /// The non-secure one: its memory and devices of the normal world.
+    pub normal: Stage2<'static>,
+    /// The secure one: its own memory, and secure devices.
+    pub secure: Stage2<'static>,
+}
+
+impl Spaces {
+    /// Builds both for the partition of this entry of the SPMC's manifest. After an error the pool has all its tables
+    /// again.
+    pub fn new(partition: &Accepted, entry: usize) -> Result<Self, &'static str> {
+        let no_tables = |_| "no tables left for its stage 2";
+        let quota = QUOTAS.get(entry).ok_or("there are too many partitions")?;
+        // VMID 0 is nobody's.
+        let vmid = (entry as u16).saturating_add(1);
+        let normal = Stage2::new(quota, vmid).map_err(no_tables)?;
+        let secure = match Stage2::new(quota, vmid).map_err(no_tables) {
+            Ok(secure) => secure,
+            Err(error) => {
+                let flush = flush(&normal, &normal, IpaSpace::Own);
+                normal.destroy(&flush);
+                return Err(error);
+            }
+        };
+        let mut spaces = Self { normal, secure };
+        match spaces.fill(partition) {
+            Ok(()) => Ok(spaces),
+            Err(_) => {
+                spaces.destroy();
+                Err("its memory could not be mapped")
+            }
+        }
+    }
+
+    fn fill(&mut self, partition: &Accepted) -> Result<(), Stage2Error> {
+        let secure_flush = flush(&self.normal, &self.secure, IpaSpace::Own);
+        let normal_flush = flush(&self.normal, &self.secure, IpaSpace::NonSecure);
+        let load = &partition.region;
+        let length = load.end.saturating_sub(load.start);
+        self.secure
+            .map(load.start, load.start, length, Attr::RWX, &secure_flush)?;
+        let memory = partition.memory.iter().map(|m| (m, attr(m.access)));
+        let devices = partition.devices.iter().map(|d| (d, device_attr(d.access)));
+        for (region, attr) in memory.chain(devices) {
+            let start = region.range.start;
+            let length = region.range.end.saturating_sub(start);
+            match (region.inside, region.normal_world) {
+                (true, _) => self.secure.protect(start, length, attr, &secure_flush)?,
+                (_, true) => self.normal.map(start, start, length, attr, &normal_flush)?,
+                (_, false) => self.secure.map(start, start, length, attr, &secure_flush)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Unmaps everything and gives all tables but the roots back: a core that ran the partition may
+    /// still have them in its registers.
+    pub fn clear(&mut self) {
+        let normal = flush(&self.normal, &self.secure, IpaSpace::NonSecure);
+        let secure = flush(&self.normal, &self.secure, IpaSpace::Own);
+        self.normal.clear(&normal);
+        self.secure.clear(&secure);
+    }
+
+    /// Flushes all of the secure one.
+    pub fn secure_flush(&self) -> Tlbi {
+        flush(&self.normal, &self.secure, IpaSpace::Own)
+    }
+
+    /// One of them, and what flushes it.
+    pub fn one(&mut self, normal_world: bool) -> (&mut Stage2<'static>, Tlbi) {
+        let kind = match normal_world {
+            true => IpaSpace::NonSecure,
+            false => IpaSpace::Own,
+        };
+        let flush = flush(&self.normal, &self.secure, kind);
+        match normal_world {
+            true => (&mut self.normal, flush),
+            false => (&mut self.secure, flush),
+        }
+    }
+
+    /// Gives their tables back. The partition never ran.
+    pub fn destroy(self) {
+        let normal = flush(&self.normal, &self.secure, IpaSpace::NonSecure);
+        let secure = flush(&self.normal, &self.secure, IpaSpace::Own);
+        self.normal.destroy(&normal);
+        self.secure.destroy(&secure);
+    }
+}
+
+/// Flushes one space of a partition with these two.
+pub fn flush(normal: &Stage2<'_>, secure: &Stage2<'_>, space: IpaSpace) -> Tlbi {
+    Tlbi::secure(normal.vttbr(), secure.root_pa(), space)
+}

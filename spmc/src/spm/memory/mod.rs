@@ -1,0 +1,346 @@
+//! Memory management (DEN0140): `FFA_MEM_DONATE`, `LEND`, `SHARE`, `RETRIEVE_REQ`, `RELINQUISH`,
+//! `RECLAIM` and their fragments, by partitions and by the normal world.
+//!
+//! Whose each page is, and who gave it to whom, is in one [`Sharing`] behind one lock, which no
+//! message's path takes. A call that comes with a descriptor has its own endpoint's RX/TX pair
+//! locked as well, from the first look at it to the last byte of an answer: so what lies in TX is
+//! copied once and never read again, and nobody else can write RX meanwhile.
+//!
+//! The normal world as a whole is one owner: which of its VMs a page is of, its hypervisor knows. The
+//! ids of VMs count for quotas, and to tell who relinquishes. When a VM ends, its hypervisor takes
+//! back what it had given, as it does with everything else of it. A hypervisor that wants to drop a
+//! transaction half way sends a fragment that is none.
+//!
+//! An endpoint may have several unfinished transactions, as many as its quota has room for. Those of a
+//! partition that fails go with it.
+
+mod give_back;
+mod offer;
+mod permissions;
+mod retrieve;
+
+use super::{Machine, Mem, Owner, Pe, Spmc, mailbox::Mailbox};
+use crate::{
+    MAX_PARTITIONS,
+    context::{Registers, Slot},
+    locks::{self, Held},
+};
+use core::sync::atomic::Ordering;
+use ffa_abi::{
+    Call, EndpointId, FfaError, Reply, Version,
+    memory::{Handle, TransactionKind},
+    sharing::{Estates, PAGE, Pages, Party, Pieces, Region, Sharing, Side, View},
+};
+use heapless::Vec;
+
+/// The most bytes of a TX buffer.
+const BUFFER: usize = super::MAX_BUFFER_PAGES as usize * 4096;
+
+/// The map, for the normal world and all partitions.
+pub(super) type Shares = Sharing<PARTIES, SENDERS, RUNS, HANDLES, CHUNKS>;
+
+/// The normal world, and each partition.
+const PARTIES: usize = 1 + MAX_PARTITIONS;
+/// Each partition, the hypervisor and its VMs.
+const SENDERS: usize = MAX_PARTITIONS + 1 + super::MAX_VM_BUFFERS;
+/// Runs of pages of one owner and kind: half of them are guaranteed, 60 for each party.
+const RUNS: usize = 2048;
+/// Transactions: half of them are guaranteed, two for each sender.
+const HANDLES: usize = 4 * SENDERS;
+/// Room for 16 constituents each: half of them are guaranteed, four for each sender.
+const CHUNKS: usize = 8 * SENDERS;
+
+/// Everything about memory that all cores share.
+pub(super) struct Memory {
+    /// Whose each page is, and who gave it to whom.
+    pub(super) sharing: Shares,
+    /// Where the constituents of transactions start that are not complete: bytes from the start of
+    /// their descriptors, in the layout of the sender.
+    pub(super) heads: Vec<(Handle, u32), HANDLES>,
+    /// What was copied from a TX buffer, while a call is handled.
+    copy: [u8; BUFFER],
+    /// Partitions that have given memory away for good, one bit for each: what they were loaded into
+    /// may not be theirs any more.
+    gave_away: u32,
+}
+
+impl core::fmt::Debug for Memory {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_tuple("Memory").field(&self.sharing).finish()
+    }
+}
+
+impl Memory {
+    pub(super) const fn new() -> Self {
+        Self {
+            sharing: Sharing::new(Side::Spmc),
+            heads: Vec::new(),
+            copy: [0; BUFFER],
+            gave_away: 0,
+        }
+    }
+}
+
+/// Who an owner is in the map.
+pub(super) const fn party(owner: Owner) -> Party {
+    match owner {
+        Owner::NormalWorld => Party(0),
+        Owner::Partition(slot) => Party(1 + slot.index() as u8),
+    }
+}
+
+/// The partition that a party is; the normal world has no tables of ours.
+fn slot(party: Party) -> Option<Slot> {
+    let index = party.0.checked_sub(1)?;
+    (usize::from(index) < MAX_PARTITIONS).then_some(Slot(index))
+}
+
+/// The machine, as the map sees it.
+struct Ground<'a, M> {
+    machine: &'a mut M,
+    held: &'a mut Held<{ locks::SHARES }>,
+}
+
+impl<M: Mem> Estates for Ground<'_, M> {
+    fn grant(&mut self, who: Party, pieces: Pieces<'_>, view: View) -> Result<(), FfaError> {
+        match slot(who) {
+            Some(slot) => self.machine.grant(self.held, slot, pieces, view),
+            None => Ok(()),
+        }
+    }
+
+    fn revoke(&mut self, who: Party, pieces: Pieces<'_>, view: View) -> Result<(), FfaError> {
+        match slot(who) {
+            Some(slot) => self.machine.revoke(self.held, slot, pieces, view),
+            None => Ok(()),
+        }
+    }
+
+    fn hide(&mut self, who: Party, pieces: Pieces<'_>, normal: bool) -> Result<(), FfaError> {
+        match slot(who) {
+            Some(slot) => self.machine.hide(self.held, slot, pieces, normal),
+            None => Ok(()),
+        }
+    }
+
+    fn show(&mut self, who: Party, pieces: Pieces<'_>, normal: bool) {
+        if let Some(slot) = slot(who) {
+            self.machine.show(self.held, slot, pieces, normal);
+        }
+    }
+
+    fn give_up(&mut self, who: Party, pieces: Pieces<'_>, normal: bool) {
+        if let Some(slot) = slot(who) {
+            self.machine.give_up(self.held, slot, pieces, normal);
+        }
+    }
+
+    fn zero(&mut self, pieces: Pieces<'_>, normal: bool) {
+        self.machine.clear(self.held, pieces, normal);
+    }
+}
+
+/// Who makes a call of this chapter.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Caller {
+    /// The normal world, or a partition.
+    pub owner: Owner,
+    /// Its version.
+    pub version: Version,
+    /// A partition's id; the normal world speaks for several endpoints.
+    pub id: Option<EndpointId>,
+}
+
+impl Caller {
+    const fn party(self) -> Party {
+        party(self.owner)
+    }
+}
+
+impl<'c, M: Registers> Spmc<'c, M> {
+    /// At boot: memory, or registers of a device, that somebody owns and nobody else has. What the
+    /// normal world owns has no part that a partition was given: those come first. A device that several
+    /// partitions have is nobody's to give away, and does not belong here.
+    ///
+    /// # Errors
+    /// DENIED: somebody owns some of it already. NO_MEMORY: no room is left to note it.
+    pub fn add_region(&mut self, owner: Owner, region: Region) -> Result<(), FfaError> {
+        self.memory
+            .get_mut()
+            .sharing
+            .add_region(party(owner), region)
+    }
+
+    /// At boot, after everybody's regions are known: what nobody owns of this one.
+    ///
+    /// # Errors
+    /// NO_MEMORY: no room is left to note it; it may own some of it then.
+    pub fn add_rest(&mut self, owner: Owner, region: Region) -> Result<(), FfaError> {
+        let sharing = &mut self.memory.get_mut().sharing;
+        sharing.add_rest(party(owner), region)
+    }
+
+    /// A call of this chapter by the normal world or a partition; `None` if it is another one.
+    pub(super) fn memory_call(
+        &self,
+        pe: &mut Pe<'c, M>,
+        caller: Caller,
+        call: Call,
+        machine: &mut impl Machine,
+    ) -> Option<Result<Reply, FfaError>> {
+        use TransactionKind::{Donate, Lend, Share};
+        Some(match call {
+            Call::MemDonate(at) => self.mem_send(pe, caller, Donate, at, machine),
+            Call::MemLend(at) => self.mem_send(pe, caller, Lend, at, machine),
+            Call::MemShare(at) => self.mem_send(pe, caller, Share, at, machine),
+            Call::MemRetrieveReq(at) => self.mem_retrieve(pe, caller, at, machine),
+            Call::MemRelinquish => self.mem_relinquish(pe, caller, machine),
+            Call::MemReclaim { handle, flags } => {
+                self.mem_reclaim(pe, caller, handle, flags, machine)
+            }
+            Call::MemFragTx {
+                handle,
+                length,
+                sender,
+            } => self.mem_frag_tx(pe, caller, (handle, length, sender), machine),
+            Call::MemFragRx {
+                handle,
+                offset,
+                sender,
+            } => self.mem_frag_rx(pe, caller, (handle, offset, sender), machine),
+            Call::MemPermGet { .. } | Call::MemPermSet { .. } => permissions::of_memory(caller),
+            _ => return None,
+        })
+    }
+
+    /// Gives `work` the caller's RX/TX pair, if it has one.
+    fn with_pair<R>(
+        &self,
+        caller: Caller,
+        held: &mut Held<0>,
+        work: impl FnOnce(Option<&mut Mailbox>, &mut Held<{ locks::PAIRS }>) -> Result<R, FfaError>,
+    ) -> Result<R, FfaError> {
+        match caller.owner {
+            Owner::NormalWorld => self.mailboxes.with(held, |all, held| {
+                work(all.find(EndpointId::HYPERVISOR), held)
+            }),
+            Owner::Partition(slot) => {
+                let partition = self.partitions.get(slot.index()).ok_or(FfaError::Denied)?;
+                let pair = &partition.mailbox;
+                pair.with(held, |pair, held| work(pair.as_mut(), held))
+            }
+        }
+    }
+
+    /// Gives `work` everything about memory, and the machine as the map sees it; not to a partition that
+    /// has failed on another core: nothing of it may begin after its end.
+    fn with_memory<const HELD: u8, X: Mem, R>(
+        &self,
+        caller: Caller,
+        machine: &mut X,
+        held: &mut Held<HELD>,
+        work: impl FnOnce(&mut Memory, &mut Ground<'_, X>) -> Result<R, FfaError>,
+    ) -> Result<R, FfaError> {
+        self.memory.with(held, |memory, held| {
+            if let Owner::Partition(slot) = caller.owner
+                && self.is_buried(slot)
+            {
+                return Err(FfaError::Aborted);
+            }
+            work(memory, &mut Ground { machine, held })
+        })
+    }
+
+    /// Whether a partition has failed, with all of its contexts.
+    pub(super) fn is_buried(&self, slot: Slot) -> bool {
+        self.partitions
+            .get(slot.index())
+            .is_none_or(|partition| partition.dead.load(Ordering::Acquire) == u32::MAX)
+    }
+
+    /// A partition has failed: what it had borrowed goes back, what it has given is its own again as
+    /// soon as nobody holds it, and nobody retrieves any more of it. Whether it can have another life:
+    /// nobody holds any of its memory or was given it for good, and it holds nobody's.
+    pub(super) fn memory_ended(
+        &self,
+        slot: Slot,
+        machine: &mut impl Mem,
+        held: &mut Held<0>,
+    ) -> bool {
+        let Some(info) = self.info(slot) else {
+            return false;
+        };
+        self.memory.with(held, |memory, held| {
+            let who = party(Owner::Partition(slot));
+            let Memory { sharing, heads, .. } = memory;
+            let remains = sharing.ended(who, info.id, &mut Ground { machine, held });
+            heads.retain(|(handle, _)| sharing.find(*handle).is_some());
+            !remains.lent && !remains.mapped && memory.gave_away & 1 << slot.index() == 0
+        })
+    }
+
+    /// The next pages at or behind address `from` that a partition owns and nobody else has in hand: of
+    /// one that was destroyed, what is to be wiped now. Others are wiped when they are given back.
+    pub fn own_memory(&self, slot: Slot, from: u64, held: &mut Held<0>) -> Option<Region> {
+        let who = party(Owner::Partition(slot));
+        self.memory.with(held, |memory, _| {
+            let sharing = &memory.sharing;
+            sharing.regions_of(who).find_map(|region| {
+                let end = region.pages.end();
+                let mut start = region.pages.base.max(from);
+                for lent in sharing.lent_pages(who) {
+                    if lent.base <= start && start < lent.end() {
+                        start = lent.end();
+                    }
+                }
+                let lent = sharing.lent_pages(who).map(|lent| lent.base);
+                let end = lent.filter(|base| start < *base).fold(end, u64::min);
+                let pages = Pages::new(start, end.checked_sub(start)? / PAGE)?;
+                Some(Region { pages, ..region })
+            })
+        })
+    }
+
+    /// A pair's pages are taken out of what their owner may give away.
+    pub(super) fn take_buffer<const HELD: u8>(
+        &self,
+        owner: Owner,
+        (address, pages): (u64, u32),
+        held: &mut Held<HELD>,
+    ) -> Result<(), FfaError> {
+        let pages = Pages {
+            base: address,
+            count: pages.into(),
+        };
+        let taken = self.memory.with(held, |memory, _| {
+            memory.sharing.take_buffer(party(owner), pages)
+        });
+        taken.map_err(|error| match (owner, error) {
+            // What a partition names is not memory that it could use so.
+            (Owner::Partition(_), FfaError::Denied) => FfaError::InvalidParameters,
+            (_, error) => error,
+        })
+    }
+
+    /// The reverse of [`take_buffer`](Self::take_buffer).
+    pub(super) fn free_buffer<const HELD: u8>(
+        &self,
+        owner: Owner,
+        (address, pages): (u64, u32),
+        held: &mut Held<HELD>,
+    ) {
+        let pages = Pages {
+            base: address,
+            count: pages.into(),
+        };
+        self.memory.with(held, |memory, _| {
+            memory.sharing.free_buffer(party(owner), pages);
+        });
+    }
+
+    /// Nobody fetches the rest of an answer any more.
+    pub(super) fn forget_fetch<const HELD: u8>(&self, handle: Handle, held: &mut Held<HELD>) {
+        self.memory
+            .with(held, |memory, _| memory.sharing.told(handle));
+    }
+}
