@@ -17,7 +17,7 @@ use platform::{
     cache, cpu, gic,
     once::{Arena, Cells, Once},
     stage1::{Kind, Stage1},
-    stage2::{Attr, Stage2, Stage2Error, TablePool, TableStore, Tlbi},
+    stage2::{Attr, Common, Quota, Stage2, Stage2Error, TablePool, TableStore, Tlbi},
     timer,
 };
 use proxy_el2::{
@@ -30,11 +30,21 @@ const PAGE: usize = 4096;
 /// What stands behind the last package, where another's magic would.
 const ZEROS: [u8; 4] = [0; 4];
 /// Tables of all VMs' stage 2.
-const STAGE2_TABLES: usize = 64;
+const STAGE2_TABLES: usize = 128;
+/// What each of them is guaranteed: what it starts with, and what it takes to cut a block in two.
+const GUARANTEED: usize = 8;
+/// What is left is had by who needs more, but by nobody more than half of it.
+const COMMON: usize = STAGE2_TABLES - MAX_VMS * GUARANTEED;
+/// The most that one VM has.
+const MOST: usize = GUARANTEED + COMMON / 2;
 // SAFETY: Nothing is placed there but tables, which are cleared when they are taken.
 #[unsafe(link_section = ".noinit")]
 static STAGE2_STORE: TableStore<STAGE2_TABLES> = TableStore::new();
 static STAGE2: TablePool<STAGE2_TABLES> = TablePool::new(&STAGE2_STORE);
+static STAGE2_COMMON: Common = Common::new(COMMON);
+/// Each VM's part of them.
+static QUOTAS: [Quota<'static>; MAX_VMS] =
+    [const { Quota::new(&STAGE2, &STAGE2_COMMON, GUARANTEED, MOST) }; MAX_VMS];
 
 /// All vCPUs.
 const VCPUS: usize = MAX_VMS * MAX_VCPUS;
@@ -215,7 +225,9 @@ fn add(core: &mut Core, manifest: &VmManifest) {
 fn own_stage2(index: VmIndex, manifest: &VmManifest) -> Result<Stage2<'static>, Stage2Error> {
     // VMID 0 is nobody's.
     let vmid = u16::from(index.0).saturating_add(1);
-    let mut stage2 = Stage2::new(&STAGE2, vmid)?;
+    let quota = QUOTAS.get(usize::from(index.0));
+    let quota = quota.ok_or(Stage2Error::OutOfTables)?;
+    let mut stage2 = Stage2::new(quota, vmid)?;
     let flush = Tlbi::normal(stage2.vttbr());
     let mut map = |range: &Range<u64>, attributes| {
         let size = range.end.saturating_sub(range.start);

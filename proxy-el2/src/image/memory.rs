@@ -111,6 +111,12 @@ impl Memory for Port {
         })
     }
 
+    fn read(&mut self, at: u64, to: &mut [u8]) -> Result<(), Unreachable> {
+        let length = to.len();
+        // SAFETY: As in `write`.
+        reach(at, length, |from| unsafe { foreign::read(from, to) })
+    }
+
     fn read_rx(&mut self, offset: usize, to: &mut [u8]) -> Result<(), Unreachable> {
         let end = offset.checked_add(to.len()).ok_or(Unreachable)?;
         if end > BYTES {
@@ -119,6 +125,15 @@ impl Memory for Port {
         let from = (RX.0.get() as usize).wrapping_add(offset);
         // SAFETY: The bytes are inside of RX, which is read through raw pointers only. The SPMC writes there.
         unsafe { foreign::read(from, to) }
+        Ok(())
+    }
+
+    fn write_tx(&mut self, bytes: &[u8]) -> Result<(), Unreachable> {
+        if bytes.len() > BYTES {
+            return Err(Unreachable);
+        }
+        // SAFETY: The bytes are inside of TX, which is written through raw pointers only. The SPMC reads there.
+        unsafe { foreign::write(TX.0.get() as usize, bytes) }
         Ok(())
     }
 }

@@ -75,8 +75,16 @@ impl Memory for Cpu {
         Port.zero(range)
     }
 
+    fn read(&mut self, at: u64, to: &mut [u8]) -> Result<(), Unreachable> {
+        Port.read(at, to)
+    }
+
     fn read_rx(&mut self, offset: usize, to: &mut [u8]) -> Result<(), Unreachable> {
         Port.read_rx(offset, to)
+    }
+
+    fn write_tx(&mut self, bytes: &[u8]) -> Result<(), Unreachable> {
+        Port.write_tx(bytes)
     }
 }
 
