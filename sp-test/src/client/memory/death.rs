@@ -200,7 +200,7 @@ fn unfinished(suite: &Suite, _: &Party, mortal: &Party) -> Check {
     mortal.put_entries(tx + u64::from(head), &entries.part(0, 2))?;
     let arguments = [form.total().into(), (head + 32).into()];
     let answer = mortal.call(Deal::Lend.id(), &arguments)?;
-    mortal.equal("the first fragment", answer.x[0], abi::MEM_FRAG_RX.into())?;
+    answer.is(mortal, "the first fragment", abi::MEM_FRAG_RX)?;
     die(suite, mortal)?;
     lives(mortal)?;
     let [_, low, high, ..] = answer.x;

@@ -86,7 +86,7 @@ fn lend(suite: &Suite, owner: &Party, borrower: &Party) -> Check {
     )?;
     asked.attributes = DEVICE;
     let answer = suite.try_retrieve(borrower, &asked)?;
-    borrower.equal("retrieve", answer.x[0], MEM_RETRIEVE_RESP.into())?;
+    answer.is(borrower, "retrieve", MEM_RETRIEVE_RESP)?;
     let got = suite.response(borrower, &answer)?;
     suite.release(borrower)?;
     borrower.equal(

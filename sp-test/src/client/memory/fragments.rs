@@ -77,11 +77,8 @@ impl Suite {
         let mut answer = lender.call(deal.id(), &arguments)?;
         let mut sent = pieces.first;
         while sent < entries.count {
-            let [x0, low, high, offset, x4] = answer.x;
-            if x0 != MEM_FRAG_RX.into() {
-                let got = answer.error().map_or(x0, abi::code);
-                return Err(lender.wrong("a fragment", got, MEM_FRAG_RX.into()));
-            }
+            answer.is(lender, "a fragment", MEM_FRAG_RX)?;
+            let [_, low, high, offset, x4] = answer.x;
             lender.equal("offset wanted next", offset, (head + 16 * sent).into())?;
             lender.equal("w4 of FFA_MEM_FRAG_RX", x4, 0)?;
             let count = pieces.each.min(entries.count - sent);
@@ -103,11 +100,8 @@ impl Suite {
     ) -> Result<u32, Wrong> {
         let rx = borrower.who.rx();
         let answer = self.try_retrieve(borrower, asked)?;
-        let [x0, total, first, ..] = answer.x;
-        if x0 != MEM_RETRIEVE_RESP.into() {
-            let got = answer.error().map_or(x0, abi::code);
-            return Err(borrower.wrong("retrieve", got, MEM_RETRIEVE_RESP.into()));
-        }
+        answer.is(borrower, "retrieve", MEM_RETRIEVE_RESP)?;
+        let [_, total, first, ..] = answer.x;
         let head = borrower.get(rx, first.min(256) as u32)?;
         let layout = Layout::of(borrower.who.version);
         let form = Form::read(layout, &head).ok_or_else(|| super::unreadable(borrower))?;
@@ -134,11 +128,8 @@ impl Suite {
                 offset.into(),
             ];
             let answer = borrower.call(MEM_FRAG_RX, &arguments)?;
-            let [x0, low, high, length, x4] = answer.x;
-            if x0 != MEM_FRAG_TX.into() {
-                let got = answer.error().map_or(x0, abi::code);
-                return Err(borrower.wrong("the next fragment", got, MEM_FRAG_TX.into()));
-            }
+            answer.is(borrower, "the next fragment", MEM_FRAG_TX)?;
+            let [_, low, high, length, x4] = answer.x;
             borrower.equal("handle of a fragment", low | high << 32, asked.handle)?;
             borrower.equal("w4 of FFA_MEM_FRAG_TX", x4, 0)?;
             let more = self.constituents(borrower, 0, length as u32, entries, seen)?;

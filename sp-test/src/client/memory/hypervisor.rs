@@ -138,7 +138,7 @@ fn fragments(suite: &Suite) -> Check {
     let layout = Layout::of(me.who.version);
     let rx = me.who.rx();
     let answer = suite.ask_for(me, &only(suite, handle))?;
-    me.equal("retrieve", answer.x[0], MEM_RETRIEVE_RESP.into())?;
+    answer.is(me, "retrieve", MEM_RETRIEVE_RESP)?;
     let [_, total, first, ..] = answer.x;
     let head = me.get(rx, 256)?;
     let form = Form::read(layout, &head).ok_or_else(|| super::unreadable(me))?;
@@ -150,7 +150,7 @@ fn fragments(suite: &Suite) -> Check {
     while seen < entries.count {
         let arguments = [handle & 0xffff_ffff, handle >> 32, offset];
         let answer = me.call(MEM_FRAG_RX, &arguments)?;
-        me.equal("the next fragment", answer.x[0], MEM_FRAG_TX.into())?;
+        answer.is(me, "the next fragment", MEM_FRAG_TX)?;
         let count = answer.x[3] as u32 / 16;
         me.equal("a fragment has something", (count > 0).into(), 1)?;
         me.has_entries(rx, &entries.part(seen, count))?;
@@ -167,7 +167,7 @@ fn unfinished(suite: &Suite) -> Check {
     let (handle, _) = long(suite)?;
     let block = only(suite, handle);
     let answer = suite.ask_for(me, &block)?;
-    me.equal("retrieve", answer.x[0], MEM_RETRIEVE_RESP.into())?;
+    answer.is(me, "retrieve", MEM_RETRIEVE_RESP)?;
     suite.release(me)?;
     suite
         .ask_for(me, &block)?
@@ -176,12 +176,12 @@ fn unfinished(suite: &Suite) -> Check {
     let (total, mut offset) = (answer.x[1], answer.x[2]);
     while offset < total {
         let answer = me.call(MEM_FRAG_RX, &[handle & 0xffff_ffff, handle >> 32, offset])?;
-        me.equal("the next fragment", answer.x[0], MEM_FRAG_TX.into())?;
+        answer.is(me, "the next fragment", MEM_FRAG_TX)?;
         offset += answer.x[3];
         suite.release(me)?;
     }
     let answer = suite.ask_for(me, &block)?;
-    me.equal("retrieve", answer.x[0], MEM_RETRIEVE_RESP.into())?;
+    answer.is(me, "retrieve", MEM_RETRIEVE_RESP)?;
     suite.release(me)?;
     suite.reclaim(me, handle)
 }
@@ -262,7 +262,7 @@ fn for_a_vm_in_fragments(suite: &Suite) -> Check {
     me.put_entries(tx + u64::from(head), &entries.part(0, 3))?;
     let arguments = [form.total().into(), (head + 48).into()];
     let answer = me.call(abi::MEM_SHARE, &arguments)?;
-    me.equal("a fragment", answer.x[0], MEM_FRAG_RX.into())?;
+    answer.is(me, "a fragment", MEM_FRAG_RX)?;
     // It says for whom.
     me.equal("w4 of FFA_MEM_FRAG_RX", answer.x[4], u64::from(VM) << 16)?;
     let [_, low, high, ..] = answer.x;

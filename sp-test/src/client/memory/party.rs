@@ -47,6 +47,11 @@ impl Answer {
         }
     }
 
+    /// It is this.
+    pub fn is(&self, who: &Party, step: &'static str, id: u32) -> Check {
+        who.equal(step, self.what(), id.into())
+    }
+
     /// It is FFA_SUCCESS with nothing in it.
     pub fn done(&self, who: &Party, step: &'static str) -> Check {
         match self.handle(who, step)? {

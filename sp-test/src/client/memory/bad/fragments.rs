@@ -105,7 +105,7 @@ fn begin(suite: &Suite, lender: &Party) -> Result<Begun, Wrong> {
     lender.put_entries(tx + u64::from(head), &entries.part(0, FIRST))?;
     let length = head + 16 * FIRST;
     let answer = lender.call(Deal::Lend.id(), &[form.total().into(), length.into()])?;
-    lender.equal("the first fragment", answer.x[0], MEM_FRAG_RX.into())?;
+    answer.is(lender, "the first fragment", MEM_FRAG_RX)?;
     let handle = answer.x[1] | answer.x[2] << 32;
     suite.open.borrow_mut().push(handle);
     Ok(Begun {
@@ -289,14 +289,14 @@ fn frag_rx(
     let handle = suite.send_in_pieces(me, Deal::Share, &form, &entries, pieces)?;
     let asked = request(Deal::Share, &form, handle, borrower);
     let answer = suite.try_retrieve(borrower, &asked)?;
-    borrower.equal("retrieve", answer.x[0], MEM_RETRIEVE_RESP.into())?;
+    answer.is(borrower, "retrieve", MEM_RETRIEVE_RESP)?;
     let (total, first) = (answer.x[1], answer.x[2]);
     borrower.equal("there is more", (first < total).into(), 1)?;
     case(suite, borrower, &asked, first)?;
     let mut offset = first;
     while offset < total {
         let answer = next(borrower, handle, offset, 0)?;
-        borrower.equal("the next fragment", answer.x[0], MEM_FRAG_TX.into())?;
+        answer.is(borrower, "the next fragment", MEM_FRAG_TX)?;
         offset += answer.x[3];
         suite.release(borrower)?;
     }
