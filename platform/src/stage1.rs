@@ -19,9 +19,12 @@ pub use pool::{Pool, Store};
 use crate::{board::Region, cache, layout, read_sysreg, write_sysreg};
 use aarch64_paging::descriptor::{El1Attributes, PhysicalAddress};
 use aarch64_paging::mair::{Mair, MairAttribute, NormalMemory};
-use aarch64_paging::paging::{Constraints, El2And0, MemoryRegion, PAGE_SIZE, RootTable, VaRange};
+use aarch64_paging::paging::{
+    Constraints, El2And0, MemoryRegion, PAGE_SIZE, PageTable, RootTable, VaRange,
+};
 use core::arch::asm;
 use core::ops::Range;
+use core::ptr::NonNull;
 use pool::Tables;
 use spin::mutex::SpinMutex;
 
@@ -301,6 +304,17 @@ impl Stage1 {
         }
         root.translation().reclaim();
         Ok(())
+    }
+
+    /// Adds tables to the pool, once; together they are at most 256.
+    ///
+    /// # Safety
+    /// The range is page aligned, and mapped here as [`Kind::Data`]; nobody uses it for anything else from now on.
+    pub unsafe fn add_tables(&self, range: Range<usize>) {
+        if let Some(base) = NonNull::new(range.start as *mut PageTable<El1Attributes>) {
+            let count = range.len() / PAGE_SIZE;
+            self.root.lock().translation().add(base, count);
+        }
     }
 
     /// Tables left in the pool. Empty ones that are still in the tree do not count; [`Stage1::map`] fetches them when it

@@ -52,6 +52,7 @@ impl<const N: usize> Pool<N> {
         Some(Tables {
             base: NonNull::new(self.tables.0.get())?.cast(),
             count: N,
+            more: Cell::new(None),
             used: [const { Cell::new(0) }; MAX_TABLES / 64],
             retired: [const { Cell::new(0) }; MAX_TABLES / 64],
         })
@@ -62,13 +63,15 @@ impl<const N: usize> Pool<N> {
 pub(super) struct Tables {
     base: NonNull<PageTable<El1Attributes>>,
     count: usize,
+    /// Tables that were added: where, and how many.
+    more: Cell<Option<(NonNull<PageTable<El1Attributes>>, usize)>>,
     /// One bit per table that is in the tree, or retired.
     used: [Cell<u64>; MAX_TABLES / 64],
     /// One bit per table that left the tree but may still be in a TLB.
     retired: [Cell<u64>; MAX_TABLES / 64],
 }
 
-// SAFETY: the pointer is to a static array that only this value hands out.
+// SAFETY: the pointers are to a static array and to memory that only this value hands out.
 unsafe impl Send for Tables {}
 
 impl Tables {
@@ -80,7 +83,42 @@ impl Tables {
 
     pub(super) fn free(&self) -> usize {
         let used: u32 = self.used.iter().map(|word| word.get().count_ones()).sum();
-        self.count.saturating_sub(used as usize)
+        self.len().saturating_sub(used as usize)
+    }
+
+    /// How many tables there are.
+    fn len(&self) -> usize {
+        let more = self.more.get().map_or(0, |(_, count)| count);
+        self.count.saturating_add(more).min(MAX_TABLES)
+    }
+
+    /// Adds tables, once. They are memory that is mapped, at its own addresses, and nobody else's.
+    pub(super) fn add(&self, base: NonNull<PageTable<El1Attributes>>, count: usize) {
+        if self.more.get().is_none() {
+            self.more.set(Some((base, count)));
+        }
+    }
+
+    /// The table of this index, which is one of them.
+    fn at(&self, index: usize) -> NonNull<PageTable<El1Attributes>> {
+        match (self.more.get(), index.checked_sub(self.count)) {
+            // SAFETY: the index is below the number of tables that were added.
+            (Some((base, _)), Some(index)) => unsafe { base.add(index) },
+            // SAFETY: the index is below the number of tables in the array.
+            _ => unsafe { self.base.add(index) },
+        }
+    }
+
+    /// The index of the table that contains this address.
+    fn index_of(&self, address: usize) -> usize {
+        let within = |base: NonNull<PageTable<El1Attributes>>| {
+            address.wrapping_sub(base.as_ptr() as usize) / PAGE_SIZE
+        };
+        let index = within(self.base);
+        match self.more.get() {
+            Some((base, _)) if index >= self.count => within(base).wrapping_add(self.count),
+            _ => index,
+        }
     }
 
     pub(super) fn has_retired(&self) -> bool {
@@ -97,14 +135,13 @@ impl Tables {
 
 impl Translation<El1Attributes> for Tables {
     fn allocate_table(&mut self) -> (NonNull<PageTable<El1Attributes>>, PhysicalAddress) {
-        for index in 0..self.count {
+        for index in 0..self.len() {
             let bit = 1u64 << (index % 64);
             if let Some(word) = self.used.get(index / 64)
                 && word.get() & bit == 0
             {
                 word.set(word.get() | bit);
-                // SAFETY: `index` is below the number of tables in the array.
-                let table = unsafe { self.base.add(index) };
+                let table = self.at(index);
                 // SAFETY: the table lies in the pool, in no tree and in no TLB; zeroes are an empty table.
                 unsafe { table.write_bytes(0, 1) };
                 return (table, PhysicalAddress(table.as_ptr() as usize));
@@ -115,17 +152,14 @@ impl Translation<El1Attributes> for Tables {
     }
 
     unsafe fn deallocate_table(&mut self, table: NonNull<PageTable<El1Attributes>>) {
-        let offset = (table.as_ptr() as usize).wrapping_sub(self.base.as_ptr() as usize);
-        let index = offset / PAGE_SIZE;
+        let index = self.index_of(table.as_ptr() as usize);
         if let Some(word) = self.retired.get(index / 64) {
             word.set(word.get() | 1 << (index % 64));
         }
     }
 
     fn physical_to_virtual(&self, address: PhysicalAddress) -> NonNull<PageTable<El1Attributes>> {
-        let offset = address.0.wrapping_sub(self.base.as_ptr() as usize);
         // Tables are always the pool's, where virtual equals physical.
-        // SAFETY: the descriptor was made from an address inside the pool, so the offset is too.
-        unsafe { self.base.byte_add(offset) }
+        self.at(self.index_of(address.0))
     }
 }

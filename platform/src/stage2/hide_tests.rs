@@ -191,9 +191,11 @@ fn ranges_that_are_none_are_refused() {
 #[test]
 fn nobody_takes_the_tables_that_another_is_guaranteed() {
     let pool = pool::<10>();
-    let common = Common::new(4);
+    let common = Common::new(10);
     let log = Log::default();
-    let quotas: Vec<Quota<'_>> = (0..3).map(|_| Quota::new(&*pool, &common, 2, 5)).collect();
+    let quotas: Vec<Quota<'_>> = (0..3).map(|_| Quota::new(&*pool, &common)).collect();
+    assert!(quotas.iter().all(|quota| quota.guarantee(2)));
+    common.limit(3);
     let mut first = Stage2::new(&quotas[0], 7).unwrap();
     let page = |stage2: &mut Stage2<'_>, n: u64| {
         let ipa = n * MIB_2;
@@ -223,6 +225,52 @@ fn nobody_takes_the_tables_that_another_is_guaranteed() {
     quotas[0].free(1);
     assert_eq!(quotas[0].taken(), 0);
     assert_eq!(quotas[0].available(), 5);
+    // What it has already counts for what it is guaranteed later.
+    let tables: Vec<u64> = (0..5)
+        .filter_map(|_| quotas[0].alloc(Contents::Any))
+        .collect();
+    assert_eq!(common.left(), 1);
+    assert!(!quotas[0].guarantee(2));
+    assert!(quotas[0].guarantee(1));
+    assert_eq!(common.left(), 1);
+    for table in tables {
+        quotas[0].free(table);
+    }
+    assert_eq!(common.left(), 3);
+}
+
+#[test]
+fn a_pool_can_grow_once() {
+    let pool = pool::<2>();
+    let log = Log::default();
+    let memory = Box::leak(Box::new([const { Table::new() }; 5]));
+    let start = memory.as_ptr() as usize;
+    // SAFETY: memory that nobody else uses, and that is never freed.
+    let added = unsafe { pool.add(start..start + 5 * 4096) };
+    assert_eq!(added, 4);
+    // SAFETY: as above.
+    assert_eq!(unsafe { pool.add(start..start + 5 * 4096) }, 0);
+    assert_eq!(pool.available(), 6);
+    let mut stage2 = Stage2::new(&*pool, 7).unwrap();
+    for n in 0..4 {
+        stage2.map(n * MIB_2, 0, PAGE_SIZE, Attr::RW, &log).unwrap();
+    }
+    assert_eq!(pool.available(), 0);
+    assert_eq!(
+        stage2.map(4 * MIB_2, 0, PAGE_SIZE, Attr::RW, &log),
+        Err(Stage2Error::OutOfTables)
+    );
+    let tables: Vec<u64> = (0..6).filter_map(|index| pool.pa_of(index)).collect();
+    assert_eq!(tables.len(), 6);
+    assert_eq!(tables[2], start as u64);
+    for (index, table) in tables.iter().enumerate() {
+        assert_eq!(pool.index_of(*table), Some(index));
+    }
+    assert_eq!(pool.pa_of(6), None);
+    assert_eq!(pool.index_of(start as u64 + 4 * 4096), None);
+    assert_eq!(contents(&stage2).len(), 6);
+    stage2.destroy(&log);
+    assert_eq!(pool.available(), 6);
 }
 
 /// What endpoints do to each other, seen from one of them.

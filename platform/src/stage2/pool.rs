@@ -1,7 +1,11 @@
 //! Where stage 2 tables come from: a static array, one bit per table, shared by all guests of an image.
 
 use super::node::{Contents, Node, Note, Table};
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::{
+    ops::Range,
+    slice,
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
+};
 
 /// The most tables a pool can hold: 16 MiB of them.
 const MAX_TABLES: usize = 4096;
@@ -34,12 +38,16 @@ impl<const N: usize> TableStore<N> {
     }
 }
 
-/// `N` tables, at most 4096, 4 KiB each.
+/// `N` tables, 4 KiB each, and those that were [added](TablePool::add): at most 4096.
 pub struct TablePool<const N: usize> {
     tables: &'static [Table; N],
     notes: [Note; N],
-    /// One bit per table that somebody has.
+    /// One bit per table that somebody has; those that were added come last.
     used: [AtomicU64; MAX_TABLES / 64],
+    /// Where the tables are that were added.
+    more_base: AtomicUsize,
+    /// How many there are. What is known of them comes behind.
+    more: AtomicUsize,
 }
 
 impl<const N: usize> TablePool<N> {
@@ -51,37 +59,101 @@ impl<const N: usize> TablePool<N> {
             tables: &store.0,
             notes: [const { Note::new() }; N],
             used: [const { AtomicU64::new(0) }; MAX_TABLES / 64],
+            more_base: AtomicUsize::new(0),
+            more: AtomicUsize::new(0),
         }
+    }
+
+    /// Makes tables of a range of memory, and gives their number. Works once: later ones are not used.
+    ///
+    /// # Safety
+    /// The range is page aligned, and it is mapped at its own addresses as normal memory to read and write, which
+    /// nobody uses for anything else from now on.
+    pub unsafe fn add(&self, range: Range<usize>) -> usize {
+        let each = size_of::<Table>() + size_of::<Note>();
+        let count = (range.len() / each).min(MAX_TABLES - N);
+        let taken =
+            self.more_base
+                .compare_exchange(0, range.start, Ordering::Relaxed, Ordering::Relaxed);
+        if count == 0 || taken.is_err() {
+            return 0;
+        }
+        // SAFETY: the notes lie inside of the range, behind the tables, and are aligned like those.
+        let notes = unsafe { (range.start as *mut Table).add(count) }.cast::<Note>();
+        for index in 0..count {
+            // SAFETY: as above.
+            unsafe { notes.add(index).write(Note::new()) };
+        }
+        self.more.store(count, Ordering::Release);
+        count
+    }
+
+    /// The tables that were added, and what is known of them.
+    fn more(&self) -> (&'static [Table], &'static [Note]) {
+        let count = self.more.load(Ordering::Acquire);
+        if count == 0 {
+            return (&[], &[]);
+        }
+        let tables = self.more_base.load(Ordering::Relaxed) as *const Table;
+        // SAFETY: `add` was promised that memory for ever. A table may hold anything, and its notes were written before
+        // the count.
+        unsafe {
+            (
+                slice::from_raw_parts(tables, count),
+                slice::from_raw_parts(tables.add(count).cast(), count),
+            )
+        }
+    }
+
+    /// How many tables there are.
+    fn len(&self) -> usize {
+        N.saturating_add(self.more.load(Ordering::Acquire))
     }
 
     /// Physical address of table `index`; None beyond the pool.
     #[must_use]
     pub fn pa_of(&self, index: usize) -> Option<u64> {
-        Some((&raw const *self.tables.get(index)?) as u64)
+        let (table, _) = self.parts(index)?;
+        Some((&raw const *table) as u64)
     }
 
     /// The index of the table at `pa`; None if there is none.
     #[must_use]
     pub fn index_of(&self, pa: u64) -> Option<usize> {
-        let offset = pa.checked_sub((&raw const *self.tables) as u64)?;
-        let size = size_of::<Table>() as u64;
-        let index = usize::try_from(offset / size).ok()?;
-        (offset.is_multiple_of(size) && index < N).then_some(index)
+        let within = |tables: &[Table]| {
+            let offset = pa.checked_sub(tables.as_ptr() as u64)?;
+            let size = size_of::<Table>() as u64;
+            let index = usize::try_from(offset / size).ok()?;
+            (offset.is_multiple_of(size) && index < tables.len()).then_some(index)
+        };
+        within(self.tables).or_else(|| Some(N + within(self.more().0)?))
+    }
+
+    fn parts(&self, index: usize) -> Option<(&Table, &Note)> {
+        match index.checked_sub(N) {
+            None => Some((self.tables.get(index)?, self.notes.get(index)?)),
+            Some(index) => {
+                let (tables, notes) = self.more();
+                Some((tables.get(index)?, notes.get(index)?))
+            }
+        }
     }
 
     fn node(&self, index: usize) -> Option<Node<'_>> {
-        Some(Node::new(self.tables.get(index)?, self.notes.get(index)?))
+        let (table, note) = self.parts(index)?;
+        Some(Node::new(table, note))
     }
 }
 
 impl<const N: usize> Tables for TablePool<N> {
     fn alloc(&self, contents: Contents) -> Option<u64> {
-        for (number, word) in self.used.iter().enumerate().take(N.div_ceil(64)) {
+        let tables = self.len();
+        for (number, word) in self.used.iter().enumerate().take(tables.div_ceil(64)) {
             loop {
                 // Look before asking for the line.
                 let free = (!word.load(Ordering::Relaxed)).trailing_zeros() as usize;
                 let index = number * 64 + free;
-                if free == 64 || index >= N {
+                if free == 64 || index >= tables {
                     break;
                 }
                 let bit = 1u64 << free;
@@ -114,7 +186,7 @@ impl<const N: usize> Tables for TablePool<N> {
             .iter()
             .map(|word| word.load(Ordering::Relaxed).count_ones())
             .sum();
-        N.saturating_sub(used as usize)
+        self.len().saturating_sub(used as usize)
     }
 }
 

@@ -6,24 +6,43 @@ use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// What the guests of a pool share beside what each of them is guaranteed.
 #[derive(Debug)]
-pub struct Common(AtomicUsize);
+pub struct Common {
+    left: AtomicUsize,
+    /// How many of them one guest may have.
+    most: AtomicUsize,
+}
 
 impl Common {
-    /// `tables` of the pool. With what guests are guaranteed they are at most the pool's.
+    /// `tables` of the pool: all that nobody is guaranteed.
     #[must_use]
     pub const fn new(tables: usize) -> Self {
-        Self(AtomicUsize::new(tables))
+        Self {
+            left: AtomicUsize::new(tables),
+            most: AtomicUsize::new(usize::MAX),
+        }
     }
 
-    /// Takes one. False if there is none left.
-    fn take(&self) -> bool {
-        self.0
-            .fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1))
+    /// There are more: the pool has grown.
+    pub fn add(&self, tables: usize) {
+        self.left.fetch_add(tables, Relaxed);
+    }
+
+    /// One guest may have so many of them from now on.
+    pub fn limit(&self, most: usize) {
+        self.most.store(most, Relaxed);
+    }
+
+    /// How many are left.
+    #[must_use]
+    pub fn left(&self) -> usize {
+        self.left.load(Relaxed)
+    }
+
+    /// Takes some. False if there are too few left.
+    fn take(&self, tables: usize) -> bool {
+        self.left
+            .fetch_update(Relaxed, Relaxed, |left| left.checked_sub(tables))
             .is_ok()
-    }
-
-    fn put(&self) {
-        self.0.fetch_add(1, Relaxed);
     }
 }
 
@@ -32,27 +51,33 @@ impl Common {
 pub struct Quota<'p> {
     pool: &'p dyn Tables,
     common: &'p Common,
-    guaranteed: usize,
-    most: usize,
+    guaranteed: AtomicUsize,
     taken: AtomicUsize,
 }
 
 impl<'p> Quota<'p> {
-    /// `guaranteed` tables, and at most `most` in all.
+    /// Nothing is guaranteed.
     #[must_use]
-    pub const fn new(
-        pool: &'p dyn Tables,
-        common: &'p Common,
-        guaranteed: usize,
-        most: usize,
-    ) -> Self {
+    pub const fn new(pool: &'p dyn Tables, common: &'p Common) -> Self {
         Self {
             pool,
             common,
-            guaranteed,
-            most,
+            guaranteed: AtomicUsize::new(0),
             taken: AtomicUsize::new(0),
         }
+    }
+
+    /// Guarantees `more` tables, of the common ones. False if there are too few of those. Nobody takes one or gives one
+    /// back for this guest meanwhile.
+    pub fn guarantee(&self, more: usize) -> bool {
+        if !self.common.take(more) {
+            return false;
+        }
+        let before = self.guaranteed.fetch_add(more, Relaxed);
+        // Some of what it has was common until now.
+        let beyond = self.taken().saturating_sub(before);
+        self.common.add(beyond.min(more));
+        true
     }
 
     /// How many tables the guest has.
@@ -63,10 +88,12 @@ impl<'p> Quota<'p> {
 
     /// Counts one more. False if the guest may have no more.
     fn count(&self) -> bool {
+        let guaranteed = self.guaranteed.load(Relaxed);
+        let most = guaranteed.saturating_add(self.common.most.load(Relaxed));
         let mut taken = self.taken();
         loop {
-            let from_common = taken >= self.guaranteed;
-            if from_common && (taken >= self.most || !self.common.take()) {
+            let from_common = taken >= guaranteed;
+            if from_common && (taken >= most || !self.common.take(1)) {
                 return false;
             }
             let one_more = taken.saturating_add(1);
@@ -78,15 +105,15 @@ impl<'p> Quota<'p> {
                 Err(now) => taken = now,
             }
             if from_common {
-                self.common.put();
+                self.common.add(1);
             }
         }
     }
 
     /// Counts one less.
     fn discount(&self) {
-        if self.taken.fetch_sub(1, Relaxed) > self.guaranteed {
-            self.common.put();
+        if self.taken.fetch_sub(1, Relaxed) > self.guaranteed.load(Relaxed) {
+            self.common.add(1);
         }
     }
 }
@@ -115,10 +142,12 @@ impl Tables for Quota<'_> {
     }
 
     fn available(&self) -> usize {
+        let guaranteed = self.guaranteed.load(Relaxed);
         let taken = self.taken();
-        let own = self.guaranteed.saturating_sub(taken);
-        let more = self.most.saturating_sub(taken.max(self.guaranteed));
-        own.saturating_add(more.min(self.common.0.load(Relaxed)))
-            .min(self.pool.available())
+        let own = guaranteed.saturating_sub(taken);
+        let most = self.common.most.load(Relaxed);
+        let more = most.saturating_sub(taken.saturating_sub(guaranteed));
+        let more = more.min(self.common.left());
+        own.saturating_add(more).min(self.pool.available())
     }
 }

@@ -39,8 +39,9 @@ pub type PeState = Pe<'static, Vcpu>;
 const PAGE: usize = 4096;
 
 /// Tables of the image's own map: the image's, those of the windows through which memory is zeroed and
-/// which loading opens, and of 33 RX/TX pairs, each in other megabytes.
-const TABLES: usize = 74;
+/// which loading opens, and of a few RX/TX pairs. With those that are added when all partitions are loaded
+/// there are enough for 33 pairs, each in other megabytes.
+const TABLES: usize = 42;
 // SAFETY: Nothing is placed there but tables, which are cleared when they are taken.
 #[unsafe(link_section = ".noinit")]
 static STORE: Store<TABLES> = Store::new();

@@ -27,7 +27,7 @@ use ffa_abi::{
     package::Package,
 };
 use heapless::{String, Vec};
-use platform::{cache, fp_habit::FpHabit, guest::GuestRegs, once::Once};
+use platform::{cache, fp_habit::FpHabit, guest::GuestRegs, once::Once, stage1::Kind};
 use spmc::{
     MAX_CPUS, MAX_PARTITIONS,
     context::{AbortAction, Context, Messaging, NsAction, PartitionInfo, Service, Slot, SmcFilter},
@@ -82,6 +82,7 @@ pub fn load_all(
             Err(reason) => error!("partition refused: {=str}", reason.as_str()),
         }
     }
+    share_tables(table_memory(manifest, accepted, &own));
     regions::tell(manifest, core, accepted, &slots);
     for slot in &slots {
         estate::map_static_buffers(core, *slot, &mut Port, &mut pe.held);
@@ -317,7 +318,8 @@ fn save(
             "abort-action restart: no secure memory is free for the copy of its package that a restart needs",
         )
     };
-    let copy = room(manifest, accepted, own, partition, size).ok_or_else(no_room)?;
+    let all = accepted.iter().chain([partition]);
+    let copy = room(manifest, all, own, size).ok_or_else(no_room)?;
     let from = partition.region.start..partition.region.start.wrapping_add(size);
     let copied = boot::with_memory(from, |from| {
         boot::with_memory(copy.clone(), |to| to.copy_from_slice(from))
@@ -329,21 +331,52 @@ fn save(
     Ok(copy)
 }
 
+/// Makes tables of memory that is mapped and nobody's: one in eight for the image's own map, the others for
+/// partitions.
+fn share_tables(memory: Option<Range<usize>>) {
+    let parts = memory.map(|memory| {
+        let middle = memory.start + memory.len() / 8 / PAGE * PAGE;
+        (memory.start..middle, middle..memory.end)
+    });
+    let (own, partitions) = parts.unzip();
+    // SAFETY: As the caller says.
+    unsafe {
+        if let Some(own) = own {
+            boot::map().add_tables(own);
+        }
+        estate::share_tables(partitions);
+    }
+}
+
+/// Secure memory for more tables, mapped: of what nobody has, a megabyte, or as much as there is. The later a partition
+/// comes the less is known of what it asks for, so all are loaded.
+fn table_memory(manifest: &SpmcManifest, accepted: &[Accepted], own: &Own) -> Option<Range<usize>> {
+    const MOST: u64 = 1 << 20;
+    const LEAST: u64 = 1 << 16;
+    let sizes = core::iter::successors(Some(MOST), |size| Some(size / 2));
+    let found = sizes
+        .take_while(|size| *size >= LEAST)
+        .find_map(|size| room(manifest, accepted.iter(), own, size))?;
+    let range = found.start as usize..found.end as usize;
+    // SAFETY: It is secure RAM that is neither the image's nor anybody else's.
+    unsafe { boot::map().map(range.clone(), Kind::Data) }.ok()?;
+    info!("{=u64:#x}..{=u64:#x} is for tables", found.start, found.end);
+    Some(range)
+}
+
 /// Finds `size` bytes of secure memory that neither the image nor a partition has, as high as can
 /// be: what later partitions ask for is mostly low.
-fn room(
+fn room<'a>(
     manifest: &SpmcManifest,
-    accepted: &[Accepted],
+    partitions: impl Iterator<Item = &'a Accepted> + Clone,
     own: &Own,
-    partition: &Accepted,
     size: u64,
 ) -> Option<Range<u64>> {
     let entries = manifest
         .partitions
         .iter()
         .filter_map(|entry| entry.region());
-    let regions = accepted.iter().chain([partition]);
-    let regions = regions.flat_map(|one| one.memory.iter().map(|region| region.range.clone()));
+    let regions = partitions.flat_map(|one| one.memory.iter().map(|region| region.range.clone()));
     let image = manifest.image();
     // Each pass ends below the lowest thing that was in the way, so the ranges are walked once.
     let blocked = |wanted: &Range<u64>| {

@@ -5,7 +5,7 @@ mod sharing;
 mod spaces;
 
 pub use sharing::{clear, covers, give_up, grant, hide, revoke, show};
-pub use spaces::Spaces;
+pub use spaces::{Spaces, share_tables};
 
 use super::{
     boot::{self, Core},

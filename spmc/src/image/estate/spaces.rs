@@ -1,5 +1,6 @@
 //! The partitions' intermediate physical address spaces, and the tables that they are made of.
 
+use core::ops::Range;
 use platform::stage2::{
     Attr, Common, IpaSpace, Memory, Quota, Stage2, Stage2Error, TablePool, TableStore, Tables, Tlbi,
 };
@@ -8,27 +9,45 @@ use spmc::{
     manifest::{Accepted, Access},
 };
 
-/// Tables of all partitions' maps.
-const TABLES: usize = 128;
-/// What each of them is guaranteed: two roots, and in each a few levels.
-const GUARANTEED: usize = 6;
-/// What is left of them is had by who needs more, but by nobody more than half of it.
-const COMMON: usize = TABLES - MAX_PARTITIONS * GUARANTEED;
-/// The most that one partition has.
-const MOST: usize = GUARANTEED + COMMON / 2;
+/// Tables of all partitions' maps to begin with.
+const TABLES: usize = 64;
+/// What each of them is guaranteed when it is loaded: two roots, and what it takes to map its memory.
+const AT_FIRST: usize = 4;
+/// What each of them is guaranteed beside that, if there is memory for more tables.
+const LATER: usize = 8;
 
 // SAFETY: Nothing is placed there but tables, which are cleared when they are taken.
 #[unsafe(link_section = ".noinit")]
 static STORE: TableStore<TABLES> = TableStore::new();
 static STAGE2: TablePool<TABLES> = TablePool::new(&STORE);
-static SHARED: Common = Common::new(COMMON);
+static COMMON: Common = Common::new(TABLES);
 /// Each partition's part, by its entry in the SPMC's manifest.
 static QUOTAS: [Quota<'static>; MAX_PARTITIONS] =
-    [const { Quota::new(&STAGE2, &SHARED, GUARANTEED, MOST) }; MAX_PARTITIONS];
+    [const { Quota::new(&STAGE2, &COMMON) }; MAX_PARTITIONS];
 
 /// How many tables nobody has.
 pub fn free_tables() -> usize {
     STAGE2.available()
+}
+
+/// All partitions are loaded: whoever wants more tables than it is guaranteed gets at most half of those that are left,
+/// so that none can use up what the others need. `memory` is mapped, and becomes tables.
+///
+/// # Safety
+/// Nobody else uses that memory, now or later.
+pub unsafe fn share_tables(memory: Option<Range<usize>>) {
+    if let Some(memory) = memory {
+        // SAFETY: As the caller promises.
+        let more = unsafe { STAGE2.add(memory) };
+        COMMON.add(more);
+        let partitions = QUOTAS.iter().filter(|quota| quota.taken() > 0);
+        let each = more / 2 / partitions.clone().count().max(1);
+        for quota in partitions {
+            // There are enough: they are more than twice as many.
+            quota.guarantee(each.min(LATER));
+        }
+    }
+    COMMON.limit(COMMON.left() / 2);
 }
 
 /// How memory of this kind is shown.
@@ -65,6 +84,9 @@ impl Spaces {
     pub fn new(partition: &Accepted, entry: usize) -> Result<Self, &'static str> {
         let no_tables = |_| "no tables left for its stage 2";
         let quota = QUOTAS.get(entry).ok_or("there are too many partitions")?;
+        if !quota.guarantee(AT_FIRST) {
+            return Err("no tables left for its stage 2");
+        }
         // VMID 0 is nobody's.
         let vmid = (entry as u16).saturating_add(1);
         let normal = Stage2::new(quota, vmid).map_err(no_tables)?;
