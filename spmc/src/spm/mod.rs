@@ -314,7 +314,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
                 // The version that an SPMD assumes of a normal world that never asked.
                 normal_world: Negotiated::unasked(),
                 mailboxes: Lock::new(NormalWorldMailboxes::new()),
-                memory: Lock::new(Memory::new()),
+                memory: Lock::new(const { Memory::new() }),
                 destroyed: AtomicU32::new(0),
                 halted: AtomicBool::new(false),
                 owners: Owners::new(),

@@ -37,7 +37,7 @@ impl<'c> World<'c> {
             })
             .collect();
 
-        let mut spmc = Spmc::new();
+        let mut spmc = Box::new(Spmc::new());
         let mut cores: Vec<Core<'c>> = (0..config.cores)
             .map(|n| Core {
                 pe: Pe::new(n as u16),

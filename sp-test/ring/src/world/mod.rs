@@ -116,7 +116,7 @@ pub(crate) struct Core<'c> {
 /// The system.
 #[derive(Debug)]
 pub struct World<'c> {
-    spmc: Spmc<'c, Gp>,
+    spmc: Box<Spmc<'c, Gp>>,
     pub(crate) cores: Vec<Core<'c>>,
     /// EL3.
     pub spmd: Spmd,

@@ -35,7 +35,7 @@ impl Registers for General {
 /// The real code, set up for a world.
 #[derive(Debug)]
 pub struct Rig {
-    spmc: Spmc<'static, General>,
+    spmc: Box<Spmc<'static, General>>,
     cores: Vec<Pe<'static, General>>,
     chip: Chip,
     vms: Option<proxy::Vms>,
@@ -50,7 +50,7 @@ pub struct Rig {
 impl Rig {
     /// The cores of `world`. Its contexts stay for as long as the process.
     pub fn new(world: &World, general: bool) -> Self {
-        let mut spmc = Spmc::new();
+        let mut spmc = Box::new(Spmc::new());
         for slot in 0..world.partitions.len() {
             let first = World::version(world.partitions[slot].minor);
             let added = spmc.add(world.info(slot), first);
