@@ -10,8 +10,8 @@
 //! of memory sharing keep. It is shared by everything that speaks FF-A
 //! in this project: the secure partition manager at S-EL2, the proxy at NS-EL2 and the partitions.
 //!
-//! It never touches hardware, never allocates, holds no `unsafe` and knows no policy: whether a
-//! call is allowed *now* is the business of the cores that use it. Decoding is total: every bit
+//! It never touches hardware, never allocates, holds no `unsafe` and, but for [`sharing`], knows no
+//! policy: whether a call is allowed *now* is the business of the cores that use it. Decoding is total: every bit
 //! pattern gives a call or exactly one error.
 //!
 //! | side | reads | writes |

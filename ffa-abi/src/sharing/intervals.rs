@@ -73,7 +73,15 @@ impl<const WIDTH: usize, const ROWS: usize> Intervals<WIDTH, ROWS> {
 
     /// Whether there is one that has some page of `piece`.
     pub(super) fn touch(&self, piece: Piece) -> bool {
-        self.within(piece).next().is_some()
+        self.free_until(piece).is_none()
+    }
+
+    /// The first page behind `piece` that one of them has; beyond all pages if there is none. `None` if
+    /// one has some page of `piece`.
+    pub(super) fn free_until(&self, piece: Piece) -> Option<u64> {
+        let next = self.all().get(self.position(piece.first));
+        let until = next.map_or(u64::MAX, |interval| interval.first);
+        (piece.end() <= until).then_some(until)
     }
 
     /// Adds `new`, which are sorted, and overlap neither each other nor what there is. NO_MEMORY if
@@ -91,7 +99,13 @@ impl<const WIDTH: usize, const ROWS: usize> Intervals<WIDTH, ROWS> {
         }
         for interval in new.rev() {
             let old = store.get(..read).unwrap_or_default();
-            let above = old.partition_point(|other| other.first < interval.first);
+            // Often all of them go to the same place.
+            let above = match old.last() {
+                Some(last) if last.first > interval.first => {
+                    old.partition_point(|other| other.first < interval.first)
+                }
+                _ => read,
+            };
             store.copy_within(above..read, above + left);
             read = above;
             left -= 1;

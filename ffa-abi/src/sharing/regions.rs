@@ -99,12 +99,17 @@ impl<const PARTIES: usize, const RUNS: usize> Regions<PARTIES, RUNS> {
         (start < to).then_some((start, to))
     }
 
-    /// What kind of memory `piece` is, if all of it is `owner`'s and of one kind. Runs that could be
-    /// joined are, so it lies in one of them.
+    /// What kind of memory `piece` is, if all of it is `owner`'s and of one kind.
     pub(super) fn cover(&self, owner: Party, piece: Piece) -> Option<Kind> {
+        self.run(owner, piece).map(|run| run.kind)
+    }
+
+    /// The run of `owner`'s that has all of `piece`. Runs that could be joined are, so pages of one kind
+    /// lie in one.
+    pub(super) fn run(&self, owner: Party, piece: Piece) -> Option<&Run> {
         let run = self.runs.get(self.position(piece.first))?;
         let covered = run.owner == owner && run.first <= piece.first && piece.end() <= run.end();
-        covered.then_some(run.kind)
+        covered.then_some(run)
     }
 
     /// How many runs more there are after `sorted`, which is `from`'s, was made a run each, before

@@ -156,15 +156,22 @@ impl<
         if it.sum != u64::from(it.pages) {
             return Err(FfaError::InvalidParameters);
         }
-        let mut memory = None;
+        let (mut memory, mut same_run, mut free) = (None, 0, 0);
         for piece in sorted.iter() {
-            let kind = self.regions.cover(it.owner, piece);
-            let kind = kind.ok_or(FfaError::Denied)?;
-            if *memory.get_or_insert(kind) != kind
-                || self.given.touch(piece)
-                || self.buffers.touch(piece)
-            {
-                return Err(FfaError::Denied);
+            // Looked up again only behind the end of what was found.
+            if piece.end() > same_run {
+                let run = self.regions.run(it.owner, piece);
+                let run = run.ok_or(FfaError::Denied)?;
+                if *memory.get_or_insert(run.kind) != run.kind {
+                    return Err(FfaError::Denied);
+                }
+                same_run = run.end();
+            }
+            if piece.end() > free {
+                let given = self.given.free_until(piece);
+                let buffers = self.buffers.free_until(piece);
+                let until = given.zip(buffers).ok_or(FfaError::Denied)?;
+                free = until.0.min(until.1);
             }
         }
         let memory = memory.ok_or(FfaError::InvalidParameters)?;

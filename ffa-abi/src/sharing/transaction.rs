@@ -58,6 +58,11 @@ impl Borrower {
     pub const fn granted(&self) -> (DataAccess, InstructionAccess) {
         (self.data, self.instruction)
     }
+
+    /// Whether it asked for the memory to be zeroed after it has relinquished it.
+    pub const fn zeroes(&self) -> bool {
+        self.zero_after
+    }
 }
 
 /// A transaction.
@@ -197,6 +202,12 @@ impl Transaction {
     /// Whether it is a device's registers; once complete.
     pub const fn device(&self) -> bool {
         self.memory.device()
+    }
+
+    /// Whether it is to be zeroed when the last borrower has relinquished it, as one that has done so
+    /// asked for.
+    pub const fn zeroes(&self) -> bool {
+        self.zero
     }
 
     /// Whether some borrower has access to it now, as far as is known here.

@@ -8,4 +8,5 @@ mod flaws;
 mod map;
 mod model;
 mod rig;
+mod search;
 mod send;

@@ -176,7 +176,7 @@ impl Naive {
         if deal.sealed || deal.parts.len() == deal.send.count as usize {
             return Err(InvalidParameters);
         }
-        let bad = |part: &(u64, u32)| part.0 % 0x1000 != 0 || part.1 == 0;
+        let bad = |part: &(u64, u32)| !part.0.is_multiple_of(0x1000) || part.1 == 0;
         deal.parts.extend(parts);
         let sum: u64 = deal.parts.iter().map(|part| u64::from(part.1)).sum();
         if parts.iter().any(bad)
@@ -389,9 +389,8 @@ impl Naive {
                 continue;
             };
             let owns = deal.owner == who && deal.send.sender == endpoint;
-            if deal.donated && (owns || deal.receiver(who, endpoint).is_some()) {
-                self.deals[at] = None;
-            } else if owns && !deal.sealed {
+            let told = deal.donated && (owns || deal.receiver(who, endpoint).is_some());
+            if told || (owns && !deal.sealed) {
                 self.deals[at] = None;
             } else if owns && !deal.donated {
                 if deal.held() {
