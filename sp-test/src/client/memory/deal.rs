@@ -93,12 +93,22 @@ pub(super) fn offer(deal: Deal, lender: &Party, borrowers: &[Party], ranges: &[R
     }
 }
 
-/// How `borrower` retrieves that: with all that it can get but execution.
+/// It begins in the normal world's memory.
+fn is_normal_world(offer: &Form) -> bool {
+    let ranges = offer.region.map(|region| region.ranges);
+    let first = ranges.and_then(|ranges| ranges.first().copied());
+    board::NORMAL_RAM.contains(&first.unwrap_or_default().base)
+}
+
+/// How `borrower` retrieves that: with all that it can get but execution. What is donated in the secure world it executes
+/// too, as its owner could before: else it were not all the same kind of memory any more when it comes back.
 pub(super) fn request(deal: Deal, offer: &Form, handle: u64, borrower: &Party) -> Form {
     let layout = Layout::of(borrower.who.version);
-    let instruction = match deal == Deal::Share || offer.receivers.len() > 1 {
-        true => 0,
-        false => permissions::NX,
+    let instruction = match deal {
+        Deal::Share => 0,
+        _ if offer.receivers.len() > 1 => 0,
+        Deal::Donate if !is_normal_world(offer) => permissions::X,
+        _ => permissions::NX,
     };
     let receivers = offer.receivers.iter().map(|access| Access {
         permissions: instruction
@@ -135,10 +145,7 @@ pub(super) fn fits(got: &Form, asked: &Form, offer: &Form, borrower: &Party) -> 
     equal("tag in a response", got.tag, offer.tag)?;
     let kind = |form: &Form| u64::from(form.flags & flags::TYPE);
     equal("type in a response", kind(got), kind(asked))?;
-    let at = offer.region.map_or(0, |region| {
-        region.ranges.first().map_or(0, |range| range.base)
-    });
-    let normal_world = board::NORMAL_RAM.contains(&at);
+    let normal_world = is_normal_world(offer);
     let bit = match normal_world && borrower.who.version >= abi::V1_1 {
         // Who is in the normal world itself need not be told.
         true if borrower.who.is_partition() => NON_SECURE,

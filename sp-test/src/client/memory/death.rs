@@ -47,11 +47,11 @@ pub(super) fn run(suite: &mut Suite) {
         lender_of_what_is_held(suite, &restarts)
     });
     suite.case("death/others_are_well", |suite| {
-        for party in suite.partitions() {
+        // The first has been told of the NS bit since, which nobody else of 1.0 is.
+        suite.partitions()[1..].iter().try_for_each(|party| {
             let all = suite.pages(&me, 2);
-            suite.nothing_left(&me, &party, &[all])?;
-        }
-        Ok(())
+            suite.nothing_left(&me, party, &[all])
+        })
     });
     if !suite.client.direct {
         let vm = suite.party(VM2);

@@ -28,7 +28,11 @@ pub(super) fn run(suite: &mut Suite) {
 
 fn executes(suite: &Suite, deal: Deal, instruction: u8) -> Check {
     let [_, lender, borrower, _] = suite.partitions();
-    let all = suite.pages(&lender, 1);
+    // What comes back from a donation without execution stays so.
+    let all = match deal == Deal::Donate && instruction != X {
+        true => suite.to_lose(&lender, 1),
+        false => suite.pages(&lender, 1),
+    };
     let form = offer(deal, &lender, &[borrower], &[all]);
     let handle = suite.send(&lender, deal, &form)?;
     let mut asked = request(deal, &form, handle, &borrower);

@@ -1,7 +1,7 @@
 //! Whose memory is whose: what nobody may give away that is not its owner alone, and to whom.
 
 use super::{Check, Deal, PAGE, Party, Range, Suite, Wrong, offer, request};
-use crate::abi::{self, DENIED};
+use crate::abi::{self, DENIED, INVALID_PARAMETERS};
 use crate::board::{self, place};
 use crate::memory::descriptor::{NON_SECURE, Range as Pages};
 use crate::memory::{NORMAL, V12};
@@ -221,7 +221,12 @@ fn map_given(suite: &Suite, lender: &Party, borrower: &Party) -> Check {
     lender
         .call(abi::RXTX_MAP_64, &[who.tx(), who.rx(), who.buffers])?
         .done(lender, "FFA_RXTX_MAP")?;
-    answer.refused(lender, "FFA_RXTX_MAP of shared pages", DENIED)?;
+    // What a partition names must be memory that it could use so.
+    let code = match who.is_partition() {
+        true => INVALID_PARAMETERS,
+        false => DENIED,
+    };
+    answer.refused(lender, "FFA_RXTX_MAP of shared pages", code)?;
     suite.reclaim(lender, handle)
 }
 
