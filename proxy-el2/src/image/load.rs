@@ -33,18 +33,16 @@ const ZEROS: [u8; 4] = [0; 4];
 const STAGE2_TABLES: usize = 128;
 /// What each of them is guaranteed: what it starts with, and what it takes to cut a block in two.
 const GUARANTEED: usize = 8;
-/// What is left is had by who needs more, but by nobody more than half of it.
-const COMMON: usize = STAGE2_TABLES - MAX_VMS * GUARANTEED;
-/// The most that one VM has.
-const MOST: usize = GUARANTEED + COMMON / 2;
+/// What is left when each has its own is had by who needs more, but by nobody more than half of it.
+const MOST: usize = (STAGE2_TABLES - MAX_VMS * GUARANTEED) / 2;
 // SAFETY: Nothing is placed there but tables, which are cleared when they are taken.
 #[unsafe(link_section = ".noinit")]
 static STAGE2_STORE: TableStore<STAGE2_TABLES> = TableStore::new();
 static STAGE2: TablePool<STAGE2_TABLES> = TablePool::new(&STAGE2_STORE);
-static STAGE2_COMMON: Common = Common::new(COMMON);
+static STAGE2_COMMON: Common = Common::new(STAGE2_TABLES);
 /// Each VM's part of them.
 static QUOTAS: [Quota<'static>; MAX_VMS] =
-    [const { Quota::new(&STAGE2, &STAGE2_COMMON, GUARANTEED, MOST) }; MAX_VMS];
+    [const { Quota::new(&STAGE2, &STAGE2_COMMON) }; MAX_VMS];
 
 /// All vCPUs.
 const VCPUS: usize = MAX_VMS * MAX_VCPUS;
@@ -226,7 +224,9 @@ fn own_stage2(index: VmIndex, manifest: &VmManifest) -> Result<Stage2<'static>, 
     // VMID 0 is nobody's.
     let vmid = u16::from(index.0).saturating_add(1);
     let quota = QUOTAS.get(usize::from(index.0));
+    let quota = quota.filter(|quota| quota.guarantee(GUARANTEED));
     let quota = quota.ok_or(Stage2Error::OutOfTables)?;
+    STAGE2_COMMON.limit(MOST);
     let mut stage2 = Stage2::new(quota, vmid)?;
     let flush = Tlbi::normal(stage2.vttbr());
     let mut map = |range: &Range<u64>, attributes| {
