@@ -100,14 +100,15 @@ fn is_normal_world(offer: &Form) -> bool {
     board::NORMAL_RAM.contains(&first.unwrap_or_default().base)
 }
 
-/// How `borrower` retrieves that: with all that it can get but execution. What is donated in the secure world it executes
-/// too, as its owner could before: else it were not all the same kind of memory any more when it comes back.
+/// How `borrower` retrieves that: with all that it can get but execution. What is donated it executes too, as its owner
+/// could before: else it were not all the same kind of memory any more when it comes back. Only partitions never
+/// execute the normal world's.
 pub(super) fn request(deal: Deal, offer: &Form, handle: u64, borrower: &Party) -> Form {
     let layout = Layout::of(borrower.who.version);
     let instruction = match deal {
         Deal::Share => 0,
         _ if offer.receivers.len() > 1 => 0,
-        Deal::Donate if !is_normal_world(offer) => permissions::X,
+        Deal::Donate if !is_normal_world(offer) || !borrower.who.is_partition() => permissions::X,
         _ => permissions::NX,
     };
     let receivers = offer.receivers.iter().map(|access| Access {
