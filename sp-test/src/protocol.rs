@@ -69,6 +69,19 @@ pub const TAINT: u16 = 0x44;
 /// Command: reads the ID register S3_0_C0_Cm_n, m in bits 7:4 of x5, n in bits 3:0. Answers x5 = the value.
 pub const ID_REGISTER: u16 = 0x45;
 
+/// Command: has RX and TX of four pages mapped, if it has none yet.
+pub const MEM_MAP: u16 = 0x50;
+/// Command: sends memory by the function x5 to the endpoint x6: x7 = first address, x8 = constituents, x9 = pages of
+/// each, x10 = bytes from one to the next. Answers x5 = handle.
+pub const MEM_SEND: u16 = 0x51;
+/// Command: retrieves the memory of handle x6, sent by x5 with the function x7, and releases RX. Answers x5 = pages
+/// that it was told of.
+pub const MEM_RETRIEVE: u16 = 0x52;
+/// Command: relinquishes the memory of handle x5.
+pub const MEM_RELINQUISH: u16 = 0x53;
+/// Command: reclaims the memory of handle x5, with flags x6.
+pub const MEM_RECLAIM: u16 = 0x54;
+
 /// Status: done, or the case passed.
 pub const OK: u64 = 0;
 /// Status: the case failed.

@@ -8,6 +8,8 @@
  *     <address> <opcode> <count>        (hexadecimal, hexadecimal, decimal; one line per instruction)
  *     end
  *
+ * Between `hint #0x62` and `hint #0x63` an open window counts nothing: what lies there belongs to others.
+ *
  * With `boot=ADDRESS` there is one more window before those: it is open from power-on and closes before
  * the first instruction at or above that address, or at the first of the two hints.
  *
@@ -46,6 +48,8 @@ EXPORT int qemu_plugin_version = 4;
 #define HINT(n) (0xd503201fu | (n) << 5)
 #define OPEN HINT(0x60u)
 #define CLOSE HINT(0x61u)
+#define PAUSE HINT(0x62u)
+#define RESUME HINT(0x63u)
 
 /* One instruction of the guest. It lives for ever: translated code points to it. */
 struct counter {
@@ -59,6 +63,8 @@ struct counter {
 
 static struct counter *buckets[BUCKETS];
 static bool counting;
+/* A window is open, and may be counting. */
+static bool window;
 /* The boot's window is open, and where it ends. */
 static bool booting;
 static uint64_t boot_end;
@@ -121,16 +127,32 @@ static void opened(unsigned int cpu, void *data)
 	for (size_t i = 0; i < BUCKETS; i++)
 		for (struct counter *counter = buckets[i]; counter; counter = counter->next)
 			counter->count = 0;
-	counting = true;
+	window = counting = true;
 }
 
 static void closed(unsigned int cpu, void *data)
 {
 	booted(cpu, data);
-	if (!counting)
+	if (!window)
 		return;
-	counting = false;
+	window = counting = false;
 	write_window();
+}
+
+static void paused(unsigned int cpu, void *data)
+{
+	(void)cpu;
+	(void)data;
+	if (window)
+		counting = false;
+}
+
+static void resumed(unsigned int cpu, void *data)
+{
+	(void)cpu;
+	(void)data;
+	if (window)
+		counting = true;
 }
 
 static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *block)
@@ -151,6 +173,10 @@ static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *block)
 			qemu_plugin_register_vcpu_insn_exec_cb(insn, opened, 0, NULL);
 		else if (opcode == CLOSE)
 			qemu_plugin_register_vcpu_insn_exec_cb(insn, closed, 0, NULL);
+		else if (opcode == PAUSE)
+			qemu_plugin_register_vcpu_insn_exec_cb(insn, paused, 0, NULL);
+		else if (opcode == RESUME)
+			qemu_plugin_register_vcpu_insn_exec_cb(insn, resumed, 0, NULL);
 		else
 			qemu_plugin_register_vcpu_insn_exec_cb(
 				insn, executed, 0, counter_of(address, opcode));

@@ -97,6 +97,7 @@ impl Row {
             ("direct", "direct_req2_fp_longest") => ("S-EL2", 530, self.s_el2),
             ("direct", "features") => ("S-EL2", 120, self.s_el2),
             ("direct", "secure_interrupt") => ("S-EL2", 2500, self.s_el2),
+            ("direct", "mem_share_1" | "mem_lend_1_of_block") => ("S-EL2", 8000, self.s_el2),
             (_, BOOT) => ("S-EL2", 500_000, self.s_el2),
             ("vm", "direct_req32" | "direct_req64" | "direct_req2" | "direct_req2_with_8_vms") => {
                 ("NS-EL2", 260, self.ns_el2)
@@ -121,14 +122,14 @@ pub const BOOT: &str = "boot";
 
 /// Bounds the rows of messages in a system of many partitions, with many cores on, or after a use of vector registers by
 /// another partition, by those in a system of two on one core without it: at most 5 % more at both EL2. A row's name is
-/// that of the one it is compared with, and what is different.
+/// that of the one it is compared with, and what is different. Likewise memory of many pages in one piece by that of one.
 pub fn bound_by_few(rows: &mut [Row]) {
     let few: Vec<_> = rows
         .iter()
         .map(|row| (row.from, row.name.clone(), row.both_el2(), row.iterations))
         .collect();
     for row in rows {
-        let Some(name) = few_of(&row.name) else {
+        let Some((name, percent)) = few_of(&row.name) else {
             continue;
         };
         let base = few
@@ -136,7 +137,7 @@ pub fn bound_by_few(rows: &mut [Row]) {
             .find(|(from, other, ..)| *from == row.from && other == name);
         // Without anything to compare with, the bound is not kept.
         let at_most = base.map_or(0, |(_, _, count, iterations)| {
-            count * 105 / 100 / iterations.max(&1)
+            count * percent / 100 / iterations.max(&1)
         });
         let found = row.both_el2();
         row.bound = Some(Bound {
@@ -147,14 +148,21 @@ pub fn bound_by_few(rows: &mut [Row]) {
     }
 }
 
-/// What a row is compared with: for `NAME_first_of_12`, `NAME_with_8_cores` and `NAME_after_fp_elsewhere`, `NAME`.
-fn few_of(name: &str) -> Option<&str> {
+/// What a row is compared with, and how many percent of it it may have: for `NAME_first_of_12`, `NAME_with_8_cores` and
+/// `NAME_after_fp_elsewhere`, `NAME`; for many pages in one piece, one page.
+fn few_of(name: &str) -> Option<(&str, u64)> {
+    match name {
+        "mem_share_512" => return Some(("mem_share_1", 200)),
+        "mem_lend_512_of_block" => return Some(("mem_lend_1_of_block", 200)),
+        _ => {}
+    }
     let others = ["_with_8_cores", "_after_fp_elsewhere"];
     let other = others.into_iter().find_map(|end| name.strip_suffix(end));
-    other.or_else(|| {
+    let name = other.or_else(|| {
         let (name, _) = name.split_once("_of_12")?;
         Some(name.rsplit_once('_')?.0)
-    })
+    })?;
+    Some((name, 105))
 }
 
 /// Says which counts of `rows` at S-EL2 and NS-EL2 are more than 2 % away from those of `others`, which has the same
@@ -233,6 +241,10 @@ impl Report {
             ("vm", "direct_req2"),
             ("direct", BOOT),
             ("direct", "secure_interrupt"),
+            ("direct", "mem_share_1"),
+            ("direct", "mem_share_512"),
+            ("direct", "mem_lend_1_of_block"),
+            ("direct", "mem_lend_512_of_block"),
             ("direct", "direct_req2_with_8_cores"),
             ("direct", "direct_req2_first_of_12"),
             ("direct", "direct_req2_last_of_12"),

@@ -14,7 +14,7 @@ use crate::rt::{gic, irq, regs, sve};
 use core::arch::asm;
 
 /// Round trips before a window.
-const WARM: u64 = 10;
+pub(super) const WARM: u64 = 10;
 /// Round trips in a window.
 pub(super) const ITERATIONS: u64 = 1000;
 

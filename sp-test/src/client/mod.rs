@@ -24,6 +24,7 @@ pub mod life;
 pub mod logical;
 pub mod many;
 pub mod memory;
+pub mod memory_bench;
 pub mod record;
 pub mod report;
 pub mod run;

@@ -15,10 +15,10 @@ use crate::rt::{
 use crate::sp_cases::{CASES, Who};
 
 /// x4-x17 of an answer.
-type Payload = [u64; 14];
+pub(super) type Payload = [u64; 14];
 
 /// A payload of a status and details; the rest is zero.
-fn payload(status: u64, details: &[u64]) -> Payload {
+pub(super) fn payload(status: u64, details: &[u64]) -> Payload {
     let mut all = [0; 14];
     all[0] = status;
     for (slot, value) in all.iter_mut().skip(1).zip(details) {
@@ -67,6 +67,7 @@ impl Partition {
                 regs::select_cache(request[5]);
                 payload(OK, &[before, regs::csselr(), regs::clidr()])
             }
+            MEM_MAP..=MEM_RECLAIM => self.memory(command, request),
             UNDEFINED => faulted(fault::probe_undefined().map(|()| 0)),
             _ => payload(UNKNOWN, &[]),
         };

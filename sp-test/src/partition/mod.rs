@@ -7,6 +7,7 @@
 mod commands;
 pub mod contract;
 pub mod discovery;
+mod memory;
 pub mod vm;
 
 use crate::abi::{self, Regs};

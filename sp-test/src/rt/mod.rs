@@ -18,6 +18,7 @@ pub mod id;
 pub mod interrupt;
 pub mod irq;
 pub mod line;
+pub mod memory;
 pub mod mmu;
 pub mod regs;
 pub mod spin;

@@ -314,6 +314,7 @@ pub fn bench() -> Vec<Scenario> {
             Bl33::Direct(payload("client-bench")),
         ),
     ];
+    boots.push(memory_bench());
     boots.extend(many::bench());
     boots.push(vms::bench());
     boots.push(storm::bench());
@@ -321,6 +322,24 @@ pub fn bench() -> Vec<Scenario> {
         boot.timeout = Duration::from_secs(120);
     }
     boots
+}
+
+/// What memory transactions cost. The partition that lends has a block of 2 MiB to lend of.
+fn memory_bench() -> Scenario {
+    let mut scenario = boot(
+        "bench-memory",
+        "cost of memory transactions",
+        Bl33::Direct(payload("client-bench-memory")),
+    );
+    for partition in &mut scenario.partitions {
+        if partition.name == "relay" {
+            partition.manifest = partition.manifest.clone().with(
+                "gp-register-num = <0>;",
+                "gp-register-num = <0>;\n\tmemory-regions {\n\t\tcompatible = \"arm,ffa-manifest-memory-regions\";\n\t\tblock {\n\t\t\tbase-address = <0x0 0x70200000>;\n\t\t\tpages-count = <512>;\n\t\t\tattributes = <0xb>;\n\t\t};\n\t};",
+            );
+        }
+    }
+    scenario
 }
 
 /// The boots of `test` on a board.
