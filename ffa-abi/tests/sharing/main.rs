@@ -5,6 +5,7 @@ mod borrow;
 mod end;
 mod failing;
 mod flaws;
+mod fragments;
 mod map;
 mod model;
 mod rig;

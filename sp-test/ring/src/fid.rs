@@ -24,6 +24,16 @@ pub const REQ_32: u32 = 0x8400_006f;
 pub const REQ_64: u32 = 0xc400_006f;
 pub const RESP_32: u32 = 0x8400_0070;
 pub const RESP_64: u32 = 0xc400_0070;
+pub const MEM_DONATE: u32 = 0x8400_0071;
+pub const MEM_LEND: u32 = 0x8400_0072;
+pub const MEM_SHARE: u32 = 0x8400_0073;
+pub const RETRIEVE_REQ: u32 = 0x8400_0074;
+pub const RETRIEVE_RESP: u32 = 0x8400_0075;
+pub const RELINQUISH: u32 = 0x8400_0076;
+pub const RECLAIM: u32 = 0x8400_0077;
+pub const FRAG_RX: u32 = 0x8400_007a;
+pub const FRAG_TX: u32 = 0x8400_007b;
+pub const RX_RELEASE: u32 = 0x8400_0065;
 pub const NORMAL_WORLD_RESUME: u32 = 0x8400_007c;
 /// `FFA_NOTIFICATION_INFO_GET`.
 pub const INFO_GET_32: u32 = 0x8400_0083;

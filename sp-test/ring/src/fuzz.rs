@@ -84,6 +84,16 @@ pub fn system(seed: u64, calls: u64) -> Result<Report, Failure> {
     outcome("fuzz", seed, done, &log, report)
 }
 
+/// Runs one system for `calls` calls, most of which are about memory.
+pub fn memory(seed: u64, calls: u64) -> Result<Report, Failure> {
+    let mut log = Vec::new();
+    let mut report = Report::default();
+    let done = catch_unwind(AssertUnwindSafe(|| {
+        memory_run(seed, calls, &mut log, &mut report)
+    }));
+    outcome("fuzz --memory", seed, done, &log, report)
+}
+
 /// Runs one system of several VMs for `calls` calls.
 pub fn vms(seed: u64, calls: u64) -> Result<Report, Failure> {
     let mut log = Vec::new();
@@ -175,6 +185,44 @@ fn run(seed: u64, calls: u64, log: &mut Vec<Step>, report: &mut Report) -> Resul
     Ok(())
 }
 
+fn memory_run(
+    seed: u64,
+    calls: u64,
+    log: &mut Vec<Step>,
+    report: &mut Report,
+) -> Result<(), String> {
+    let mut rng = Rng::new(seed);
+    let mut config = generate::config(&mut rng);
+    config.memory = true;
+    let mut arena = Arena::default();
+    let mut world = World::new(&config, &mut arena)?;
+    world.tables_are_scarce(rng.below(3));
+    let mut labels = Labels::default();
+    let version = rng.pick(&generate::VERSIONS);
+    let x = generate::version(&mut labels, Origin::Hypervisor, version);
+    world.smc(0, Origin::Hypervisor, &x)?;
+    let mut core = 0;
+    while report.calls < calls {
+        if rng.chance(1, 8) {
+            core = rng.below(world.cores());
+        }
+        let step = match rng.chance(5, 6) {
+            true => crate::memory::call(&mut world, &mut labels, &mut rng, core),
+            false => generate::step(&mut world, &mut labels, &mut rng, core),
+        };
+        let Some(step) = step else {
+            core = 0;
+            continue;
+        };
+        report.steps += 1;
+        report.calls += u64::from(step.is_call());
+        note(log, &step);
+        step.apply(&mut world)?;
+    }
+    report.counts = world.counts();
+    Ok(())
+}
+
 /// A system from `config` and one step from each word of `script`: for generators that shrink.
 pub fn script(config: u64, script: &[u64]) -> Result<(), String> {
     scripted(config, script.iter().map(|word| Words::Seed(*word)))
@@ -240,6 +288,11 @@ fn scripted(config: u64, script: impl Iterator<Item = Words>) -> Result<(), Stri
 /// Runs `calls` calls on `threads` threads and stops at the first failure.
 pub fn many(seed: u64, calls: u64, threads: usize) -> Result<Report, Failure> {
     in_parallel(seed, calls, threads, system)
+}
+
+/// The same, with calls about memory.
+pub fn many_memory(seed: u64, calls: u64, threads: usize) -> Result<Report, Failure> {
+    in_parallel(seed, calls, threads, memory)
 }
 
 /// The same with several VMs in each system.

@@ -4,6 +4,7 @@
 use crate::{
     fid,
     label::{Frame, Label, Labels, Origin},
+    memory,
     random::Rng,
     spmd::Behaviour,
     step::Step,
@@ -60,6 +61,7 @@ pub fn config(rng: &mut Rng) -> Config {
         cores: 1 + rng.below(2),
         partitions,
         general: false,
+        memory: rng.chance(1, 2),
         interrupts: false,
     }
 }
@@ -158,6 +160,9 @@ pub fn step(
             x,
             taken,
         });
+    }
+    if world.has_memory && rng.chance(1, 6) {
+        return memory::call(world, labels, rng, core);
     }
     match who {
         Who::Normal => Some(normal(world, labels, rng, core)),

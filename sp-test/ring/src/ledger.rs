@@ -74,6 +74,14 @@ pub struct Counts {
     pub intercepted: u64,
     /// Calls that failed.
     pub errors: u64,
+    /// Transactions of memory that were accepted, answers to retrievals, and fragments of either.
+    pub sent: u64,
+    /// See [`sent`](Self::sent).
+    pub retrieved: u64,
+    /// See [`sent`](Self::sent).
+    pub fragments: u64,
+    /// What was relinquished or reclaimed.
+    pub given_back: u64,
 }
 
 impl Counts {
@@ -90,6 +98,10 @@ impl Counts {
         self.entered += other.entered;
         self.intercepted += other.intercepted;
         self.errors += other.errors;
+        self.sent += other.sent;
+        self.retrieved += other.retrieved;
+        self.fragments += other.fragments;
+        self.given_back += other.given_back;
     }
 }
 

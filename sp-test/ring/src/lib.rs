@@ -20,6 +20,7 @@ pub mod label;
 pub mod ledger;
 pub mod machine;
 pub mod matrix;
+pub mod memory;
 pub mod oracle;
 pub mod random;
 pub mod replay;

@@ -8,6 +8,7 @@ usage: ring matrix [--all]             the named cells, as a table (--all: one l
        ring fuzz [--calls N] [--seed S] [--threads T]
        ring fuzz --system S [--calls N]  one system of a run, as a failure names it
        ring fuzz --vms …                 several VMs in each system
+       ring fuzz --memory …              mostly calls about memory
        ring diff [--calls N] [--seed S] [--threads T] [--system S]";
 
 struct Options {
@@ -17,6 +18,7 @@ struct Options {
     threads: usize,
     all: bool,
     vms: bool,
+    memory: bool,
 }
 
 fn number(text: &str) -> Result<u64, String> {
@@ -36,11 +38,16 @@ fn options(arguments: &[String]) -> Result<Options, String> {
         threads: std::thread::available_parallelism().map_or(1, usize::from),
         all: false,
         vms: false,
+        memory: false,
     };
     let mut rest = arguments.iter();
     while let Some(name) = rest.next() {
         if name == "--all" {
             options.all = true;
+            continue;
+        }
+        if name == "--memory" {
+            options.memory = true;
             continue;
         }
         if name == "--vms" {
@@ -84,19 +91,21 @@ fn run() -> Result<(), String> {
             match options.system {
                 Some(system) => {
                     println!("system {system:#x}");
-                    let one = match (fuzzes, options.vms) {
-                        (true, true) => fuzz::vms,
-                        (true, false) => fuzz::system,
-                        (false, _) => diff::system,
+                    let one = match (fuzzes, options.vms, options.memory) {
+                        (true, _, true) => fuzz::memory,
+                        (true, true, _) => fuzz::vms,
+                        (true, false, _) => fuzz::system,
+                        (false, ..) => diff::system,
                     };
                     one(system, options.calls.min(fuzz::CALLS_PER_SYSTEM))
                 }
                 None => {
                     println!("seed {seed:#x}, {} calls", options.calls);
-                    let many = match (fuzzes, options.vms) {
-                        (true, true) => fuzz::many_vms,
-                        (true, false) => fuzz::many,
-                        (false, _) => diff::many,
+                    let many = match (fuzzes, options.vms, options.memory) {
+                        (true, _, true) => fuzz::many_memory,
+                        (true, true, _) => fuzz::many_vms,
+                        (true, false, _) => fuzz::many,
+                        (false, ..) => diff::many,
                     };
                     many(seed, options.calls, options.threads)
                 }

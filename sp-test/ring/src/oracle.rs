@@ -21,6 +21,8 @@ pub enum Kind {
     Success,
     /// `FFA_ERROR` with this code.
     Error(i32),
+    /// `FFA_MEM_RETRIEVE_RESP`, or a fragment that is wanted or given.
+    Memory(u32),
     /// `FFA_INTERRUPT`: w1.
     Interrupt(u32),
     /// `FFA_MSG_WAIT`.
@@ -77,6 +79,9 @@ const TABLE: &[Row] = &[
     row(fid::SUCCESS_32, 8, &[2, 3]),
     row(fid::SUCCESS_64, 8, &[2, 3, 4, 5, 6, 7]),
     row(fid::INTERRUPT, 8, &[1, 2]),
+    row(fid::RETRIEVE_RESP, 8, &[1, 2]),
+    row(fid::FRAG_RX, 8, &[1, 2, 3, 4]),
+    row(fid::FRAG_TX, 8, &[1, 2, 3, 4]),
     row(fid::MSG_WAIT_32, 8, &[]),
     row(fid::YIELD_32, 8, &[1, 2, 3]),
     row(fid::RUN_32, 8, &[1]),
@@ -192,6 +197,7 @@ pub fn judge(seen: &Seen<'_>) -> Result<Kind, String> {
     Ok(match row.id {
         fid::ERROR => Kind::Error(got[2] as u32 as i32),
         fid::SUCCESS_32 | fid::SUCCESS_64 => Kind::Success,
+        fid::RETRIEVE_RESP | fid::FRAG_RX | fid::FRAG_TX => Kind::Memory(row.id),
         fid::INTERRUPT => Kind::Interrupt(got[1] as u32),
         fid::MSG_WAIT_32 => Kind::MsgWait,
         fid::YIELD_32 => Kind::Yield(got[1] as u32),

@@ -26,6 +26,19 @@ pub enum Step {
         /// x0-x30.
         x: Frame,
     },
+    /// Whoever has the core writes its TX buffer and makes a call about memory.
+    Memory {
+        /// Where.
+        core: usize,
+        /// Which endpoint of the normal world, if that has it.
+        origin: Option<Origin>,
+        /// x0-x30.
+        x: Frame,
+        /// What lies in TX.
+        tx: Vec<u8>,
+        /// What of a descriptor is left for later fragments.
+        rest: Vec<u8>,
+    },
     /// An interrupt of the normal world while a partition runs.
     Interrupt {
         /// Where.
@@ -99,6 +112,21 @@ impl Step {
         match self {
             Self::Smc { core, origin, x } => world.smc(*core, *origin, x).map(Some),
             Self::Call { core, x } => world.partition(*core, x).map(Some),
+            Self::Memory {
+                core,
+                origin,
+                x,
+                tx,
+                rest,
+            } => {
+                world.put_tx(*core, tx);
+                let landing = match origin {
+                    Some(origin) => world.smc(*core, *origin, x),
+                    None => world.partition(*core, x),
+                }?;
+                world.note_answer(*core, x[0], tx, rest);
+                Ok(Some(landing))
+            }
             Self::Interrupt { core, x, .. } => world.interrupt(*core, x).map(Some),
             Self::SecureInterrupt { core, origin, x } => {
                 world.secure_interrupt(*core, *origin, x).map(Some)
@@ -127,7 +155,10 @@ impl Step {
 
     /// Whether it is a call.
     pub const fn is_call(&self) -> bool {
-        matches!(self, Self::Smc { .. } | Self::Call { .. })
+        matches!(
+            self,
+            Self::Smc { .. } | Self::Call { .. } | Self::Memory { .. }
+        )
     }
 }
 
@@ -147,6 +178,17 @@ impl fmt::Display for Step {
         match self {
             Self::Smc { core, origin, x } => call(f, core, &origin.to_string(), x),
             Self::Call { core, x } => call(f, core, "the partition", x),
+            Self::Memory {
+                core,
+                origin,
+                x,
+                tx,
+                ..
+            } => {
+                let who = origin.map_or("the partition".to_owned(), |origin| origin.to_string());
+                call(f, core, &who, x)?;
+                write!(f, " with {tx:x?}")
+            }
             Self::Interrupt { core, own, .. } => {
                 write!(
                     f,

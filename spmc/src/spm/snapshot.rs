@@ -1,7 +1,7 @@
 //! Taking a state of the core apart and putting it together again, for tests that go on from a state
 //! that they have noted. Only with the feature `snapshot`; nothing here runs in firmware.
 
-use super::{Left, Negotiated, Pe, Spmc};
+use super::{Left, Negotiated, Pe, Spmc, memory::Shares};
 use crate::{
     context::{Context, Registers, Slot},
     locks,
@@ -170,6 +170,11 @@ impl<'c, M: Registers> Spmc<'c, M> {
             self.news.switch_on(core);
         }
         self.news.set_left(core, left);
+    }
+
+    /// Gives `work` the ownership map and the memory transactions.
+    pub fn with_sharing<R>(&self, work: impl FnOnce(&Shares) -> R) -> R {
+        locks::run(|held| self.memory.with(held, |memory, _| work(&memory.sharing)))
     }
 
     /// The token of a context that left `pe` and was not saved when its state was noted.

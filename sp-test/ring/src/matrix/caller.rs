@@ -81,6 +81,7 @@ pub fn config(setup: &Setup) -> Config {
             Spec::new(setup.version).mode(setup.mode),
         ],
         general: false,
+        memory: false,
         interrupts: false,
     }
 }

@@ -21,6 +21,7 @@ fn world<'c>(setup: &Setup, arena: &'c mut Arena) -> Result<World<'c>, String> {
         // It answers in either width.
         partitions: vec![Spec::new(Version::V1_2)],
         general: false,
+        memory: false,
         interrupts: false,
     };
     let mut world = World::new(&config, arena)?;

@@ -35,6 +35,7 @@ fn world<'c>(setup: &Setup, arena: &'c mut Arena) -> Result<World<'c>, String> {
             Spec::new(setup.version).mode(setup.mode),
         ],
         general: false,
+        memory: false,
         interrupts: false,
     };
     let mut world = World::new(&config, arena)?;

@@ -1,16 +1,17 @@
 //! Building a system, and its partitions' initialisation.
 
-use super::{Arena, Config, Core, Who, World, id, service};
+use super::{Arena, Config, Core, Who, World, chip, id, service};
 use crate::{
     label::{Labels, Origin, Vectors},
     ledger::Ledger,
     machine::{Exit, Gp, Machine},
+    memory::{BUFFER_PAGES, Land, of_normal_world, of_partition, tx},
     spmd::Spmd,
 };
-use ffa_abi::EndpointId;
+use ffa_abi::{EndpointId, FfaError};
 use spmc::{
     context::{Context, Messaging, PartitionInfo, Service, Slot},
-    spm::{self, Pe, Spmc},
+    spm::{self, Owner, Pe, Spmc},
 };
 
 impl<'c> World<'c> {
@@ -98,11 +99,39 @@ impl<'c> World<'c> {
             ledger: Ledger::new(config.partitions.len(), config.cores),
             irqs: super::interrupts::Irqs::new(config.partitions.len(), config.cores),
             general: config.general,
+            has_memory: config.memory,
+            land: Land::new(),
             interrupts: config.interrupts,
             console: 0,
         };
+        if config.memory {
+            world.give_memory()?;
+        }
         world.boot()?;
         Ok(world)
+    }
+
+    /// Tells the SPMC of everybody's memory, and maps partitions' pairs as their manifests may ask for.
+    fn give_memory(&mut self) -> Result<(), String> {
+        let why = |error: FfaError| error.to_string();
+        for slot in (0..self.specs.len()).map(|n| Slot(n as u8)) {
+            for region in of_partition(slot) {
+                let owner = Owner::Partition(slot);
+                self.spmc.add_region(owner, region).map_err(why)?;
+            }
+            let base = tx(Some(slot));
+            let mapped = spmc::locks::run(|held| {
+                let rx = base + 4096 * u64::from(BUFFER_PAGES);
+                let chip = &mut chip!(self, 0);
+                self.spmc
+                    .map_of_partition(slot, base, rx, BUFFER_PAGES, chip, held)
+            });
+            mapped.map_err(why)?;
+        }
+        let region = of_normal_world();
+        self.spmc
+            .add_region(Owner::NormalWorld, region)
+            .map_err(why)
     }
 
     pub(super) fn boot(&mut self) -> Result<(), String> {

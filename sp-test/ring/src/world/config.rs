@@ -82,6 +82,8 @@ pub struct Config {
     pub partitions: Vec<Spec>,
     /// Never take the short way of direct messages.
     pub general: bool,
+    /// Partitions and the normal world own memory; partitions have a pair of buffers.
+    pub memory: bool,
     /// Whether random steps have interrupts of partitions.
     pub interrupts: bool,
 }

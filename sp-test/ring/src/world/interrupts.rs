@@ -4,6 +4,7 @@ use super::{Actor, Core, Landing, Who, World};
 use crate::{
     label::{Frame, Origin},
     machine::{Exit, Gp},
+    memory::Land,
 };
 use ffa_abi::EndpointId;
 use spmc::{
@@ -80,14 +81,13 @@ pub const fn intid(slot: Slot) -> u32 {
     FIRST + slot.0 as u32
 }
 
-/// The machine while the SPMC runs on a core. Nobody has memory here.
+/// The machine while the SPMC runs on a core; its memory is in [`memory`](crate::memory).
 pub(crate) struct Chip<'a> {
     pub(crate) console: &'a mut usize,
     pub(crate) irqs: &'a mut Irqs,
+    pub(crate) land: &'a mut Land,
     pub(crate) core: usize,
 }
-
-impl spm::Mem for Chip<'_> {}
 
 impl spm::Machine for Chip<'_> {
     fn console(&mut self, _from: EndpointId, _character: u8) {
@@ -177,6 +177,7 @@ impl World<'_> {
         let mut chip = Chip {
             console: &mut self.console,
             irqs: &mut self.irqs,
+            land: &mut self.land,
             core,
         };
         let pe: &mut Pe<'_, Gp> = &mut self.cores[core].pe;
@@ -206,6 +207,7 @@ impl World<'_> {
         let mut chip = Chip {
             console: &mut self.console,
             irqs: &mut self.irqs,
+            land: &mut self.land,
             core,
         };
         let pe = &mut self.cores[core].pe;

@@ -17,6 +17,7 @@ mod run;
 mod state;
 
 pub use config::{Config, EVERYTHING, Spec, id, service};
+pub(crate) use interrupts::Chip;
 pub use interrupts::{Taken, intid};
 pub(crate) use landing::resumed;
 pub(crate) use state::View;
@@ -26,6 +27,7 @@ use crate::{
     label::{Frame, Labels, Origin, Vectors},
     ledger::Ledger,
     machine::{Exit, Gp, Machine},
+    memory::Land,
     oracle::Kind,
     spmd::{Spmd, To},
     vms,
@@ -44,6 +46,7 @@ macro_rules! chip {
         crate::world::interrupts::Chip {
             console: &mut $world.console,
             irqs: &mut $world.irqs,
+            land: &mut $world.land,
             core: $core,
         }
     };
@@ -116,7 +119,7 @@ pub(crate) struct Core<'c> {
 /// The system.
 #[derive(Debug)]
 pub struct World<'c> {
-    spmc: Box<Spmc<'c, Gp>>,
+    pub(crate) spmc: Box<Spmc<'c, Gp>>,
     pub(crate) cores: Vec<Core<'c>>,
     /// EL3.
     pub spmd: Spmd,
@@ -129,6 +132,8 @@ pub struct World<'c> {
     irqs: Irqs,
     interrupts: bool,
     general: bool,
+    pub(crate) has_memory: bool,
+    pub(crate) land: Land,
     /// Characters written to the console.
     pub console: usize,
 }
@@ -333,6 +338,7 @@ impl World<'_> {
     pub fn partition(&mut self, core: usize, x: &Frame) -> Result<Landing, String> {
         let slot = self.leaves_partition(core, x, Exit::Call)?;
         let before = self.views(core);
+        let memory = self.memory_before(fid::of(x[0]));
         let Core { pe, .. } = &mut self.cores[core];
         let mut chip = chip!(self, core);
         let outcome = if self.general {
@@ -341,8 +347,13 @@ impl World<'_> {
             self.spmc.handle_partition(pe, slot, &mut chip)
         };
         let landing = self.settle(core, Actor::Partition(slot), outcome)?;
-        if landing.who == Who::Partition(slot) && matches!(landing.kind, Kind::Error(_)) {
+        let failed = landing.who == Who::Partition(slot) && matches!(landing.kind, Kind::Error(_));
+        if failed {
             self.nothing_changed(core, &before, Some(slot))?;
+        }
+        self.memory_after(memory, x, failed)?;
+        if self.ended_itself(core, slot) {
+            self.memory_holds()?;
         }
         Ok(landing)
     }
@@ -369,7 +380,9 @@ impl World<'_> {
         self.leaves_partition(core, &x, Exit::Interrupted)?;
         let pe = &mut self.cores[core].pe;
         let outcome = self.spmc.abort(pe, slot, None, &mut chip!(self, core));
-        self.settle(core, Actor::Abort(slot), outcome)
+        let landing = self.settle(core, Actor::Abort(slot), outcome)?;
+        self.memory_holds()?;
+        Ok(landing)
     }
 
     /// The partition that has the core uses its vector registers: they are its own, and are changed.

@@ -21,6 +21,7 @@ impl World<'_> {
             let before = self.views(core);
             let mut regs = Regs::ZERO;
             regs.0.copy_from_slice(&self.spmd.cpus[core].secure[..18]);
+            let memory = self.memory_before(fid::of(regs.0[0]));
             let Core { pe, entry, .. } = &mut self.cores[core];
             pe.nwd = regs;
             *entry = regs.0;
@@ -35,6 +36,7 @@ impl World<'_> {
                 return self.settle(core, Actor::Normal, outcome);
             }
             let failed = self.cores[core].pe.nwd[0] == u64::from(fid::ERROR);
+            self.memory_after(memory, &regs.0, failed)?;
             if failed {
                 self.nothing_changed(core, &before, None)?;
             } else if fid::is_request(fid) && regs.0[2] >> 31 & 1 == 0 {

@@ -37,7 +37,7 @@ use heapless::Vec;
 const BUFFER: usize = super::MAX_BUFFER_PAGES as usize * 4096;
 
 /// The map, for the normal world and all partitions.
-pub(super) type Shares = Sharing<PARTIES, SENDERS, RUNS, HANDLES, CHUNKS>;
+pub type Shares = Sharing<PARTIES, SENDERS, RUNS, HANDLES, CHUNKS>;
 
 /// The normal world, and each partition.
 const PARTIES: usize = 1 + MAX_PARTITIONS;

@@ -1,7 +1,4 @@
-//! Every state of a small system: three endpoints, three pages, two handles, every sequence of calls up
-//! to a depth, invariants after each. States that differ in nothing but the handles' numbers are one.
-//!
-//! `TANTALUM_SHARING_DEPTH` says how deep; the default is 8.
+//! The small system, what can be called in it, and what must hold.
 
 use crate::rig::*;
 use ffa_abi::{
@@ -12,20 +9,19 @@ use ffa_abi::{
     },
     sharing::{PAGE, Pages, Party, Receiver, Region, Send, Sharing, Side},
 };
-use std::{collections::HashSet, hash::BuildHasher};
 
 /// Three parties and the other world; four handles, so that one endpoint may have two.
-type Tiny = Sharing<4, 3, 12, 4, 4>;
+pub type Tiny = Sharing<4, 3, 12, 4, 4>;
 
 #[derive(Clone)]
-struct State {
-    map: Tiny,
-    machine: Machine,
-    dead: [bool; 4],
+pub struct State {
+    pub map: Tiny,
+    pub machine: Machine,
+    pub dead: [bool; 4],
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Call {
+pub enum Call {
     /// The kind, who sends, to whom (bits), whether they may write, which pages (bits).
     Send(TransactionKind, u8, u8, bool, u8),
     /// A send of one page that stops half way.
@@ -56,7 +52,7 @@ fn party_id(party: u8) -> EndpointId {
 }
 
 /// All calls that there are for these three endpoints.
-fn calls(parties: [u8; 3], buffers: bool) -> Vec<Call> {
+pub fn calls(parties: [u8; 3], buffers: bool) -> Vec<Call> {
     let mut calls = Vec::new();
     for sender in parties {
         let others = parties.into_iter().filter(|it| *it != sender);
@@ -109,7 +105,7 @@ fn calls(parties: [u8; 3], buffers: bool) -> Vec<Call> {
 }
 
 impl State {
-    fn new(owners: [u8; 3]) -> Self {
+    pub fn new(owners: [u8; 3]) -> Self {
         let mut state = Self {
             map: Tiny::new(Side::Spmc),
             machine: Machine::default(),
@@ -135,7 +131,7 @@ impl State {
     }
 
     /// `None`: the call makes no sense here.
-    fn call(&mut self, call: Call) -> Option<Result<(), FfaError>> {
+    pub fn call(&mut self, call: Call) -> Option<Result<(), FfaError>> {
         let dead = self.dead;
         let lives = |party: u8| (!dead[usize::from(party)]).then_some(Party(party));
         let machine = &mut self.machine;
@@ -266,7 +262,7 @@ impl State {
     }
 
     /// What there is to tell of a state, without the numbers of handles.
-    fn key(&self) -> Vec<u8> {
+    pub fn key(&self) -> Vec<u8> {
         let mut deals: Vec<Vec<u8>> = Vec::new();
         for it in self.map.transactions() {
             let mut deal = vec![
@@ -318,7 +314,7 @@ impl State {
     }
 
     /// What holds in every state, said by pages: of what everybody sees, and why.
-    fn holds(&self) -> Result<(), String> {
+    pub fn holds(&self) -> Result<(), String> {
         self.map.check().map_err(|fault| fault.to_string())?;
         for page in (0..PAGES).map(address) {
             let who = (0..4).map(Party);
@@ -352,66 +348,4 @@ impl State {
         }
         Ok(())
     }
-}
-
-fn search(name: &str, owners: [u8; 3], parties: [u8; 3], buffers: bool, depth: usize) {
-    let calls = calls(parties, buffers);
-    let hasher = std::hash::RandomState::new();
-    // Two hashes of a key stand for it: 128 bits.
-    let other = std::hash::RandomState::new();
-    let mark = |key: Vec<u8>| (hasher.hash_one(&key), other.hash_one(&key));
-    let first = State::new(owners);
-    let mut seen = HashSet::from([mark(first.key())]);
-    let mut layer = vec![first];
-    let (mut tried, mut refused) = (0u64, 0u64);
-    for level in 1..=depth {
-        let mut next = Vec::new();
-        for state in &layer {
-            // What was refused has changed nothing: it is used for the next call.
-            let mut after = state.clone();
-            for call in &calls {
-                let Some(result) = after.call(*call) else {
-                    continue;
-                };
-                tried += 1;
-                if result.is_err() {
-                    refused += 1;
-                    let same = after.map == state.map && after.machine == state.machine;
-                    assert!(same, "{call:?} failed and changed {:?}", state.map);
-                    continue;
-                }
-                if let Err(fault) = after.holds() {
-                    panic!("{fault} after {call:?} in {:?}", state.map);
-                }
-                // What memory holds is not part of a state.
-                after.machine.content.clear();
-                let new = seen.insert(mark(after.key()));
-                let done = std::mem::replace(&mut after, state.clone());
-                if new && level < depth {
-                    next.push(done);
-                }
-            }
-        }
-        println!(
-            "{name}, depth {level}: {} states, {tried} calls, {refused} refused",
-            seen.len()
-        );
-        layer = next;
-    }
-}
-
-fn depth() -> usize {
-    let depth = std::env::var("TANTALUM_SHARING_DEPTH").ok();
-    let default = if cfg!(miri) { 1 } else { 8 };
-    depth.map_or(default, |depth| depth.parse().expect("a number"))
-}
-
-#[test]
-fn every_state_of_three_partitions() {
-    search("three partitions", [1, 2, 3], [1, 2, 3], false, depth());
-}
-
-#[test]
-fn every_state_with_the_normal_world_buffers_and_what_is_sent_half() {
-    search("with the normal world", [0, 1, 2], [0, 1, 2], true, depth());
 }
