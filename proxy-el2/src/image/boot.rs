@@ -34,7 +34,7 @@ pub type Core = Proxy<'static, Guest>;
 pub type PeState = Pe<'static, Guest>;
 
 /// The VMs' packages stand this far behind the image's start, in the file that BL2 loads.
-const PACKAGE_OFFSET: usize = 0x20_0000;
+const PACKAGE_OFFSET: usize = 0x28_0000;
 
 /// Tables of the image's own map: the image's, that of a VM's memory while it is loaded, those of its windows,
 /// each in another megabyte, and those of the window that memory is zeroed through.

@@ -30,11 +30,9 @@ const PAGE: usize = 4096;
 /// What stands behind the last package, where another's magic would.
 const ZEROS: [u8; 4] = [0; 4];
 /// Tables of all VMs' stage 2.
-const STAGE2_TABLES: usize = 128;
-/// What each of them is guaranteed: what it starts with, and what it takes to cut a block in two.
-const GUARANTEED: usize = 8;
-/// What is left when each has its own is had by who needs more, but by nobody more than half of it.
-const MOST: usize = (STAGE2_TABLES - MAX_VMS * GUARANTEED) / 2;
+const STAGE2_TABLES: usize = 96;
+/// What each VM is guaranteed beside those that it starts with: some blocks are cut.
+const GUARANTEED: usize = 4;
 // SAFETY: Nothing is placed there but tables, which are cleared when they are taken.
 #[unsafe(link_section = ".noinit")]
 static STAGE2_STORE: TableStore<STAGE2_TABLES> = TableStore::new();
@@ -93,7 +91,19 @@ pub fn all(map: &'static Stage1, range: Range<usize>, core: &mut Core, started: 
             timer::now_us().wrapping_sub(started),
         );
     }
+    share_tables();
     times
+}
+
+/// Guarantees the VMs their tables. What is left is had by who needs more, but by nobody more than half of it.
+fn share_tables() {
+    for quota in QUOTAS.iter().filter(|quota| quota.taken() != 0) {
+        let wanted = quota.taken().saturating_add(GUARANTEED);
+        if !quota.guarantee(wanted) {
+            stop(&"too few tables for the VMs' stage 2");
+        }
+    }
+    STAGE2_COMMON.limit(STAGE2_COMMON.left() / 2);
 }
 
 /// Reads the packages, each at a page, one behind the other, until there are zeros. A damaged package
@@ -224,9 +234,7 @@ fn own_stage2(index: VmIndex, manifest: &VmManifest) -> Result<Stage2<'static>, 
     // VMID 0 is nobody's.
     let vmid = u16::from(index.0).saturating_add(1);
     let quota = QUOTAS.get(usize::from(index.0));
-    let quota = quota.filter(|quota| quota.guarantee(GUARANTEED));
     let quota = quota.ok_or(Stage2Error::OutOfTables)?;
-    STAGE2_COMMON.limit(MOST);
     let mut stage2 = Stage2::new(quota, vmid)?;
     let flush = Tlbi::normal(stage2.vttbr());
     let mut map = |range: &Range<u64>, attributes| {
