@@ -2,7 +2,7 @@
 
 use super::protocol::{
     CALL, COMPARE, COMPARE_ENTRIES, ENTRIES, FAULT, FETCH, FILL, LOAD, LOAD_32, OK, READ, SET,
-    STORE, TOUCH, UNKNOWN, WRITE, WRONG_REGISTER,
+    STORE, TOUCH, UNKNOWN, WATCH, WRITE, WRONG_REGISTER,
 };
 use super::{ZEROES, pattern};
 use crate::expect::{self, Mismatch};
@@ -44,6 +44,7 @@ pub fn obey(command: u16, a: [u64; 4]) -> Answer {
         TOUCH => answer(touch(a[0], a[1], a[2]).map(|value| [value, 0, 0, 0])),
         ENTRIES => answer(entries(a, write).map(|()| [0; 4])),
         COMPARE_ENTRIES => answer(compare_entries(a)),
+        WATCH => answer(watch(a)),
         _ => (UNKNOWN, [0; 4]),
     }
 }
@@ -133,6 +134,25 @@ fn compare(at: u64, bytes: u64, seed: u64) -> Result<[u64; 4], Fault> {
             }
             seen[0] += 1;
         }
+    }
+    Ok(seen)
+}
+
+/// One word of each 256 bytes: so that it soon comes to the next page.
+fn watch([at, bytes, seed, ticks]: [u64; 4]) -> Result<[u64; 4], Fault> {
+    let (start, mut seen) = (regs::cntvct(), [0; 4]);
+    while regs::cntvct().wrapping_sub(start) < ticks {
+        for (at, want) in words(at, bytes, seed).step_by(32) {
+            let got = fault::probe_read(at)?;
+            if got != want {
+                if seen[0] == 0 {
+                    seen[2..].copy_from_slice(&[at, got]);
+                }
+                seen[0] += 1;
+            }
+            write(at, want)?;
+        }
+        seen[1] += 1;
     }
     Ok(seen)
 }

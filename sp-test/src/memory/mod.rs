@@ -6,6 +6,7 @@
 //! in its hands, whoever sends, borrows and fails, and does its own part by the same commands. What is in buffers is
 //! written and read by [`descriptor`].
 
+pub mod block;
 pub mod descriptor;
 pub mod list;
 pub mod protocol;
@@ -102,9 +103,9 @@ const CLIENT: u64 = 0x5010_0000;
 const CLIENT_END: u64 = 0x5070_0000;
 const CLIENT_BUFFERS: u64 = 0x5070_0000;
 /// The same in the memory of the others, from its beginning on.
-const SPARE: u64 = 0x8_0000;
+const BUFFERS: u64 = 0x8_0000;
+const SPARE: u64 = 0x9_0000;
 const SPARE_END: u64 = 0xf_0000;
-const BUFFERS: u64 = 0x7_0000;
 /// A partition's pages that are readable only.
 const READ_ONLY: u64 = 0xf_e000;
 /// Bytes from TX to RX.

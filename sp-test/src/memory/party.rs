@@ -8,9 +8,11 @@ use crate::partition::{query, respond};
 use crate::rt::{
     self,
     call::{self, Conduit},
+    cores,
     entry::Boot,
     mmu,
 };
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Runs it.
 pub fn run(boot: &Boot) -> ! {
@@ -30,13 +32,35 @@ pub fn run(boot: &Boot) -> ! {
         who.version,
         boot.base,
     );
+    VERSION.store(version, Relaxed);
+    BASE.store(boot.base, Relaxed);
+    if who.is_partition() {
+        cores::others(other);
+    }
+    serve(&who)
+}
+
+/// What FFA_VERSION answered, and where the image is.
+static VERSION: AtomicU64 = AtomicU64::new(0);
+static BASE: AtomicU64 = AtomicU64::new(0);
+
+/// The context of another core, if there is one.
+fn other(_: u64) -> ! {
+    mmu::open();
+    match Who::at(BASE.load(Relaxed)) {
+        Some(who) => serve(&who),
+        None => cores::idle(0),
+    }
+}
+
+fn serve(who: &Who) -> ! {
     let mut regs = wait();
     loop {
         call::call(Conduit::Smc, &mut regs);
         regs = match regs[0] as u32 {
             abi::DIRECT_REQ_64 => {
                 rt::owes(regs[1]);
-                let response = answer(&who, &regs, version, boot.base);
+                let response = answer(who, &regs);
                 rt::owes(0);
                 response
             }
@@ -60,12 +84,15 @@ fn map(who: &Who) -> u64 {
     regs[0]
 }
 
-fn answer(who: &Who, request: &Regs, version: u64, base: u64) -> Regs {
+fn answer(who: &Who, request: &Regs) -> Regs {
     let mut arguments = [0; 4];
     arguments.copy_from_slice(&request[4..8]);
     let (status, details) = match protocol::parse(request[3]) {
         None => (UNKNOWN, [0; 4]),
-        Some(WHO) => (OK, [query(abi::ID_GET, 0)[2], version, base, 0]),
+        Some(WHO) => {
+            let [version, base] = [VERSION.load(Relaxed), BASE.load(Relaxed)];
+            (OK, [query(abi::ID_GET, 0)[2], version, base, 0])
+        }
         Some(DIE) => {
             let came_back = query(who.end(), 0);
             (UNKNOWN, [came_back[0], came_back[2], 0, 0])

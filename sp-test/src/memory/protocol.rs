@@ -29,6 +29,9 @@ pub const COMPARE_ENTRIES: u16 = 9;
 pub const WHO: u16 = 10;
 /// Command: ends, by FFA_ABORT or, a VM, PSCI SYSTEM_OFF.
 pub const DIE: u16 = 11;
+/// Command: reads, compares and writes memory that was filled, as [`COMPARE`], again and again for argument 3 ticks.
+/// Answers how many words differed, how often it has been through, the first one's address and value.
+pub const WATCH: u16 = 12;
 
 /// A load.
 pub const LOAD: u64 = 0;

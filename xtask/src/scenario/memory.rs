@@ -46,22 +46,26 @@ const ALL: [Rules; 6] = [
 /// The one that has memory of the normal world and a device.
 const RICH: &str = "sp12";
 const MEMORY: Binary = payload("sp-mem");
-const CLIENT: Binary = payload("client-memory");
 /// Bytes of memory of each.
 const SIZE: u32 = 0x10_0000;
 
 /// All of them.
-pub fn all() -> [Scenario; 2] {
+pub fn all() -> [Scenario; 4] {
     [
         memory(
             "memory-direct",
             "memory is shared, lent and donated, from NS-EL2 and between partitions",
-            Bl33::Direct(CLIENT),
+            Bl33::Direct(payload("client-memory")),
+        ),
+        memory(
+            "memory-direct-10",
+            "the same with FF-A 1.0 in the normal world",
+            Bl33::Direct(payload("client-memory-10")),
         ),
         Scenario {
             vm: Manifest::plain("vm.dts").with(
                 "ffa-version = <0x00010002>;",
-                "ffa-version = <0x00010002>;\n\t/* Long, since a machine in an emulator is slow. */\n\ttime-slice-us = <200000>;",
+                "ffa-version = <0x00010003>;\n\t/* Long, since a machine in an emulator is slow. */\n\ttime-slice-us = <200000>;",
             ),
             vms: vec![
                 vm("vm-two", Manifest::plain("vms-2.dts")),
@@ -75,11 +79,57 @@ pub fn all() -> [Scenario; 2] {
             ..memory(
                 "memory-vm",
                 "the same from VMs, and between them",
-                Bl33::Vm(CLIENT),
+                Bl33::Vm(payload("client-memory-13")),
             )
         },
+        cores(),
     ]
 }
+
+/// Of the partitions only the first two, of which the second has a block of memory and a context on each core, on which
+/// the client has a vCPU. All run at once.
+fn cores() -> Scenario {
+    let mut scenario = Scenario {
+        vm: Manifest::plain("vms-1.dts"),
+        clock: Clock::Host,
+        timeout: Duration::from_secs(240),
+        ..boot(
+            "memory-cores",
+            "memory is given away on one core while others use what is beside it",
+            Bl33::Vm(payload("client-memory-cores")),
+        )
+    };
+    let mut nodes = nodes();
+    nodes.truncate(2);
+    if let Some(wide) = nodes.last_mut() {
+        wide.mem_size = 2 * SIZE;
+        wide.contexts = 8;
+    }
+    scenario.spmc = spmc_with(&nodes);
+    scenario.partitions.extend(partitions(&nodes));
+    if let Some(wide) = scenario.partitions.last_mut() {
+        wide.manifest = wide
+            .manifest
+            .clone()
+            .made("execution-ctx-count = <1>;", "execution-ctx-count = <8>;")
+            // Nothing in its memory is of another kind.
+            .made(REGIONS, "};");
+    }
+    scenario
+}
+
+/// The regions of a manifest, and its end.
+const REGIONS: &str = "\n\tmemory-regions {
+\t\tcompatible = \"arm,ffa-manifest-memory-regions\";
+
+\t\town-read-only {
+\t\t\tdescription = \"the last pages of its own memory, readable\";
+\t\t\tload-address-relative-offset = <0x0 0x000fe000>;
+\t\t\tpages-count = <2>;
+\t\t\tattributes = <0x1>;
+\t\t};
+\t};
+};";
 
 fn vm(name: &'static str, manifest: Manifest) -> Vm {
     Vm {
@@ -91,7 +141,19 @@ fn vm(name: &'static str, manifest: Manifest) -> Vm {
 }
 
 fn memory(name: &'static str, about: &'static str, bl33: Bl33) -> Scenario {
-    let nodes: Vec<_> = (3..)
+    let nodes = nodes();
+    let mut scenario = Scenario {
+        timeout: Duration::from_secs(180),
+        clock: Clock::Instructions,
+        spmc: spmc_with(&nodes).with(UART, format!("{DEVICE}{UART}")),
+        ..boot(name, about, bl33)
+    };
+    scenario.partitions.extend(partitions(&nodes));
+    scenario
+}
+
+fn nodes() -> Vec<Node> {
+    (3..)
         .zip(ALL)
         .map(|(number, rules)| Node {
             number,
@@ -100,23 +162,17 @@ fn memory(name: &'static str, about: &'static str, bl33: Bl33) -> Scenario {
             mem_size: SIZE,
             contexts: 1,
         })
-        .collect();
-    let mut scenario = Scenario {
-        timeout: Duration::from_secs(180),
-        clock: Clock::Instructions,
-        spmc: spmc_with(&nodes).with(UART, format!("{DEVICE}{UART}")),
-        ..boot(name, about, bl33)
-    };
-    scenario
-        .partitions
-        .extend(nodes.iter().zip(ALL).map(|(node, rules)| Partition {
-            name: node.name,
-            manifest: manifest(node, rules),
-            binary: MEMORY,
-            layout: Layout::Spkg,
-            header_changes: Vec::new(),
-        }));
-    scenario
+        .collect()
+}
+
+fn partitions(nodes: &[Node]) -> impl Iterator<Item = Partition> {
+    nodes.iter().zip(ALL).map(|(node, rules)| Partition {
+        name: node.name,
+        manifest: manifest(node, rules),
+        binary: MEMORY,
+        layout: Layout::Spkg,
+        header_changes: Vec::new(),
+    })
 }
 
 fn manifest(node: &Node, rules: Rules) -> Manifest {

@@ -266,12 +266,12 @@ fn small(suite: &Suite, lender: &Party, pieces: Pieces) -> Check {
         other
     };
     // Every second page.
-    let all = suite.pages(lender, 2 * 50);
+    let all = suite.pages(lender, 2 * 45);
     let entries = Entries {
         base: all.base,
         pages: 1,
         stride: 2 * PAGE as i64,
-        count: 50,
+        count: 45,
     };
     let form = form_of(Deal::Lend, lender, &[borrower], &entries);
     let handle = suite.send_in_pieces(lender, Deal::Lend, &form, &entries, pieces)?;
@@ -281,7 +281,7 @@ fn small(suite: &Suite, lender: &Party, pieces: Pieces) -> Check {
         base: all.base + n * PAGE,
         pages: 1,
     };
-    for n in [0, 48, 98] {
+    for n in [0, 48, 88] {
         lender.has_lost(page(n))?;
         borrower.fill(page(n), SEED + n)?;
         lender.fill(page(n + 1), SEED)?;
@@ -289,7 +289,7 @@ fn small(suite: &Suite, lender: &Party, pieces: Pieces) -> Check {
     }
     suite.relinquish(&borrower, handle)?;
     suite.reclaim(lender, handle)?;
-    for n in [0, 48, 98] {
+    for n in [0, 48, 88] {
         lender.holds(page(n), SEED + n)?;
     }
     suite.nothing_left(lender, &borrower, &[all])

@@ -4,7 +4,8 @@ use super::fragments::{Pieces, form_of};
 use super::party::Entries;
 use super::{Check, Deal, PAGE, Party, Suite, Wrong, offer, request};
 use crate::abi::{self, DENIED, INVALID_PARAMETERS, MEM_FRAG_RX, MEM_FRAG_TX, MEM_RETRIEVE_RESP};
-use crate::memory::descriptor::{Access, Block, Form, Layout, Region, flags, permissions};
+use crate::memory::block::Block;
+use crate::memory::descriptor::{Access, Form, Layout, Region, flags, permissions};
 
 /// A VM of this hypervisor's; nobody has to know of it.
 const VM: u16 = 5;

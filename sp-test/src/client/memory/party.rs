@@ -3,7 +3,8 @@
 use super::wrong::{Check, Wrong};
 use crate::abi::{self, ids};
 use crate::client::plain;
-use crate::memory::descriptor::{Block, Range};
+use crate::memory::block::Block;
+use crate::memory::descriptor::Range;
 use crate::memory::protocol::{
     self, CALL, COMPARE, COMPARE_ENTRIES, ENTRIES, FAULT, FETCH, FILL, LOAD, LOAD_32, OK, READ,
     SET, STORE, TOUCH, WRITE, WRONG_REGISTER,

@@ -1,6 +1,6 @@
 //! The parties' start, and who they are.
 
-use super::{Party, Suite, own};
+use super::{Check, Party, Suite, own};
 use crate::abi;
 use crate::memory::PARTITIONS;
 use crate::memory::protocol::{OK, WHO};
@@ -10,13 +10,7 @@ const RUNS: u32 = 1000;
 
 /// The chapter. Says whether all is well: nothing else makes sense before.
 pub(super) fn run(suite: &mut Suite) -> bool {
-    suite.case("start/own_buffers", |suite| {
-        let who = suite.me.who;
-        let mapped = suite
-            .me
-            .call(abi::RXTX_MAP_64, &[who.tx(), who.rx(), who.buffers])?;
-        mapped.done(&suite.me, "FFA_RXTX_MAP")
-    });
+    suite.case("start/own_buffers", buffers);
     for vm in suite.vms().iter() {
         suite.named(format_args!("start/{}_waits", vm.who.name), |suite| {
             for _ in 0..RUNS {
@@ -40,7 +34,17 @@ pub(super) fn run(suite: &mut Suite) -> bool {
     suite.client.failures == 0
 }
 
-fn who_is(party: &Party) -> super::Check {
+/// The client maps its own buffers.
+pub(super) fn buffers(suite: &Suite) -> Check {
+    let who = suite.me.who;
+    let mapped = suite
+        .me
+        .call(abi::RXTX_MAP_64, &[who.tx(), who.rx(), who.buffers])?;
+    mapped.done(&suite.me, "FFA_RXTX_MAP")
+}
+
+/// A party is who it should be.
+pub(super) fn who_is(party: &Party) -> Check {
     let (status, [id, version, base, _]) = party.ask(WHO, [0; 4])?;
     party.equal("status", status, OK)?;
     party.equal("FFA_ID_GET", id, party.who.id.into())?;

@@ -2,7 +2,8 @@
 
 use super::{Check, Deal, Party, Suite, may_give, offer, request};
 use crate::abi::{self, DENIED, INVALID_PARAMETERS};
-use crate::memory::descriptor::{Block, flags, permissions};
+use crate::memory::block::Block;
+use crate::memory::descriptor::{flags, permissions};
 
 /// The chapter.
 pub(super) fn run(suite: &mut Suite) {
@@ -81,7 +82,7 @@ fn invalid(suite: &Suite, borrower: &Party, block: &Block) -> Check {
 
 fn names(suite: &Suite, borrower: &Party) -> Check {
     let held = held(suite, Deal::Share, borrower, permissions::RW)?;
-    let good = super::super::relinquishment(borrower, held.handle, 0);
+    let good = super::relinquishment(borrower, held.handle, 0);
     type Change = fn(&mut Block, u16);
     let changes: [Change; 6] = [
         |block, _| block.put(12, 4, 0),
@@ -113,7 +114,7 @@ fn no_handle(suite: &Suite, borrower: &Party) -> Check {
         u64::MAX,
     ] {
         if handle != held.handle {
-            let block = super::super::relinquishment(borrower, handle, 0);
+            let block = super::relinquishment(borrower, handle, 0);
             invalid(suite, borrower, &block)?;
         }
     }
@@ -125,7 +126,7 @@ fn not_retrieved(suite: &Suite, borrower: &Party) -> Check {
     let all = suite.pages(me, 1);
     let form = offer(Deal::Lend, me, &[*borrower], &[all]);
     let handle = suite.send(me, Deal::Lend, &form)?;
-    let block = super::super::relinquishment(borrower, handle, 0);
+    let block = super::relinquishment(borrower, handle, 0);
     invalid(suite, borrower, &block)?;
     suite.take(Deal::Lend, &form, handle, borrower)?;
     suite.relinquish(borrower, handle)?;
@@ -140,7 +141,7 @@ fn not_a_borrower(suite: &Suite, borrower: &Party) -> Check {
         if other.who.id != borrower.who.id {
             for id in [&other, borrower] {
                 // In its own name, and in the borrower's.
-                let block = super::super::relinquishment(id, held.handle, 0);
+                let block = super::relinquishment(id, held.handle, 0);
                 invalid(suite, &other, &block)?;
             }
         }
@@ -151,7 +152,7 @@ fn not_a_borrower(suite: &Suite, borrower: &Party) -> Check {
 fn reserved(suite: &Suite, borrower: &Party) -> Check {
     let held = held(suite, Deal::Lend, borrower, permissions::RW)?;
     for flags in [flags::TIME_SLICE, 1 << 2, 1 << 31] {
-        let block = super::super::relinquishment(borrower, held.handle, flags);
+        let block = super::relinquishment(borrower, held.handle, flags);
         invalid(suite, borrower, &block)?;
     }
     held.ends(suite, borrower)
@@ -159,7 +160,7 @@ fn reserved(suite: &Suite, borrower: &Party) -> Check {
 
 fn share_with_zero(suite: &Suite, borrower: &Party) -> Check {
     let held = held(suite, Deal::Share, borrower, permissions::RW)?;
-    let block = super::super::relinquishment(borrower, held.handle, flags::ZERO);
+    let block = super::relinquishment(borrower, held.handle, flags::ZERO);
     invalid(suite, borrower, &block)?;
     held.ends(suite, borrower)
 }
@@ -248,6 +249,12 @@ fn retrieved(suite: &Suite, lender: &Party) -> Check {
 /// Only partitions at S-EL0 have them.
 fn pages(party: &Party) -> Check {
     let at = party.who.spare().0;
+    if party.who.version >= abi::V1_3 {
+        // A number of pages, from 1.3 on.
+        party
+            .call(abi::MEM_PERM_GET | abi::WIDE, &[0xffff_ffff_ffff_f000, 1])?
+            .refused(party, "FFA_MEM_PERM_GET", INVALID_PARAMETERS)?;
+    }
     for wide in [0, abi::WIDE] {
         party
             .call(abi::MEM_PERM_GET | wide, &[at])?
