@@ -69,7 +69,7 @@ pub const TAINT: u16 = 0x44;
 /// Command: reads the ID register S3_0_C0_Cm_n, m in bits 7:4 of x5, n in bits 3:0. Answers x5 = the value.
 pub const ID_REGISTER: u16 = 0x45;
 
-/// Command: has RX and TX of four pages mapped, if it has none yet.
+/// Command: has RX and TX of x5 pages mapped, and none that were before.
 pub const MEM_MAP: u16 = 0x50;
 /// Command: sends memory by the function x5 to the endpoint x6: x7 = first address, x8 = constituents, x9 = pages of
 /// each, x10 = bytes from one to the next. Answers x5 = handle.

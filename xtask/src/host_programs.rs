@@ -48,6 +48,12 @@ pub const PROGRAMS: &[Program] = &[
         arguments: &["fuzz", "--calls", "10_000_000", "--seed", "1"],
     },
     Program {
+        name: "ring-memory",
+        about: "a million random calls about memory, the ownership map walked after each",
+        package: "ring",
+        arguments: &["fuzz", "--memory", "--calls", "1_000_000", "--seed", "1"],
+    },
+    Program {
         name: "search",
         about: "every state of small systems",
         package: "search",

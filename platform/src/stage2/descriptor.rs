@@ -66,6 +66,16 @@ impl Entry {
     }
 }
 
+/// The table that an entry of `level` leads to, and the level of that; None if it leads to none.
+pub(super) const fn next(bits: u64, level: Level) -> Option<(u64, Level)> {
+    match level.below() {
+        Some(below) if bits & (VALID | TABLE_OR_PAGE) == VALID | TABLE_OR_PAGE => {
+            Some((address(bits), below))
+        }
+        _ => None,
+    }
+}
+
 /// A descriptor of a table at `pa`.
 pub(super) const fn table(pa: u64) -> u64 {
     (pa & ADDRESS) | TABLE_OR_PAGE | VALID

@@ -1,9 +1,9 @@
 //! Pages that a guest keeps but can't reach: those that it lent, or gave away to somebody who has not taken them yet.
 
-use super::change::{After, Part};
 use super::descriptor::{self, Entry};
+use super::path::{After, Part};
 use super::pool::Chain;
-use super::{Flush, MAX_SINGLE_FLUSHES, Stage2, Stage2Error};
+use super::{Flush, MAX_SINGLE_FLUSHES, Stage2, Stage2Error, edit};
 use core::ops::Range;
 
 impl Stage2<'_> {
@@ -17,13 +17,14 @@ impl Stage2<'_> {
         ranges: impl Iterator<Item = Range<u64>> + Clone,
         flush: &dyn Flush,
     ) -> Result<(), Stage2Error> {
-        let leaves = self.carve(ranges.clone(), flush)?;
+        let mut path = self.path(flush)?;
+        let leaves = self.carve(&mut path, ranges.clone())?;
         let park = |_: &_, level, bits| match Entry::decode(bits, level) {
             Entry::Leaf { .. } => descriptor::park(bits),
             _ => bits,
         };
         let singly = leaves <= MAX_SINGLE_FLUSHES;
-        self.edit(ranges, park, singly, After::Keep, flush)?;
+        edit(&mut path, ranges, park, singly, After::Keep)?;
         if !singly {
             flush.all(self.vmid);
         }
@@ -38,7 +39,9 @@ impl Stage2<'_> {
             _ => bits,
         };
         // A table that is none of the pool's is all that can be wrong.
-        let _ = self.edit(ranges, unpark, false, After::Join, flush);
+        let _ = self
+            .path(flush)
+            .and_then(|mut path| edit(&mut path, ranges, unpark, false, After::Join));
         flush.publish();
     }
 
@@ -50,7 +53,10 @@ impl Stage2<'_> {
             Entry::Parked if part.whole => 0,
             _ => bits,
         };
-        let _ = self.edit(ranges, drop, false, After::Prune(&mut unlinked), flush);
+        let after = After::Prune(&mut unlinked);
+        let _ = self
+            .path(flush)
+            .and_then(|mut path| edit(&mut path, ranges, drop, false, after));
         self.forget_tables(unlinked, flush);
     }
 }

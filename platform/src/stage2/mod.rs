@@ -31,6 +31,7 @@ mod hide_tests;
 #[cfg(test)]
 mod model;
 mod node;
+mod path;
 mod pool;
 mod quota;
 mod read;
@@ -50,9 +51,9 @@ pub use registers::{Vtcr, vstcr_el2, vtcr_el2, vttbr_el2};
 pub use tlbi::{IpaSpace, Tlbi};
 pub use types::{Attr, Flush, Mapping, Memory, Stage2Error};
 
-use change::{After, Change};
 use core::ops::Range;
 use descriptor::Entry;
+use path::{After, Part, Path};
 use pool::Chain;
 use types::check;
 
@@ -71,7 +72,7 @@ const MAX_SINGLE_FLUSHES: usize = 16;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Level {
     /// 1 GiB to an entry.
-    One,
+    One = 0,
     /// 2 MiB to an entry.
     Two,
     /// 4 KiB to an entry.
@@ -88,13 +89,32 @@ impl Level {
         }
     }
 
+    /// The level above; the root has none.
+    const fn above(self) -> Option<Self> {
+        match self {
+            Self::One => None,
+            Self::Two => Some(Self::One),
+            Self::Three => Some(Self::Two),
+        }
+    }
+
+    /// The entry that covers an IPA, in a table that does.
+    const fn index(self, ipa: u64) -> usize {
+        (ipa >> self.shift()) as usize % node::ENTRIES
+    }
+
+    /// The lowest bit of an IPA that chooses an entry.
+    const fn shift(self) -> u32 {
+        match self {
+            Self::One => 30,
+            Self::Two => 21,
+            Self::Three => 12,
+        }
+    }
+
     /// Bytes that one entry covers.
     const fn size(self) -> u64 {
-        match self {
-            Self::One => 1 << 30,
-            Self::Two => 1 << 21,
-            Self::Three => PAGE_SIZE,
-        }
+        1 << self.shift()
     }
 }
 
@@ -162,20 +182,20 @@ impl<'p> Stage2<'p> {
         mappings: impl Iterator<Item = Mapping> + Clone,
         flush: &dyn Flush,
     ) -> Result<(), Stage2Error> {
-        let change = self.change(flush);
+        let mut path = self.path(flush)?;
         let linked = mappings
             .clone()
-            .try_for_each(|mapping| change.link(self.root, ROOT_LEVEL, mapping.check()?, &mapping));
+            .try_for_each(|mapping| path.link(mapping.check()?, &mapping));
         if linked.is_err() {
             let mut unlinked = Chain::new();
-            for range in mappings.filter_map(|mapping| mapping.check().ok()) {
-                change.prune(self.root, ROOT_LEVEL, range, &mut unlinked)?;
-            }
+            let ranges = mappings.filter_map(|mapping| mapping.check().ok());
+            let same = |_: &_, _, bits| bits;
+            edit(&mut path, ranges, same, false, After::Prune(&mut unlinked))?;
             self.forget_tables(unlinked, flush);
             return linked;
         }
         for mapping in mappings {
-            change.map(self.root, ROOT_LEVEL, mapping.check()?, &mapping)?;
+            path.map(mapping.check()?, &mapping)?;
         }
         flush.publish();
         Ok(())
@@ -201,8 +221,21 @@ impl<'p> Stage2<'p> {
         ranges: impl Iterator<Item = Range<u64>> + Clone,
         flush: &dyn Flush,
     ) -> Result<(), Stage2Error> {
-        let leaves = self.carve(ranges.clone(), flush)?;
-        self.erase(ranges, leaves, flush)
+        let mut path = self.path(flush)?;
+        let leaves = self.carve(&mut path, ranges.clone())?;
+        let mut unlinked = Chain::new();
+        let erase = |_: &_, level, bits| match Entry::decode(bits, level) {
+            Entry::Leaf { .. } => 0,
+            _ => bits,
+        };
+        let singly = leaves <= MAX_SINGLE_FLUSHES;
+        let after = After::Prune(&mut unlinked);
+        edit(&mut path, ranges, erase, singly, after)?;
+        if !singly && unlinked.is_empty() {
+            flush.all(self.vmid);
+        }
+        self.forget_tables(unlinked, flush);
+        Ok(())
     }
 
     /// Gives `len` bytes from `ipa` on other attributes; the physical addresses stay. On return no core uses the old
@@ -226,25 +259,25 @@ impl<'p> Stage2<'p> {
         let end = ipa.checked_add(len).ok_or(Stage2Error::Range)?;
         let range = check(&(ipa..end))?;
         let ranges = || core::iter::once(range.clone());
-        let leaves = self.carve(ranges(), flush)?;
+        let mut path = self.path(flush)?;
+        let leaves = self.carve(&mut path, ranges())?;
         let rewrite = |_: &_, level, bits| descriptor::leaf(descriptor::address(bits), attr, level);
         let singly = leaves <= MAX_SINGLE_FLUSHES;
-        let change = self.change(flush);
-        if change.changes_memory(self.root, ROOT_LEVEL, range.clone(), attr.memory)? {
+        if path.changes_memory(range.clone(), attr.memory)? {
             // Another memory type needs break before make (permissions do not).
             let park = |_: &_, _, bits| descriptor::park(bits);
-            self.edit(ranges(), park, singly, After::Keep, flush)?;
+            edit(&mut path, ranges(), park, singly, After::Keep)?;
             if !singly {
                 flush.all(self.vmid);
             }
-            self.edit(ranges(), rewrite, false, After::Join, flush)?;
+            edit(&mut path, ranges(), rewrite, false, After::Join)?;
         } else {
             // What a core has cached of the old ones goes before blocks are joined.
-            self.edit(ranges(), rewrite, singly, After::Keep, flush)?;
+            edit(&mut path, ranges(), rewrite, singly, After::Keep)?;
             if !singly {
                 flush.all(self.vmid);
             }
-            change.join(self.root, ROOT_LEVEL, range.clone())?;
+            edit(&mut path, ranges(), |_, _, bits| bits, false, After::Join)?;
         }
         flush.publish();
         Ok(())
@@ -253,9 +286,8 @@ impl<'p> Stage2<'p> {
     /// Unmaps everything and gives all tables but the root back to the pool, after every core has forgotten them. What
     /// still names the root, a register that was not loaded anew since, finds nothing there.
     pub fn clear(&mut self, flush: &dyn Flush) {
-        let change = self.change(flush);
         let mut unlinked = Chain::new();
-        change.dismantle(self.root, ROOT_LEVEL, &mut unlinked);
+        Path::dismantle(self.pool, self.root, ROOT_LEVEL, &mut unlinked);
         flush.all(self.vmid);
         unlinked.give_back(self.pool);
     }
@@ -263,68 +295,34 @@ impl<'p> Stage2<'p> {
     /// Gives all tables back to the pool, after every core has forgotten them. The guest never runs again.
     pub fn destroy(self, flush: &dyn Flush) {
         flush.all(self.vmid);
-        let change = self.change(flush);
         let mut unlinked = Chain::new();
-        change.dismantle(self.root, ROOT_LEVEL, &mut unlinked);
+        Path::dismantle(self.pool, self.root, ROOT_LEVEL, &mut unlinked);
         unlinked.push(self.pool, self.root);
         unlinked.give_back(self.pool);
+    }
+
+    /// The way from the root to the first thing that is changed.
+    fn path<'a>(&self, flush: &'a dyn Flush) -> Result<Path<'a>, Stage2Error>
+    where
+        'p: 'a,
+    {
+        Path::new(self.pool, self.root, self.vmid, flush)
     }
 
     /// Every reason to refuse what takes these ranges away or changes them: splits the blocks that they cut, all or
     /// none. Gives the number of leaves in them.
     fn carve(
         &self,
+        path: &mut Path<'_>,
         ranges: impl Iterator<Item = Range<u64>> + Clone,
-        flush: &dyn Flush,
     ) -> Result<usize, Stage2Error> {
-        let change = self.change(flush);
         let carved = ranges.clone().try_fold(0usize, |leaves, range| {
-            let more = change.carve(self.root, ROOT_LEVEL, check(&range)?)?;
-            Ok(leaves.saturating_add(more))
+            Ok(leaves.saturating_add(path.carve(check(&range)?)?))
         });
         if carved.is_err() {
-            for range in ranges.filter_map(|range| check(&range).ok()) {
-                change.join(self.root, ROOT_LEVEL, range)?;
-            }
+            edit(path, ranges, |_, _, bits| bits, false, After::Join)?;
         }
         carved
-    }
-
-    /// Takes leaves away that no range cuts, and gives the tables back that are empty then.
-    fn erase(
-        &self,
-        ranges: impl Iterator<Item = Range<u64>> + Clone,
-        leaves: usize,
-        flush: &dyn Flush,
-    ) -> Result<(), Stage2Error> {
-        let mut unlinked = Chain::new();
-        let erase = |_: &_, level, bits| match Entry::decode(bits, level) {
-            Entry::Leaf { .. } => 0,
-            _ => bits,
-        };
-        let singly = leaves <= MAX_SINGLE_FLUSHES;
-        self.edit(ranges, erase, singly, After::Prune(&mut unlinked), flush)?;
-        if !singly && unlinked.is_empty() {
-            flush.all(self.vmid);
-        }
-        self.forget_tables(unlinked, flush);
-        Ok(())
-    }
-
-    /// Edits all ranges that are well formed; see [`Change::edit`].
-    fn edit(
-        &self,
-        ranges: impl Iterator<Item = Range<u64>>,
-        mut make: impl FnMut(&change::Part, Level, u64) -> u64,
-        singly: bool,
-        mut after: After<'_>,
-        flush: &dyn Flush,
-    ) -> Result<(), Stage2Error> {
-        let change = self.change(flush);
-        for range in ranges.filter_map(|range| check(&range).ok()) {
-            change.edit(self.root, ROOT_LEVEL, range, &mut make, singly, &mut after)?;
-        }
-        Ok(())
     }
 
     /// Gives tables back that left the tree, once no walker knows them.
@@ -334,15 +332,18 @@ impl<'p> Stage2<'p> {
             unlinked.give_back(self.pool);
         }
     }
+}
 
-    fn change<'a>(&self, flush: &'a dyn Flush) -> Change<'a>
-    where
-        'p: 'a,
-    {
-        Change {
-            pool: self.pool,
-            vmid: self.vmid,
-            flush,
-        }
+/// Edits all ranges that are well formed, and deals with their tables; see [`Path::edit`].
+fn edit(
+    path: &mut Path<'_>,
+    ranges: impl Iterator<Item = Range<u64>>,
+    mut make: impl FnMut(&Part, Level, u64) -> u64,
+    singly: bool,
+    mut after: After<'_>,
+) -> Result<(), Stage2Error> {
+    for range in ranges.filter_map(|range| check(&range).ok()) {
+        path.edit(range, &mut make, singly, &mut after)?;
     }
+    path.back(&mut after)
 }

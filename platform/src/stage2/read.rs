@@ -1,8 +1,7 @@
 //! Looking at an IPA space.
 
-use super::change::Part;
-use super::descriptor::Entry;
-use super::{Mapping, ROOT_LEVEL, Stage2, Stage2Error, types::Attr};
+use super::descriptor::{self, Entry};
+use super::{Attr, IPA_BITS, Mapping, ROOT_LEVEL, Stage2, Stage2Error};
 use core::ops::Range;
 
 impl Stage2<'_> {
@@ -40,23 +39,25 @@ impl Stage2<'_> {
 
     /// The leaf that covers `ipa`, whole.
     pub(super) fn leaf(&self, ipa: u64) -> Option<Mapping> {
+        if ipa >> IPA_BITS != 0 {
+            return None;
+        }
         let mut table = self.root;
         let mut level = ROOT_LEVEL;
         loop {
-            let part = Part::of(level, ipa)?;
-            match Entry::decode(self.pool.table(table)?.get(part.index), level) {
-                Entry::Invalid | Entry::Parked => return None,
-                Entry::Leaf { pa, attr } => {
+            let bits = self.pool.table(table)?.get(level.index(ipa));
+            match descriptor::next(bits, level) {
+                Some(next) => (table, level) = next,
+                None => {
+                    let Entry::Leaf { pa, attr } = Entry::decode(bits, level) else {
+                        return None;
+                    };
                     return Some(Mapping {
-                        ipa: part.slot,
+                        ipa: ipa & !(level.size() - 1),
                         pa,
                         len: level.size(),
                         attr,
                     });
-                }
-                Entry::Table(next) => {
-                    table = next;
-                    level = level.below()?;
                 }
             }
         }

@@ -113,8 +113,6 @@ const PLAIN: Bench = Bench {
 /// The image's start.
 pub fn main(boot: &Boot) -> ! {
     let mut client = Client::start("client-bench-memory", boot);
-    let verdict = set_up(&client);
-    client.case("bench/rx_tx", verdict);
     for bench in &BENCHES {
         let verdict = measure(&mut client, bench);
         client.case(format_args!("bench/{}", bench.name), verdict);
@@ -141,12 +139,13 @@ fn command(client: &Client, peer: &Peer, command: u16, arguments: &[u64]) -> Res
     }
 }
 
-fn set_up(client: &Client) -> Verdict {
-    memory::map().map_err(failed)?;
+/// Everybody has buffers of so many pages.
+fn set_up(client: &Client, pages: u64) -> Result<(), Failure> {
+    memory::map(pages).map_err(failed)?;
     for peer in [&ECHO, &RELAY] {
-        command(client, peer, MEM_MAP, &[])?;
+        command(client, peer, MEM_MAP, &[pages])?;
     }
-    Ok(Seen::Nothing)
+    Ok(())
 }
 
 /// One cycle: sent, retrieved by `sp-echo`, relinquished, reclaimed. Gives the number of pages that were retrieved.
@@ -185,6 +184,8 @@ fn cycle(client: &Client, bench: &Bench) -> Result<u64, Failure> {
 }
 
 fn measure(client: &mut Client, bench: &Bench) -> Verdict {
+    // A descriptor is to be one fragment.
+    set_up(client, if bench.pieces.count > 1 { 4 } else { 1 })?;
     for _ in 0..WARM {
         cycle(client, bench)?;
     }

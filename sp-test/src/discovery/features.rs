@@ -12,7 +12,7 @@ pub struct Feature {
     pub query: u32,
     /// w2.
     pub input: u32,
-    /// w2 of FFA_SUCCESS, or that it must be NOT_SUPPORTED.
+    /// w2 of FFA_SUCCESS, and w3 in the upper half, or that it must be NOT_SUPPORTED.
     pub answer: fn(&Me) -> Option<u64>,
 }
 
@@ -90,6 +90,28 @@ fn request2(me: &Me) -> Option<u64> {
     when(!me.is_vm() || me.is_extended())
 }
 
+/// w3 for `FFA_MEM_RETRIEVE_REQ`: each borrower may retrieve 255 times.
+const RETRIEVALS: u64 = 7 << 32;
+
+/// Who does not say that it knows the NS bit: a partition needs it from 1.1 on. The SPMC has the
+/// hypervisor's own retrieval.
+fn retrieving(me: &Me) -> Option<u64> {
+    match (me.is_partition(), me.is_physical()) {
+        (true, _) => (me.version < abi::V1_1).then_some(1 << 2 | RETRIEVALS),
+        (_, true) => Some(1 << 2 | 1 << 1 | RETRIEVALS),
+        // What VMs retrieve is all of their own world.
+        _ => Some(RETRIEVALS),
+    }
+}
+
+/// The same of who says so.
+fn retrieving_ns(me: &Me) -> Option<u64> {
+    Some(match me.is_vm() {
+        true => RETRIEVALS,
+        false => 1 << 2 | 1 << 1 | RETRIEVALS,
+    })
+}
+
 /// Pages of 4 KiB; from 1.2 on also how many there may be.
 fn buffers(me: &Me) -> Option<u64> {
     Some(if me.is_extended() { 4 << 16 } else { 0 })
@@ -125,26 +147,26 @@ pub const FEATURES: &[Feature] = &[
     feature("direct_req_64", abi::DIRECT_REQ_64, everybody),
     feature("direct_resp_32", abi::DIRECT_RESP_32, partitions),
     feature("direct_resp_64", abi::DIRECT_RESP_64, partitions),
-    feature("mem_donate_32", 0x8400_0071, nobody),
-    feature("mem_donate_64", 0xc400_0071, nobody),
-    feature("mem_lend_32", 0x8400_0072, nobody),
-    feature("mem_lend_64", 0xc400_0072, nobody),
-    feature("mem_share_32", 0x8400_0073, nobody),
-    feature("mem_share_64", 0xc400_0073, nobody),
-    feature("mem_retrieve_req_32", 0x8400_0074, nobody),
+    feature("mem_donate_32", 0x8400_0071, everybody),
+    feature("mem_donate_64", 0xc400_0071, everybody),
+    feature("mem_lend_32", 0x8400_0072, everybody),
+    feature("mem_lend_64", 0xc400_0072, everybody),
+    feature("mem_share_32", 0x8400_0073, everybody),
+    feature("mem_share_64", 0xc400_0073, everybody),
+    feature("mem_retrieve_req_32", 0x8400_0074, retrieving),
     Feature {
         name: "mem_retrieve_req_64",
         query: 0xc400_0074,
         input: 1 << 1,
-        answer: nobody,
+        answer: retrieving_ns,
     },
     feature("mem_retrieve_resp", 0x8400_0075, nobody),
-    feature("mem_relinquish", 0x8400_0076, nobody),
-    feature("mem_reclaim", 0x8400_0077, nobody),
+    feature("mem_relinquish", 0x8400_0076, everybody),
+    feature("mem_reclaim", 0x8400_0077, everybody),
     feature("mem_op_pause", 0x8400_0078, nobody),
     feature("mem_op_resume", 0x8400_0079, nobody),
-    feature("mem_frag_rx", 0x8400_007a, nobody),
-    feature("mem_frag_tx", 0x8400_007b, nobody),
+    feature("mem_frag_rx", 0x8400_007a, everybody),
+    feature("mem_frag_tx", 0x8400_007b, everybody),
     feature("normal_world_resume", abi::NORMAL_WORLD_RESUME, nobody),
     feature("notification_bitmap_create", 0x8400_007d, nobody),
     feature("notification_bitmap_destroy", 0x8400_007e, nobody),

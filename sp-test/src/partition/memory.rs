@@ -11,7 +11,7 @@ impl Partition {
     pub(super) fn memory(&mut self, command: u16, request: &Regs) -> Payload {
         let me = self.start.id;
         let done = match command {
-            MEM_MAP => memory::map().map(|()| 0),
+            MEM_MAP => memory::map(request[5]).map(|()| 0),
             MEM_SEND => {
                 let pieces = Pieces {
                     base: request[7],

@@ -1,4 +1,4 @@
-//! Memory transactions, as an endpoint makes them: descriptors of FF-A 1.2 in buffers of four pages.
+//! Memory transactions, as an endpoint makes them: descriptors of FF-A 1.2 in buffers of up to four pages.
 //!
 //! Nothing is checked but what the firmware answers. An instruction counter counts the calls alone, inside of a window
 //! that is paused.
@@ -96,13 +96,15 @@ fn counted(id: u32, arguments: [u64; 4], wanted: u32) -> Result<Regs, Refused> {
     }
 }
 
-/// Has both buffers mapped.
+/// Has so many pages of both buffers mapped, and none that were before.
 ///
 /// # Errors
 /// What came instead of FFA_SUCCESS.
-pub fn map() -> Result<(), Refused> {
+pub fn map(pages: u64) -> Result<(), Refused> {
+    // There may be none.
+    let _ = counted(abi::RXTX_UNMAP, [0; 4], abi::SUCCESS_32);
     let (tx, rx) = (TX.0.get() as u64, RX.0.get() as u64);
-    counted(abi::RXTX_MAP_64, [tx, rx, 4, 0], abi::SUCCESS_32).map(|_| ())
+    counted(abi::RXTX_MAP_64, [tx, rx, pages, 0], abi::SUCCESS_32).map(|_| ())
 }
 
 /// The transaction descriptor with one endpoint.

@@ -319,7 +319,7 @@ fn save(
         )
     };
     let all = accepted.iter().chain([partition]);
-    let copy = room(manifest, all, own, size).ok_or_else(no_room)?;
+    let copy = room(manifest, all, own, size, PAGE as u64).ok_or_else(no_room)?;
     let from = partition.region.start..partition.region.start.wrapping_add(size);
     let copied = boot::with_memory(from, |from| {
         boot::with_memory(copy.clone(), |to| to.copy_from_slice(from))
@@ -348,15 +348,19 @@ fn share_tables(memory: Option<Range<usize>>) {
     }
 }
 
-/// Secure memory for more tables, mapped: of what nobody has, a megabyte, or as much as there is. The later a partition
-/// comes the less is known of what it asks for, so all are loaded.
+/// Secure memory for more tables, mapped: of what nobody has, two megabytes in one block, or less. The later a
+/// partition comes the less is known of what it asks for, so all are loaded.
 fn table_memory(manifest: &SpmcManifest, accepted: &[Accepted], own: &Own) -> Option<Range<usize>> {
-    const MOST: u64 = 1 << 20;
-    const LEAST: u64 = 1 << 16;
-    let sizes = core::iter::successors(Some(MOST), |size| Some(size / 2));
-    let found = sizes
-        .take_while(|size| *size >= LEAST)
-        .find_map(|size| room(manifest, accepted.iter(), own, size))?;
+    // What is no block of the map is mapped page by page, which takes time.
+    const SIZES: [(u64, u64); 4] = [
+        (2 << 20, 2 << 20),
+        (256 << 10, PAGE as u64),
+        (128 << 10, PAGE as u64),
+        (64 << 10, PAGE as u64),
+    ];
+    let found = SIZES
+        .into_iter()
+        .find_map(|(size, alignment)| room(manifest, accepted.iter(), own, size, alignment))?;
     let range = found.start as usize..found.end as usize;
     // SAFETY: It is secure RAM that is neither the image's nor anybody else's.
     unsafe { boot::map().map(range.clone(), Kind::Data) }.ok()?;
@@ -364,13 +368,14 @@ fn table_memory(manifest: &SpmcManifest, accepted: &[Accepted], own: &Own) -> Op
     Some(range)
 }
 
-/// Finds `size` bytes of secure memory that neither the image nor a partition has, as high as can
-/// be: what later partitions ask for is mostly low.
+/// Finds `size` bytes of secure memory that neither the image nor a partition has, aligned to a power of
+/// two, as high as can be: what later partitions ask for is mostly low.
 fn room<'a>(
     manifest: &SpmcManifest,
     partitions: impl Iterator<Item = &'a Accepted> + Clone,
     own: &Own,
     size: u64,
+    alignment: u64,
 ) -> Option<Range<u64>> {
     let entries = manifest
         .partitions
@@ -397,10 +402,10 @@ fn room<'a>(
             let range = memory.range();
             let mut end = range.end;
             loop {
-                let start = end
-                    .checked_sub(size)
-                    .filter(|start| *start >= range.start)?;
-                let start = start & !(PAGE as u64 - 1);
+                let start = end.checked_sub(size)? & !(alignment - 1);
+                if start < range.start {
+                    return None;
+                }
                 let wanted = start..start.wrapping_add(size);
                 if !BOARD.is_secure_ram(start, size) {
                     return None;

@@ -107,8 +107,8 @@ impl Description<'_> {
         let mut written = 0;
         let mut skip = 0;
         if offset == 0 {
-            let mut bytes = [0; MAX_HEAD];
-            let size = self.write_head(version, &mut bytes);
+            let Words(bytes) = &mut Words([0; MAX_HEAD]);
+            let size = self.write_head(version, bytes);
             let bytes = bytes.get(..size.unwrap_or(usize::MAX));
             let bytes = bytes.ok_or(FfaError::NoMemory)?;
             room = room.checked_sub(head).ok_or(FfaError::NoMemory)?;
@@ -125,7 +125,7 @@ impl Description<'_> {
         if count == 0 && offset != 0 {
             return Err(FfaError::NoMemory);
         }
-        let mut batch = [0; BATCH * Constituent::BYTES];
+        let Words(batch) = &mut Words([0; BATCH * Constituent::BYTES]);
         let mut used = 0;
         for part in parts.skip(skip as usize).take(count as usize) {
             let Some(size) = batch.get_mut(used..).and_then(|out| part.write(out)) else {
@@ -134,7 +134,7 @@ impl Description<'_> {
             used += size;
             written += size as u32;
             if used == batch.len() {
-                put(&batch)?;
+                put(batch)?;
                 used = 0;
             }
         }
@@ -146,3 +146,7 @@ impl Description<'_> {
         Ok(written)
     }
 }
+
+/// Bytes that are copied a word at a time.
+#[repr(align(8))]
+struct Words<const N: usize>([u8; N]);

@@ -247,9 +247,9 @@ impl Env {
     /// A query of FFA_FEATURES.
     fn feature(&mut self, feature: &Feature) -> Verdict {
         let expect = match (feature.answer)(&self.me) {
-            Some(w2) => Expect::Success {
-                w2: Want::Is(w2),
-                w3: Want::Is(0),
+            Some(answer) => Expect::Success {
+                w2: Want::Is(answer & 0xffff_ffff),
+                w3: Want::Is(answer >> 32),
             },
             None => error(abi::NOT_SUPPORTED),
         };

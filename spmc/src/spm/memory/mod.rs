@@ -50,6 +50,11 @@ const HANDLES: usize = 4 * SENDERS;
 /// Room for 16 constituents each: half of them are guaranteed, four for each sender.
 const CHUNKS: usize = 8 * SENDERS;
 
+/// A copy of what lies in a TX buffer, made a word at a time.
+#[derive(Debug)]
+#[repr(align(8))]
+struct Copied([u8; BUFFER]);
+
 /// Everything about memory that all cores share.
 pub(super) struct Memory {
     /// Whose each page is, and who gave it to whom.
@@ -58,7 +63,7 @@ pub(super) struct Memory {
     /// their descriptors, in the layout of the sender.
     pub(super) heads: Vec<(Handle, u32), HANDLES>,
     /// What was copied from a TX buffer, while a call is handled.
-    copy: [u8; BUFFER],
+    copy: Copied,
     /// Partitions that have given memory away for good, one bit for each: what they were loaded into
     /// may not be theirs any more.
     gave_away: u32,
@@ -75,7 +80,7 @@ impl Memory {
         Self {
             sharing: Sharing::new(Side::Spmc),
             heads: Vec::new(),
-            copy: [0; BUFFER],
+            copy: Copied([0; BUFFER]),
             gave_away: 0,
         }
     }

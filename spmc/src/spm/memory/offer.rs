@@ -15,7 +15,7 @@
 //! constituents, or has too many, is INVALID_PARAMETERS and changes nothing. Constituents that make no
 //! sense, or find no room, end the transaction.
 
-use super::{BUFFER, Caller, Memory, party};
+use super::{BUFFER, Caller, Copied, Memory, party};
 use crate::{
     context::Registers,
     spm::{Machine, Mem, Owner, Pe, Spmc, mailbox::Mailbox},
@@ -78,7 +78,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
                 let Memory {
                     sharing,
                     heads,
-                    copy: bytes,
+                    copy: Copied(bytes),
                     ..
                 } = memory;
                 let descriptor = copy(pair, at.fragment_length, bytes, ground.machine)?;
@@ -136,7 +136,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
                 let Memory {
                     sharing,
                     heads,
-                    copy: bytes,
+                    copy: Copied(bytes),
                     ..
                 } = memory;
                 let known = sharing.find(handle).filter(|known| {

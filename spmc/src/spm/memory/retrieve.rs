@@ -20,7 +20,7 @@
 //! an answer, asking for the same handle again is DENIED.
 
 use super::{
-    Caller, Ground, Memory, Shares,
+    Caller, Copied, Ground, Memory, Shares,
     offer::{check_place, copy},
     slot,
 };
@@ -68,7 +68,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
             self.with_memory(caller, machine, held, |memory, ground| {
                 let Memory {
                     sharing,
-                    copy: to,
+                    copy: Copied(to),
                     gave_away,
                     ..
                 } = memory;
