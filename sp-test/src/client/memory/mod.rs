@@ -176,15 +176,20 @@ impl Suite {
         }
     }
 
+    /// How many spare pages a party still has.
+    fn left(&self, party: &Party) -> u64 {
+        let (_, all) = party.who.spare();
+        all - self.lost.get(number(party)).map_or(0, Cell::get)
+    }
+
     /// Spare pages of a party's, in a row, in turn.
     fn pages(&self, party: &Party, pages: u64) -> Range {
         let number = number(party);
-        let (base, all) = party.who.spare();
-        let lost = self.lost.get(number).map_or(0, Cell::get);
+        let (base, _) = party.who.spare();
         let mut first = 0;
         if let Some(next) = self.next.get(number) {
             first = next.get();
-            if first + pages > all - lost {
+            if first + pages > self.left(party) {
                 first = 0;
             }
             next.set(first + pages);

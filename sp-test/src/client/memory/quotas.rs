@@ -7,8 +7,6 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// More handles than anybody gets.
 const HANDLES: usize = 2048;
-/// Pages that a party may have given away for good by now.
-const LOST: u64 = 48;
 /// More constituents than anybody gets.
 const CONSTITUENTS: u32 = 1 << 20;
 
@@ -55,8 +53,7 @@ fn one_page(suite: &Suite, lender: &Party, borrower: &Party) -> Result<Answer, W
 fn take_all(suite: &Suite, greedy: &Party, borrower: &Party) -> Result<u64, Wrong> {
     COUNT.store(0, Relaxed);
     // Each page once.
-    let (_, spare) = greedy.who.spare();
-    for (count, place) in (1..=spare - LOST).zip(&TAKEN) {
+    for (count, place) in (1..=suite.left(greedy)).zip(&TAKEN) {
         let answer = one_page(suite, greedy, borrower)?;
         if answer.error().is_some() {
             answer.refused(greedy, "one share more", NO_MEMORY)?;
