@@ -9,6 +9,8 @@ use crate::memory::descriptor::{Form, Layout, Region};
 const SEED: u64 = 0x700;
 /// Constituents that fit in no page.
 const MANY: u32 = 600;
+/// Constituents in pieces that are smaller than they need be.
+const SOME: u64 = 36;
 /// Constituents that do not fit in four pages.
 const MORE: u32 = 1100;
 
@@ -38,10 +40,10 @@ pub(super) fn run(suite: &mut Suite) {
             ("one_by_one", Pieces { first: 1, each: 1 }),
             ("one_then_seven_each", Pieces { first: 1, each: 7 }),
             (
-                "forty_then_the_rest",
+                "thirty_then_the_rest",
                 Pieces {
-                    first: 40,
-                    each: 40,
+                    first: 30,
+                    each: 30,
                 },
             ),
         ] {
@@ -266,12 +268,12 @@ fn small(suite: &Suite, lender: &Party, pieces: Pieces) -> Check {
         other
     };
     // Every second page.
-    let all = suite.pages(lender, 2 * 45);
+    let all = suite.pages(lender, 2 * SOME);
     let entries = Entries {
         base: all.base,
         pages: 1,
         stride: 2 * PAGE as i64,
-        count: 45,
+        count: SOME as u32,
     };
     let form = form_of(Deal::Lend, lender, &[borrower], &entries);
     let handle = suite.send_in_pieces(lender, Deal::Lend, &form, &entries, pieces)?;
@@ -281,7 +283,7 @@ fn small(suite: &Suite, lender: &Party, pieces: Pieces) -> Check {
         base: all.base + n * PAGE,
         pages: 1,
     };
-    for n in [0, 48, 88] {
+    for n in [0, 32, 2 * SOME - 2] {
         lender.has_lost(page(n))?;
         borrower.fill(page(n), SEED + n)?;
         lender.fill(page(n + 1), SEED)?;
@@ -289,7 +291,7 @@ fn small(suite: &Suite, lender: &Party, pieces: Pieces) -> Check {
     }
     suite.relinquish(&borrower, handle)?;
     suite.reclaim(lender, handle)?;
-    for n in [0, 48, 88] {
+    for n in [0, 32, 2 * SOME - 2] {
         lender.holds(page(n), SEED + n)?;
     }
     suite.nothing_left(lender, &borrower, &[all])

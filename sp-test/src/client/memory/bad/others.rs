@@ -249,12 +249,6 @@ fn retrieved(suite: &Suite, lender: &Party) -> Check {
 /// Only partitions at S-EL0 have them.
 fn pages(party: &Party) -> Check {
     let at = party.who.spare().0;
-    if party.who.version >= abi::V1_3 {
-        // A number of pages, from 1.3 on.
-        party
-            .call(abi::MEM_PERM_GET | abi::WIDE, &[0xffff_ffff_ffff_f000, 1])?
-            .refused(party, "FFA_MEM_PERM_GET", INVALID_PARAMETERS)?;
-    }
     for wide in [0, abi::WIDE] {
         party
             .call(abi::MEM_PERM_GET | wide, &[at])?
