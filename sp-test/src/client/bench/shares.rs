@@ -40,13 +40,7 @@ pub fn all(client: &mut Client) {
 }
 
 /// Gives single pages of one 2 MiB block to a partition, and takes them back.
-fn pages(
-    client: &mut Client,
-    send: &str,
-    reclaim: &str,
-    id: u32,
-    attributes: u64,
-) -> Verdict {
+fn pages(client: &mut Client, send: &str, reclaim: &str, id: u32, attributes: u64) -> Verdict {
     let mut handles = [[0; 2]; CALLS];
     // The first round is not measured.
     for measured in [false, true] {
