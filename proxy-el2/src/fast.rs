@@ -44,9 +44,18 @@ impl<'v, R: Registers> Proxy<'v, R> {
         } else if fid == raw::DIRECT_REQ_32 {
             self.fast_request::<DIRECT_32>(pe)
         } else {
-            self.fast_memory(pe, fid, machine)
+            None
         };
         match next {
+            Some(next) => next,
+            None => self.call_seldom(pe, fid, machine),
+        }
+    }
+
+    /// Handles what is no direct message, or none for the short way. Apart from that, which has less to do without it.
+    #[inline(never)]
+    fn call_seldom(&self, pe: &mut Pe<'v, R>, fid: u32, machine: &mut impl Machine<R>) -> Next {
+        match self.fast_memory(pe, fid, machine) {
             Some(next) => next,
             None => self.call_general(pe, machine),
         }

@@ -120,6 +120,10 @@ impl fmt::Debug for Shares {
     }
 }
 
+/// The copy of a fragment. Words are copied faster.
+#[repr(align(8))]
+struct Fragment([u8; FRAGMENT]);
+
 /// What is noted.
 pub(crate) struct State {
     map: Map,
@@ -127,9 +131,9 @@ pub(crate) struct State {
     given: GivenList,
     fetches: [Option<Fetch>; MAX_VMS],
     /// What was copied from a VM.
-    input: [u8; FRAGMENT],
+    input: Fragment,
     /// What the SPMC gets.
-    output: [u8; FRAGMENT],
+    output: Fragment,
 }
 
 impl fmt::Debug for State {
@@ -184,8 +188,8 @@ impl State {
             unfinished: Vec::new(),
             given: GivenList::new(),
             fetches: [const { None }; MAX_VMS],
-            input: [0; FRAGMENT],
-            output: [0; FRAGMENT],
+            input: Fragment([0; FRAGMENT]),
+            output: Fragment([0; FRAGMENT]),
         }
     }
 
@@ -256,7 +260,7 @@ fn pages(range: &Range<u64>) -> Option<Pages> {
 fn copy<'a>(
     tx: &Range<u64>,
     length: u32,
-    to: &'a mut [u8],
+    Fragment(to): &'a mut Fragment,
     memory: &mut impl Memory,
 ) -> Result<&'a [u8], FfaError> {
     let size = tx.end.saturating_sub(tx.start);

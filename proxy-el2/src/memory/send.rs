@@ -1,7 +1,7 @@
 //! `FFA_MEM_SHARE`, `LEND`, `DONATE` and `FRAG_TX` of a VM.
 
 use super::{
-    By, Given, GivenList, MAX_UNFINISHED, Map, State, Unfinished, copy,
+    By, Fragment, Given, GivenList, MAX_UNFINISHED, Map, State, Unfinished, copy,
     forward::{Stream, There, drop_unfinished},
     party,
 };
@@ -222,7 +222,7 @@ impl<R: Registers> Proxy<'_, R> {
     }
 
     /// As much of `output` as the proxy's own TX holds.
-    pub(super) fn fragment_of_own<'a>(&self, output: &'a mut [u8]) -> &'a mut [u8] {
+    pub(super) fn fragment_of_own<'a>(&self, Fragment(output): &'a mut Fragment) -> &'a mut [u8] {
         let length = self.upstream.rx.min(output.len());
         output.get_mut(..length).unwrap_or_default()
     }
