@@ -105,6 +105,7 @@ impl Row {
                 ("NS-EL2", 260, self.ns_el2)
             }
             ("vm", "vm_to_vm_req2") => ("NS-EL2", 600, self.ns_el2),
+            ("vm", "mem_share_page" | "mem_share_reclaim") => ("NS-EL2", 700, self.ns_el2),
             // One exit for each, and none for the end of the interrupt.
             ("vm", "timer_tick" | "timer_tick_with_8_vms") => {
                 ("exits to NS-EL2", 1, self.ns_el2_exits)
