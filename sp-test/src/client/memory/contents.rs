@@ -1,6 +1,8 @@
 //! Much memory in few constituents, and a page out of the middle of a block: what is around it stays.
 
 use super::{Check, Deal, PAGE, Party, Range, Suite, offer};
+use crate::board;
+use crate::memory::{NORMAL, NORMAL_PAGES};
 
 /// Pages of 2 MiB.
 const BLOCK: u32 = 512;
@@ -19,6 +21,9 @@ pub(super) fn run(suite: &mut Suite) {
                 large(suite, deal, first, pages)
             });
         }
+    }
+    if suite.client.direct {
+        suite.case("large/share/all_memory_of_the_normal_world", everything);
     }
     suite.case(
         "large/share/two_pieces_of_a_block_one_after_the_other",
@@ -122,4 +127,40 @@ fn pieces(suite: &Suite) -> Check {
         suite.reclaim(me, handle)?;
     }
     Ok(())
+}
+
+/// All that is not in a buffer or a partition's: nearly a gibibyte, in three constituents.
+fn everything(suite: &Suite) -> Check {
+    let me = &suite.me;
+    let borrower = suite.partitions()[3];
+    let buffers = me.who.tx();
+    let behind = me.who.rx() + me.who.buffers * PAGE;
+    let ranges = [
+        (board::NORMAL_RAM.start, buffers),
+        (behind, NORMAL),
+        (NORMAL + NORMAL_PAGES * PAGE, board::NORMAL_RAM.end),
+    ]
+    .map(|(start, end)| Range {
+        base: start,
+        pages: ((end - start) / PAGE) as u32,
+    });
+    // Pages where nothing is.
+    let marks = [0x0100_0000, 0x1500_0000, 0x2ff0_0000, 0x3ff0_0000]
+        .map(|offset| page(board::NORMAL_RAM.start + offset));
+    for mark in marks {
+        me.fill(mark, SEED)?;
+    }
+    let form = offer(Deal::Share, me, &[borrower], &ranges);
+    let handle = suite.send(me, Deal::Share, &form)?;
+    suite.take(Deal::Share, &form, handle, &borrower)?;
+    for mark in marks {
+        borrower.holds(mark, SEED)?;
+        borrower.fill(mark, SEED + 1)?;
+        me.holds(mark, SEED + 1)?;
+    }
+    suite.relinquish(&borrower, handle)?;
+    for range in ranges {
+        borrower.cannot_reach(range)?;
+    }
+    suite.reclaim(me, handle)
 }

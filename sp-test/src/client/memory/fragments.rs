@@ -2,7 +2,7 @@
 //! on the way in, FFA_MEM_FRAG_RX on the way out, each with offsets in the layout of who calls.
 
 use super::party::Entries;
-use super::{Check, Deal, PAGE, Party, Range, Suite, Wrong, offer, request};
+use super::{Answer, Check, Deal, PAGE, Party, Range, Suite, Wrong, offer, request};
 use crate::abi::{self, MEM_FRAG_RX, MEM_FRAG_TX, MEM_RETRIEVE_RESP};
 use crate::memory::descriptor::{Form, Layout, Region};
 
@@ -146,6 +146,19 @@ impl Suite {
         Ok(fragments)
     }
 
+    /// Fetches what is missing of a response, and looks at nothing.
+    pub(super) fn fetch_rest(&self, borrower: &Party, handle: u64, response: &Answer) -> Check {
+        let [_, total, mut came, ..] = response.x;
+        self.release(borrower)?;
+        while came < total {
+            let answer = next(borrower, handle, came, 0)?;
+            answer.is(borrower, "the next fragment", MEM_FRAG_TX)?;
+            came += answer.x[3];
+            self.release(borrower)?;
+        }
+        Ok(())
+    }
+
     /// The constituents in `bytes` of RX from `at` on are those from number `from` on. Gives how many there are.
     fn constituents(
         &self,
@@ -167,6 +180,12 @@ impl Suite {
         borrower.has_entries(borrower.who.rx() + u64::from(at), &part)?;
         Ok(count)
     }
+}
+
+/// FFA_MEM_FRAG_RX.
+pub(super) fn next(borrower: &Party, handle: u64, offset: u64, w4: u64) -> Result<Answer, Wrong> {
+    let arguments = [handle & 0xffff_ffff, handle >> 32, offset, w4];
+    borrower.call(MEM_FRAG_RX, &arguments)
 }
 
 /// An offer whose constituents come later.

@@ -14,6 +14,7 @@ mod executing;
 mod features;
 mod fragments;
 mod hypervisor;
+mod interleaved;
 mod kinds;
 mod ownership;
 mod party;
@@ -58,6 +59,7 @@ pub fn main(name: &str, version: u32, boot: &Boot) -> ! {
             values::run,
             repeated::run,
             fragments::run,
+            interleaved::run,
             hypervisor::run,
             device::run,
             ownership::run,

@@ -1,8 +1,10 @@
 //! Who sends until nothing more is taken leaves all others what is theirs, and gets as much again afterwards.
 
+use super::fragments::{Pieces, form_of};
 use super::party::Entries;
-use super::{Answer, Check, Deal, PAGE, Party, Range, Suite, Wrong, offer};
+use super::{Answer, Check, Deal, PAGE, Party, Range, Suite, Wrong, offer, request};
 use crate::abi::{MEM_FRAG_RX, NO_MEMORY};
+use crate::board;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// More handles than anybody gets.
@@ -26,6 +28,54 @@ pub(super) fn run(suite: &mut Suite) {
             |suite| constituents(suite, greedy),
         );
     }
+    if suite.client.direct {
+        suite.case("quotas/borrower_of_pages_that_are_far_apart", tables);
+    }
+}
+
+/// Pages each of which needs a translation table of its own, for a borrower that has none there. However many tables it
+/// may have: either it gets all of them or none, and the others get theirs.
+fn tables(suite: &Suite) -> Check {
+    const BLOCK: u64 = 0x20_0000;
+    let me = &suite.me;
+    let [greedy, .., other] = suite.partitions();
+    // The last page of each block.
+    let entries = Entries {
+        base: board::NORMAL_RAM.start + BLOCK - PAGE,
+        pages: 1,
+        stride: BLOCK as i64,
+        count: 500,
+    };
+    let form = form_of(Deal::Share, me, &[greedy], &entries);
+    let pieces = Pieces {
+        first: 200,
+        each: 200,
+    };
+    for _ in 0..3 {
+        let handle = suite.send_in_pieces(me, Deal::Share, &form, &entries, pieces)?;
+        let asked = request(Deal::Share, &form, handle, &greedy);
+        let answer = suite.try_retrieve(&greedy, &asked)?;
+        let has = answer.error().is_none();
+        if has {
+            suite.fetch_rest(&greedy, handle, &answer)?;
+        } else {
+            answer.refused(&greedy, "retrieve", NO_MEMORY)?;
+            let first = Range {
+                base: entries.base,
+                pages: 1,
+            };
+            greedy.cannot_reach(first)?;
+        }
+        for party in [&greedy, &other] {
+            let all = suite.pages(me, 1);
+            suite.nothing_left(me, party, &[all])?;
+        }
+        if has {
+            suite.relinquish(&greedy, handle)?;
+        }
+        suite.reclaim(me, handle)?;
+    }
+    Ok(())
 }
 
 /// A borrower, and the others who send.
@@ -104,7 +154,7 @@ fn constituents(suite: &Suite, greedy: &Party) -> Check {
         stride: PAGE as i64,
         count: CONSTITUENTS,
     };
-    let form = super::fragments::form_of(Deal::Share, greedy, &[borrower], &entries);
+    let form = form_of(Deal::Share, greedy, &[borrower], &entries);
     let (tx, head) = (greedy.who.tx(), form.ranges_offset());
     let each = (PAGE / 16) as u32;
     let first = (PAGE as u32 - head) / 16;

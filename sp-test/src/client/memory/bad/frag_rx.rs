@@ -1,9 +1,9 @@
 //! Fragments that are refused, on the way out.
 
-use super::super::fragments::{Pieces, form_of};
+use super::super::fragments::{Pieces, form_of, next};
 use super::super::party::Entries;
-use super::{Check, Deal, PAGE, Party, Suite, Wrong, offer, request};
-use crate::abi::{BUSY, INVALID_PARAMETERS, MEM_FRAG_RX, MEM_FRAG_TX, MEM_RETRIEVE_RESP};
+use super::{Check, Deal, PAGE, Party, Suite, offer, request};
+use crate::abi::{BUSY, INVALID_PARAMETERS, MEM_FRAG_TX, MEM_RETRIEVE_RESP};
 use crate::memory::descriptor::Form;
 
 /// The chapter.
@@ -66,19 +66,6 @@ fn frag_rx(
     next(borrower, handle, offset, 0)?.refused(borrower, "one more", INVALID_PARAMETERS)?;
     suite.relinquish(borrower, handle)?;
     suite.reclaim(me, handle)
-}
-
-/// FFA_MEM_FRAG_RX.
-fn next(
-    borrower: &Party,
-    handle: u64,
-    offset: u64,
-    w4: u64,
-) -> Result<super::super::Answer, Wrong> {
-    borrower.call(
-        MEM_FRAG_RX,
-        &[handle & 0xffff_ffff, handle >> 32, offset, w4],
-    )
 }
 
 fn rx_busy(suite: &Suite, borrower: &Party, asked: &Form, offset: u64) -> Check {
