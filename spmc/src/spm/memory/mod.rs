@@ -190,6 +190,8 @@ impl<'c, M: Registers> Spmc<'c, M> {
     }
 
     /// A call of this chapter by the normal world or a partition; `None` if it is another one.
+    #[cold]
+    #[inline(never)]
     pub(super) fn memory_call(
         &self,
         pe: &mut Pe<'c, M>,
