@@ -82,6 +82,10 @@ pub const MEM_RELINQUISH: u16 = 0x53;
 /// Command: reclaims the memory of handle x5, with flags x6.
 pub const MEM_RECLAIM: u16 = 0x54;
 
+/// Command: writes and reads x6 pages from x5 on, but for the one of number x8, for x7 ticks of the virtual counter.
+/// Answers x5 = how often all of them, x6 = words that were not what was written.
+pub const MEM_TOUCH: u16 = 0x55;
+
 /// Status: done, or the case passed.
 pub const OK: u64 = 0;
 /// Status: the case failed.

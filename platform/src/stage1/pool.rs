@@ -6,6 +6,8 @@ use core::cell::{Cell, UnsafeCell};
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, Ordering};
 
+/// Words that are zeroed in a row.
+const ROW: usize = 8;
 /// The most tables a [`Pool`] can hold.
 const MAX_TABLES: usize = 256;
 
@@ -142,8 +144,13 @@ impl Translation<El1Attributes> for Tables {
             {
                 word.set(word.get() | bit);
                 let table = self.at(index);
-                // SAFETY: the table lies in the pool, in no tree and in no TLB; zeroes are an empty table.
-                unsafe { table.write_bytes(0, 1) };
+                let rows = table.cast::<[u64; ROW]>();
+                for row in 0..PAGE_SIZE / size_of::<[u64; ROW]>() {
+                    // A few words in a row, without looking in between whether it is the end. Not by the CPU's
+                    // instruction for it: the MMU may be off.
+                    // SAFETY: the table lies in the pool, in no tree and in no TLB; zeroes are an empty table.
+                    unsafe { rows.add(row).write_volatile([0; ROW]) };
+                }
                 return (table, PhysicalAddress(table.as_ptr() as usize));
             }
         }

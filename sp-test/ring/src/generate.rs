@@ -61,7 +61,7 @@ pub fn config(rng: &mut Rng) -> Config {
         cores: 1 + rng.below(2),
         partitions,
         general: false,
-        memory: rng.chance(1, 2),
+        memory: rng.chance(1, 4),
         interrupts: false,
     }
 }
@@ -161,7 +161,7 @@ pub fn step(
             taken,
         });
     }
-    if world.has_memory && rng.chance(1, 6) {
+    if world.has_memory && rng.chance(1, 12) {
         return memory::call(world, labels, rng, core);
     }
     match who {

@@ -38,36 +38,36 @@ const PAGES: u64 = 512;
 const ZERO: u64 = 1;
 
 /// A bench: who sends what and how.
-struct Bench {
-    name: &'static str,
+pub(super) struct Bench {
+    pub(super) name: &'static str,
     /// How often.
-    cycles: u64,
+    pub(super) cycles: u64,
     /// The partition that sends; the client itself if there is none.
-    sender: Option<Peer>,
-    function: u32,
-    pieces: Pieces,
+    pub(super) sender: Option<Peer>,
+    pub(super) function: u32,
+    pub(super) pieces: Pieces,
     /// Of FFA_MEM_RECLAIM.
-    flags: u64,
+    pub(super) flags: u64,
     /// What the counts are divided by, beside the number of cycles.
-    per: u64,
+    pub(super) per: u64,
 }
 
 const BENCHES: [Bench; 6] = [
     Bench {
         name: "mem_share_1",
-        ..PLAIN
+        ..Bench::PLAIN
     },
     Bench {
         name: "mem_share_512",
         pieces: BLOCK,
-        ..PLAIN
+        ..Bench::PLAIN
     },
     Bench {
         name: "mem_share_512_scattered_per_page",
         pieces: SCATTERED,
         cycles: 10,
         per: PAGES,
-        ..PLAIN
+        ..Bench::PLAIN
     },
     Bench {
         name: "mem_lend_1_of_block",
@@ -77,7 +77,7 @@ const BENCHES: [Bench; 6] = [
             base: OF_RELAY + 7 * 4096,
             ..ONE
         },
-        ..PLAIN
+        ..Bench::PLAIN
     },
     Bench {
         name: "mem_lend_512_of_block",
@@ -87,7 +87,7 @@ const BENCHES: [Bench; 6] = [
             base: OF_RELAY,
             ..BLOCK
         },
-        ..PLAIN
+        ..Bench::PLAIN
     },
     Bench {
         name: "mem_zero_per_page",
@@ -96,19 +96,22 @@ const BENCHES: [Bench; 6] = [
         flags: ZERO,
         cycles: 10,
         per: PAGES,
-        ..PLAIN
+        ..Bench::PLAIN
     },
 ];
 
-const PLAIN: Bench = Bench {
-    name: "",
-    cycles: 100,
-    sender: None,
-    function: abi::MEM_SHARE,
-    pieces: ONE,
-    flags: 0,
-    per: 1,
-};
+impl Bench {
+    /// A page that the client shares.
+    pub(super) const PLAIN: Self = Self {
+        name: "",
+        cycles: 100,
+        sender: None,
+        function: abi::MEM_SHARE,
+        pieces: ONE,
+        flags: 0,
+        per: 1,
+    };
+}
 
 /// The image's start.
 pub fn main(boot: &Boot) -> ! {
@@ -128,7 +131,12 @@ fn failed(refused: memory::Refused) -> Failure {
 }
 
 /// A command of the chapter; gives x5 of the answer.
-fn command(client: &Client, peer: &Peer, command: u16, arguments: &[u64]) -> Result<u64, Failure> {
+pub(super) fn command(
+    client: &Client,
+    peer: &Peer,
+    command: u16,
+    arguments: &[u64],
+) -> Result<u64, Failure> {
     let answer = client.command(peer, command, arguments)?;
     match answer[0] {
         protocol::OK => Ok(answer[1]),
@@ -149,7 +157,7 @@ fn set_up(client: &Client, pages: u64) -> Result<(), Failure> {
 }
 
 /// One cycle: sent, retrieved by `sp-echo`, relinquished, reclaimed. Gives the number of pages that were retrieved.
-fn cycle(client: &Client, bench: &Bench) -> Result<u64, Failure> {
+pub(super) fn cycle(client: &Client, bench: &Bench) -> Result<u64, Failure> {
     let Pieces {
         base,
         count,

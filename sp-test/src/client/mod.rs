@@ -25,6 +25,7 @@ pub mod logical;
 pub mod many;
 pub mod memory;
 pub mod memory_bench;
+pub mod memory_storm;
 pub mod record;
 pub mod report;
 pub mod run;

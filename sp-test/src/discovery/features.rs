@@ -112,6 +112,11 @@ fn retrieving_ns(me: &Me) -> Option<u64> {
     })
 }
 
+/// Which of its memory partitions have is the normal world's to ask, whether EL3 passes that on or not.
+fn resources(me: &Me) -> Option<u64> {
+    when(me.is_physical() && me.version >= abi::V1_3)
+}
+
 /// Pages of 4 KiB; from 1.2 on also how many there may be.
 fn buffers(me: &Me) -> Option<u64> {
     Some(if me.is_extended() { 4 << 16 } else { 0 })
@@ -203,7 +208,7 @@ pub const FEATURES: &[Feature] = &[
     feature("direct_req2", abi::DIRECT_REQ2, request2),
     feature("direct_req2_32", 0x8400_008d, nobody),
     feature("direct_resp2", abi::DIRECT_RESP2, partitions),
-    feature("ns_res_info_get", 0xc400_008f, nobody),
+    feature("ns_res_info_get", 0xc400_008f, resources),
     feature("abort_32", abi::ABORT, aborting),
     feature("abort_64", abi::ABORT_64, aborting),
     feature("notification_bind2", 0xc400_0094, nobody),

@@ -67,7 +67,7 @@ impl Partition {
                 regs::select_cache(request[5]);
                 payload(OK, &[before, regs::csselr(), regs::clidr()])
             }
-            MEM_MAP..=MEM_RECLAIM => self.memory(command, request),
+            MEM_MAP..=MEM_TOUCH => self.memory(command, request),
             UNDEFINED => faulted(fault::probe_undefined().map(|()| 0)),
             _ => payload(UNKNOWN, &[]),
         };

@@ -3,12 +3,39 @@
 use super::Partition;
 use super::commands::{Payload, payload};
 use crate::abi::Regs;
-use crate::protocol::{FAILED, MEM_MAP, MEM_RECLAIM, MEM_RELINQUISH, MEM_RETRIEVE, MEM_SEND, OK};
-use crate::rt::memory::{self, Pieces};
+use crate::protocol::{
+    FAILED, MEM_MAP, MEM_RECLAIM, MEM_RELINQUISH, MEM_RETRIEVE, MEM_SEND, MEM_TOUCH, OK,
+};
+use crate::rt::{
+    memory::{self, Pieces},
+    regs,
+};
+
+/// What [`MEM_TOUCH`] asks for. Each context has a word of its own in each page.
+fn touch(request: &Regs, context: u64) -> Payload {
+    let [base, pages, ticks, skipped] = [request[5], request[6], request[7], request[8]];
+    let start = regs::cntvct();
+    let (mut rounds, mut differences) = (0u64, 0u64);
+    while regs::cntvct().wrapping_sub(start) < ticks {
+        for page in (0..pages).filter(|page| *page != skipped) {
+            let word = (base + page * 4096 + context * 8) as *mut u64;
+            // SAFETY: the partition's own memory, of which nothing else is made.
+            unsafe {
+                word.write_volatile(rounds ^ page);
+                differences += u64::from(word.read_volatile() != rounds ^ page);
+            }
+        }
+        rounds += 1;
+    }
+    payload(OK, &[rounds, differences])
+}
 
 impl Partition {
     /// The commands of this chapter.
     pub(super) fn memory(&mut self, command: u16, request: &Regs) -> Payload {
+        if command == MEM_TOUCH {
+            return touch(request, self.start.context);
+        }
         let me = self.start.id;
         let done = match command {
             MEM_MAP => memory::map(request[5]).map(|()| 0),

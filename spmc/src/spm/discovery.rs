@@ -57,6 +57,7 @@ const fn for_normal_world(fid: Fid, version: Version) -> bool {
         // The 64-bit forms of cycle management live at the virtual instance only.
         Error | Interrupt | Run => !fid.wide,
         PartitionInfoGetRegs => version.has_extended_registers(),
+        NsResInfoGet => version.raw() >= self::Version::V1_3.raw(),
         _ => false,
     }
 }

@@ -272,6 +272,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
                 partition.parked.with(&mut pe.held, |_, _| {
                     partition.life.begin_another();
                     partition.version.forget(partition.first_version);
+                    partition.knows_ns_bit.store(false, Ordering::Relaxed);
                     if partition.life.is_alive() {
                         partition
                             .open

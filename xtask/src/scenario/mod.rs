@@ -13,7 +13,7 @@ mod vectors;
 mod vms;
 
 use crate::{
-    board::{Board, Flow},
+    board::{Board, Flow, QEMU_VIRT},
     console::Stream,
     firmware::{Binary, payload},
 };
@@ -324,22 +324,40 @@ pub fn bench() -> Vec<Scenario> {
     boots
 }
 
-/// What memory transactions cost. The partition that lends has a block of 2 MiB to lend of.
+/// What memory transactions cost.
 fn memory_bench() -> Scenario {
-    let mut scenario = boot(
-        "bench-memory",
-        "cost of memory transactions",
-        Bl33::Direct(payload("client-bench-memory")),
+    let bl33 = Bl33::Direct(payload("client-bench-memory"));
+    let mut scenario = boot("bench-memory", "cost of memory transactions", bl33);
+    give_block(&mut scenario, "0x70200000", "0xb");
+    scenario
+}
+
+/// A block is split and joined while other cores use it.
+fn memory_storm() -> Scenario {
+    let bl33 = Bl33::Direct(payload("client-memory-storm"));
+    let about = "a partition lends a page of a block that it uses on other cores";
+    let mut scenario = boot("memory-storm", about, bl33);
+    give_block(&mut scenario, "0x0e600000", "0x3");
+    // On other boards it is no block.
+    scenario.only = Some(QEMU_VIRT.name);
+    scenario.expect.push(Text {
+        stream: Stream::Secure,
+        part: "faults met a change of stage 2: tried again",
+    });
+    scenario
+}
+
+/// Gives `sp-relay` 2 MiB of memory in one block: where, and with which attributes.
+fn give_block(scenario: &mut Scenario, base: &str, attributes: &str) {
+    let region = format!(
+        "gp-register-num = <0>;\n\tmemory-regions {{\n\t\tcompatible = \"arm,ffa-manifest-memory-regions\";\n\t\tblock {{\n\t\t\tbase-address = <0x0 {base}>;\n\t\t\tpages-count = <512>;\n\t\t\tattributes = <{attributes}>;\n\t\t}};\n\t}};"
     );
     for partition in &mut scenario.partitions {
         if partition.name == "relay" {
-            partition.manifest = partition.manifest.clone().with(
-                "gp-register-num = <0>;",
-                "gp-register-num = <0>;\n\tmemory-regions {\n\t\tcompatible = \"arm,ffa-manifest-memory-regions\";\n\t\tblock {\n\t\t\tbase-address = <0x0 0x70200000>;\n\t\t\tpages-count = <512>;\n\t\t\tattributes = <0xb>;\n\t\t};\n\t};",
-            );
+            let manifest = partition.manifest.clone();
+            partition.manifest = manifest.with("gp-register-num = <0>;", region.clone());
         }
     }
-    scenario
 }
 
 /// The boots of `test` on a board.
@@ -355,6 +373,7 @@ pub fn tests(board: &Board) -> Vec<Scenario> {
             "the suite from NS-EL2 directly",
             Bl33::Direct(payload("client-test")),
         ),
+        memory_storm(),
     ];
     tests.extend(contract::all());
     tests.extend(discovery::all());

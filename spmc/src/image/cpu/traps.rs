@@ -7,7 +7,8 @@ use crate::image::{
     port::{Port, may_log},
     vcpu::Vcpu,
 };
-use defmt::warn;
+use core::sync::atomic::{AtomicU32, Ordering};
+use defmt::{info, warn};
 use platform::{
     guest,
     idregs::{self, Shown},
@@ -15,6 +16,12 @@ use platform::{
     trap::{Fault, SystemAccess, Trap, sysreg_name},
 };
 use spmc::{context::Slot, spm::TimerRegister};
+
+/// How often a partition may miss the same thing at the same instruction in a row although it is there. Who changes its
+/// stage 2 without end is nowhere near as fast as one instruction.
+const AGAIN: u8 = 16;
+/// How often any of them did.
+static MET: AtomicU32 = AtomicU32::new(0);
 
 impl Cpu {
     /// A synchronous exception that is not a call: emulated, or given to the partition's own EL1.
@@ -40,9 +47,25 @@ impl Cpu {
     #[cold]
     #[inline(never)]
     pub(super) fn missed(&mut self, spmc: &Core, pe: &mut PeState, slot: Slot, fault: &Fault) {
-        if !estate::covers(slot, fault, &mut pe.held)
-            && let Some(context) = pe.context(slot)
-        {
+        let Some(context) = pe.context(slot) else {
+            return;
+        };
+        let place = (slot, context.machine.regs.pc, fault.far);
+        let before = match self.again {
+            (last, times) if last == place => times,
+            _ => 0,
+        };
+        self.again = (place, before.saturating_add(1));
+        if before < AGAIN && estate::covers(slot, fault, &mut pe.held) {
+            let met = MET.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+            // A sign that there are such, and how many roughly.
+            if met.is_power_of_two() {
+                info!("{=u32} faults met a change of stage 2: tried again", met);
+            }
+            return;
+        }
+        self.again.1 = 0;
+        if let Some(context) = pe.context(slot) {
             its_own(spmc, &mut context.machine, slot, fault);
         }
     }

@@ -1,5 +1,5 @@
 //! Memory management (DEN0140): `FFA_MEM_DONATE`, `LEND`, `SHARE`, `RETRIEVE_REQ`, `RELINQUISH`,
-//! `RECLAIM` and their fragments, by partitions and by the normal world.
+//! `RECLAIM` and their fragments, by partitions and by the normal world; `FFA_NS_RES_INFO_GET`.
 //!
 //! Whose each page is, and who gave it to whom, is in one [`Sharing`] behind one lock, which no
 //! message's path takes. A call that comes with a descriptor has its own endpoint's RX/TX pair
@@ -17,6 +17,7 @@
 mod give_back;
 mod offer;
 mod permissions;
+mod resources;
 mod retrieve;
 
 use super::{Machine, Mem, Owner, Pe, Spmc, mailbox::Mailbox};
@@ -64,6 +65,8 @@ pub(super) struct Memory {
     pub(super) heads: Vec<(Handle, u32), HANDLES>,
     /// What was copied from a TX buffer, while a call is handled.
     copy: Copied,
+    /// What the normal world is being told of the memory that partitions have of it.
+    telling: Option<resources::Telling>,
     /// Partitions that have given memory away for good, one bit for each: what they were loaded into
     /// may not be theirs any more.
     gave_away: u32,
@@ -81,6 +84,7 @@ impl Memory {
             sharing: Sharing::new(Side::Spmc),
             heads: Vec::new(),
             copy: Copied([0; BUFFER]),
+            telling: None,
             gave_away: 0,
         }
     }
@@ -213,6 +217,9 @@ impl<'c, M: Registers> Spmc<'c, M> {
                 offset,
                 sender,
             } => self.mem_frag_rx(pe, caller, (handle, offset, sender), machine),
+            Call::NsResInfoGet { endpoint, flags } => {
+                self.ns_resources(pe, caller, endpoint, flags, machine)
+            }
             Call::MemPermGet { .. } | Call::MemPermSet { .. } => permissions::of_memory(caller),
             _ => return None,
         })

@@ -64,7 +64,7 @@ fn fetched(
             )
             .unwrap();
         assert_eq!(all.len() - before, length as usize);
-        assert!(length as usize <= room && length % 16 == 0);
+        assert!(length as usize <= room && length.is_multiple_of(16));
         fragments += 1;
     }
     assert_eq!(all.len() as u32, total);

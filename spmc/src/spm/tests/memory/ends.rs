@@ -213,3 +213,27 @@ fn nothing_begins_in_a_partition_that_has_failed_on_another_core() {
     f.reclaim(Who::Vm, handle, 0).unwrap();
     assert_eq!(f.memory().map.transactions().count(), 0);
 }
+
+#[test]
+fn a_new_life_has_said_nothing_of_the_ns_bit() {
+    let mut specs = USUAL;
+    specs[0] = Spec::up(Version::V1_0).on_abort(AbortAction::Restart);
+    let mut f = Fixture::pairs(Fixture::booted(&specs));
+    let shown = |f: &mut Fixture| {
+        let handle = f.offer(Who::Vm, SHARE, &share(Who::Vm, A)).unwrap();
+        let told = f.fetch(A_, &retrieve(Who::Vm, A, handle)).unwrap();
+        f.give_back(A_, handle, id(A), 0).unwrap();
+        f.reclaim(Who::Vm, handle, 0).unwrap();
+        read(Version::V1_0, &told).0.attributes.is_non_secure()
+    };
+    f.turn_of(A_);
+    f.call(frame(&[0x8400_0064, RETRIEVE, 2]));
+    assert!(shown(&mut f));
+    fails(&mut f, A_);
+    assert_eq!(f.machine.reloads, [A]);
+    let base = Fake::memory(A);
+    let map = [0xc400_0066, base, base + PAIR * PAGE, PAIR];
+    f.answered(frame(&map), &DONE);
+    assert_eq!(f.sp(msg_wait()), Next::NormalWorld);
+    assert!(!shown(&mut f));
+}

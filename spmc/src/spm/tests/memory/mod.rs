@@ -12,6 +12,7 @@ mod good;
 mod hostile;
 mod hypervisor;
 mod offers;
+mod resources;
 mod retrievals;
 mod state;
 
