@@ -66,6 +66,18 @@ pub trait Memory {
     /// As [`write`](Self::write).
     fn read(&mut self, at: u64, to: &mut [u8]) -> Result<(), Unreachable>;
 
+    /// Copies words from open pages of the VM to the start of the proxy's own TX, each once, and gives them. The address is
+    /// a multiple of 8.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write) and [`write_tx`](Self::write_tx).
+    fn pass_words<const N: usize>(&mut self, at: u64) -> Result<[u64; N], Unreachable> {
+        let mut words = [[0; 8]; N];
+        self.read(at, words.as_flattened_mut())?;
+        self.write_tx(words.as_flattened())?;
+        Ok(words.map(u64::from_le_bytes))
+    }
+
     /// Copies from the proxy's own RX.
     ///
     /// # Errors

@@ -68,9 +68,7 @@ impl Estates for Cpu {
     }
 
     fn revoke(&mut self, who: Party, pieces: Pieces<'_>, _: View) -> Result<(), FfaError> {
-        change(who, |stage2, flush| {
-            stage2.unmap_all(ranges(pieces), flush)
-        })
+        change(who, |stage2, flush| stage2.unmap_all(ranges(pieces), flush))
     }
 
     fn hide(&mut self, who: Party, pieces: Pieces<'_>, _: bool) -> Result<(), FfaError> {

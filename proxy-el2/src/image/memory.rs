@@ -47,14 +47,13 @@ pub fn own_pair() -> OwnPair {
 pub struct Port;
 
 /// Gives `f` the first byte of `length` bytes at `at`, if they are inside one window.
-fn reach(at: u64, length: usize, f: impl FnOnce(usize)) -> Result<(), Unreachable> {
+fn reach<T>(at: u64, length: usize, f: impl FnOnce(usize) -> T) -> Result<T, Unreachable> {
     let start = usize::try_from(at).map_err(|_| Unreachable)?;
     let end = start.checked_add(length).ok_or(Unreachable)?;
     let open = OPEN.lock();
     let inside = |window: &&Range<usize>| window.start <= start && end <= window.end;
     open.iter().flatten().find(inside).ok_or(Unreachable)?;
-    f(start);
-    Ok(())
+    Ok(f(start))
 }
 
 fn addresses(range: &Range<u64>) -> Result<Range<usize>, Unreachable> {
@@ -115,6 +114,26 @@ impl Memory for Port {
         let length = to.len();
         // SAFETY: As in `write`.
         reach(at, length, |from| unsafe { foreign::read(from, to) })
+    }
+
+    #[inline(always)]
+    fn pass_words<const N: usize>(&mut self, at: u64) -> Result<[u64; N], Unreachable> {
+        const { assert!(size_of::<[u64; N]>() <= BYTES) };
+        if !at.is_multiple_of(size_of::<u64>() as u64) {
+            return Err(Unreachable);
+        }
+        reach(at, size_of::<[u64; N]>(), |from| {
+            let from = from as *const u64;
+            let to = TX.0.get().cast::<u64>();
+            core::array::from_fn(|n| {
+                // SAFETY: As in `write` and `write_tx`; both are aligned.
+                unsafe {
+                    let word = from.add(n).read_volatile();
+                    to.add(n).write_volatile(word);
+                    word
+                }
+            })
+        })
     }
 
     fn read_rx(&mut self, offset: usize, to: &mut [u8]) -> Result<(), Unreachable> {

@@ -9,7 +9,7 @@ use crate::{
     forward::El3,
 };
 use ffa_abi::{
-    Call, Completion, EndpointId, FfaError, Regs, Version,
+    Call, Completion, EndpointId, FfaError, Fid, Function, Regs, Version,
     memory::{
         Constituent, DescriptorCall, Handle, ReclaimFlags, TransactionKind, request::Description,
     },
@@ -181,6 +181,19 @@ impl<'a, M: Memory + El3> Stream<'a, M> {
     }
 }
 
+/// Why the SPMC did not do what it was asked. What it wants more of it is told it won't get.
+#[cold]
+pub(super) fn refusal(regs: &Regs, machine: &mut impl El3) -> FfaError {
+    match decode(Fid::narrow(Function::MemShare), regs) {
+        Err(error) => error,
+        Ok(Answer::More { handle, .. }) => {
+            let _ = reclaim(handle, ReclaimFlags::empty(), machine);
+            FfaError::Aborted
+        }
+        Ok(Answer::Complete(_) | Answer::Nonsense) => FfaError::Aborted,
+    }
+}
+
 /// What the SPMC says of a fragment.
 enum Answer {
     /// It was the last one.
@@ -195,8 +208,12 @@ enum Answer {
 fn answered(call: Call, machine: &mut impl El3) -> Result<Answer, FfaError> {
     let mut regs = call.encode();
     machine.smc(&mut regs);
-    match Completion::decode(call.fid(), &regs) {
-        Ok(Completion::Success { .. }) => Ok(Answer::Complete(Handle::from_success(&regs))),
+    decode(call.fid(), &regs)
+}
+
+fn decode(fid: Fid, regs: &Regs) -> Result<Answer, FfaError> {
+    match Completion::decode(fid, regs) {
+        Ok(Completion::Success { .. }) => Ok(Answer::Complete(Handle::from_success(regs))),
         Ok(Completion::MemFragRx { handle, offset, .. }) => Ok(Answer::More { handle, offset }),
         Ok(Completion::Unknown) => Err(FfaError::NotSupported),
         Ok(Completion::Error { code: Ok(code), .. }) => Err(code),

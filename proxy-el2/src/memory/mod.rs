@@ -19,7 +19,9 @@
 //! out of everybody's hands until they have relinquished it; the proxy tries to reclaim it, at once and whenever an
 //! interrupt brings a core here.
 
+mod fast;
 mod forward;
+mod given;
 mod over;
 mod reclaim;
 mod retrieve;
@@ -40,6 +42,7 @@ use ffa_abi::{
     sharing::{Pages, Party, Region, Retrieved, Sharing, Side},
 };
 use forward::There;
+use given::{Given, GivenList};
 use heapless::Vec;
 pub(crate) use over::Bereaved;
 
@@ -82,17 +85,6 @@ struct Unfinished {
     donated: bool,
 }
 
-/// A transaction whose receivers are partitions.
-#[derive(Clone, Copy, Debug)]
-struct Given {
-    /// The SPMC's handle.
-    handle: Handle,
-    /// Its handle in the map.
-    local: Handle,
-    vm: VmIndex,
-    donated: bool,
-}
-
 /// What a VM is still to fetch with `FFA_MEM_FRAG_RX`.
 #[derive(Clone, Copy, Debug)]
 struct Fetch {
@@ -128,16 +120,20 @@ impl fmt::Debug for Shares {
     }
 }
 
+/// The copy of a fragment. Words are copied faster.
+#[repr(align(8))]
+struct Fragment([u8; FRAGMENT]);
+
 /// What is noted.
 pub(crate) struct State {
     map: Map,
     unfinished: Vec<Unfinished, { MAX_VMS * MAX_UNFINISHED }>,
-    given: Vec<Given, HANDLES>,
+    given: GivenList,
     fetches: [Option<Fetch>; MAX_VMS],
     /// What was copied from a VM.
-    input: [u8; FRAGMENT],
+    input: Fragment,
     /// What the SPMC gets.
-    output: [u8; FRAGMENT],
+    output: Fragment,
 }
 
 impl fmt::Debug for State {
@@ -166,14 +162,18 @@ impl State {
             assert_eq!(there(one.local), one.there.is_some());
             assert!(one.sent < one.total);
         }
-        for one in &self.given {
+        for one in self.given.all() {
             assert!(self.map.find(one.local).unwrap().complete() && there(one.local));
-            let twins = self.given.iter().filter(|twin| twin.local == one.local);
+            let twins = self
+                .given
+                .all()
+                .iter()
+                .filter(|twin| twin.local == one.local);
             assert_eq!(twins.count(), 1);
         }
         for it in self.map.transactions() {
             let unfinished = self.unfinished.iter().any(|one| one.local == it.handle());
-            let given = self.given.iter().any(|one| one.local == it.handle());
+            let given = self.given.all().iter().any(|one| one.local == it.handle());
             assert_eq!(it.complete(), !unfinished, "{it:?}");
             let noted = given || it.orphan() && it.kind() == TransactionKind::Donate;
             assert!(unfinished || noted == there(it.handle()), "{it:?}");
@@ -186,10 +186,10 @@ impl State {
         Self {
             map: Map::new(Side::Hypervisor),
             unfinished: Vec::new(),
-            given: Vec::new(),
+            given: GivenList::new(),
             fetches: [const { None }; MAX_VMS],
-            input: [0; FRAGMENT],
-            output: [0; FRAGMENT],
+            input: Fragment([0; FRAGMENT]),
+            output: Fragment([0; FRAGMENT]),
         }
     }
 
@@ -260,7 +260,7 @@ fn pages(range: &Range<u64>) -> Option<Pages> {
 fn copy<'a>(
     tx: &Range<u64>,
     length: u32,
-    to: &'a mut [u8],
+    Fragment(to): &'a mut Fragment,
     memory: &mut impl Memory,
 ) -> Result<&'a [u8], FfaError> {
     let size = tx.end.saturating_sub(tx.start);

@@ -92,10 +92,10 @@ impl<R: Registers> Proxy<'_, R> {
                 forward::drop_unfinished(there, id, output, machine);
             }
         }
-        given.retain(|one| one.vm != index || !take_back(map, one, machine));
+        given.remove_of(index, |one| take_back(map, one, machine));
         // What partitions have still waits.
         let _ = map.ended(party(index), id, machine);
-        if given.iter().any(|one| one.vm == index) {
+        if given.all().iter().any(|one| one.vm == index) {
             self.bereaved.store(true, Relaxed);
         }
     }
@@ -116,18 +116,17 @@ impl<R: Registers> Proxy<'_, R> {
         };
         let State { map, given, .. } = &mut *state;
         let is_dead = |one: &Given| self.is_dead(one.vm);
-        let of_dead = given.iter().filter(|one| is_dead(one)).count();
+        let of_dead = given.all().iter().filter(|one| is_dead(one)).count();
         for _ in 0..of_dead.min(MOST_TRIES) {
-            let Some(place) = given.iter().position(is_dead) else {
+            let Some(one) = given.take_first(is_dead) else {
                 break;
             };
-            let one = given.remove(place);
             if !take_back(map, &one, machine) {
-                // Its turn comes again after the others'. Its place is free.
-                let _ = given.push(one);
+                // Its turn comes again after the others'.
+                given.push(one);
             }
         }
-        let rest = given.iter().any(is_dead);
+        let rest = given.all().iter().any(is_dead);
         self.bereaved.store(rest, Relaxed);
     }
 }

@@ -1,9 +1,8 @@
 //! `FFA_MEM_SHARE`, `LEND`, `DONATE` and `FRAG_TX` of a VM.
 
 use super::{
-    By, Given, MAX_UNFINISHED, Map, State, Unfinished, copy,
+    By, Fragment, Given, GivenList, MAX_UNFINISHED, Map, State, Unfinished, copy,
     forward::{Stream, There, drop_unfinished},
-    over::retrieved_there,
     party,
 };
 use crate::{
@@ -223,7 +222,7 @@ impl<R: Registers> Proxy<'_, R> {
     }
 
     /// As much of `output` as the proxy's own TX holds.
-    pub(super) fn fragment_of_own<'a>(&self, output: &'a mut [u8]) -> &'a mut [u8] {
+    pub(super) fn fragment_of_own<'a>(&self, Fragment(output): &'a mut Fragment) -> &'a mut [u8] {
         let length = self.upstream.rx.min(output.len());
         output.get_mut(..length).unwrap_or_default()
     }
@@ -253,32 +252,15 @@ fn undo(
 }
 
 /// All of it was sent.
-fn finish(
-    map: &mut Map,
-    given: &mut heapless::Vec<Given, { super::HANDLES }>,
-    one: &Unfinished,
-    estates: &mut impl Estates,
-) {
+fn finish(map: &mut Map, given: &mut GivenList, one: &Unfinished, estates: &mut impl Estates) {
     let Some(There { handle, .. }) = one.there else {
         return;
     };
-    // The SPMC gives a handle anew when what it stood for is over. Of a donation that the partition has retrieved
-    // nobody is told.
-    let stale = given.iter().position(|earlier| earlier.handle == handle);
-    if let Some(place) = stale
-        && let Some(earlier) = given.get_mut(place)
-    {
-        earlier.handle = Handle::INVALID;
-        if retrieved_there(map, earlier, estates) {
-            given.swap_remove(place);
-        }
-    }
-    // There is room for all transactions of the map.
-    let noted = given.push(Given {
+    let given_there = Given {
         handle,
         local: one.local,
         vm: one.vm,
         donated: one.donated,
-    });
-    debug_assert!(noted.is_ok());
+    };
+    given.note(given_there, map, estates);
 }

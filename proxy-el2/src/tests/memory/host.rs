@@ -42,8 +42,8 @@ pub(super) struct Host {
     pub open: Vec<Range<u64>>,
     /// The proxy's own TX.
     pub tx: Vec<u8>,
-    /// By party.
-    pub seen: Vec<BTreeMap<u64, Seen>>,
+    /// By party: what is not as it was at first.
+    pub seen: Vec<BTreeMap<u64, Option<Seen>>>,
     /// How many changes of stage 2 there are tables for; then NO_MEMORY.
     pub tables: usize,
     /// Reads of VMs' memory: where, and how many bytes.
@@ -55,15 +55,12 @@ pub(super) struct Host {
 
 impl Host {
     pub fn new(spmc: Spmc, tx: usize) -> Self {
-        let seen = |vm| (0..PAGES).map(move |n| (page(vm, n), Seen::Own)).collect();
         Self {
             spmc,
             memory: BTreeMap::new(),
             open: Vec::new(),
             tx: vec![0xee; tx],
-            seen: core::iter::once(BTreeMap::new())
-                .chain((1..=VMS).map(seen))
-                .collect(),
+            seen: vec![BTreeMap::new(); usize::from(VMS) + 1],
             tables: usize::MAX,
             reads: Vec::new(),
             rewrites: None,
@@ -112,17 +109,31 @@ impl Host {
         if who == Party::OTHER_WORLD {
             return;
         }
-        let seen = &mut self.seen[who.index()];
         for pages in pieces {
             for number in 0..pages.count {
                 let address = pages.base + number * 0x1000;
-                match change(seen.remove(&address)) {
-                    Some(now) => drop(seen.insert(address, now)),
-                    None => {}
+                let now = change(self.seen(who.0.into(), address));
+                let seen = &mut self.seen[who.index()];
+                match now == at_first(who.0.into(), address) {
+                    true => drop(seen.remove(&address)),
+                    false => drop(seen.insert(address, now)),
                 }
             }
         }
     }
+
+    /// What a VM sees at a page.
+    pub fn seen(&self, vm: u16, page: u64) -> Option<Seen> {
+        let changed = self.seen[usize::from(vm)].get(&page);
+        changed.copied().unwrap_or(at_first(vm, page))
+    }
+}
+
+/// What a VM sees at first.
+fn at_first(vm: u16, address: u64) -> Option<Seen> {
+    (page(vm, 0)..page(vm, PAGES))
+        .contains(&address)
+        .then_some(Seen::Own)
 }
 
 impl El3 for Host {

@@ -2,6 +2,7 @@
 
 mod between_vms;
 mod death;
+mod fast;
 mod fragments;
 mod host;
 mod random;

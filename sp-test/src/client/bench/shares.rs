@@ -14,9 +14,9 @@ const MEM_SHARE: u32 = 0x8400_0073;
 const MEM_RECLAIM: u32 = 0x8400_0077;
 
 /// Calls in a window.
-const CALLS: usize = 24;
+const CALLS: usize = 8;
 /// Bytes of a descriptor with one receiver and one constituent.
-const LENGTH: u64 = 128;
+const LENGTH: u64 = 112;
 
 /// Memory of the VM's that nothing else uses.
 fn scratch() -> u64 {
