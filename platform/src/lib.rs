@@ -22,6 +22,8 @@ pub mod cache;
 #[cfg(all(target_arch = "aarch64", target_os = "none"))]
 pub mod confine;
 #[cfg(all(target_arch = "aarch64", target_os = "none"))]
+mod copying;
+#[cfg(all(target_arch = "aarch64", target_os = "none"))]
 pub mod cpu;
 #[cfg(all(target_arch = "aarch64", target_os = "none"))]
 pub mod el1;

@@ -20,7 +20,7 @@ const LENT: u64 = 7;
 /// The cores that use the others.
 const USERS: core::ops::RangeInclusive<u64> = 1..=3;
 /// How often it is lent.
-const CYCLES: u64 = 3000;
+const CYCLES: u64 = 1000;
 
 /// The page is lent no more.
 static OVER: AtomicBool = AtomicBool::new(false);

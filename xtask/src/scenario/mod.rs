@@ -338,6 +338,7 @@ fn memory_storm() -> Scenario {
     let about = "a partition lends a page of a block that it uses on other cores";
     let mut scenario = boot("memory-storm", about, bl33);
     give_block(&mut scenario, "0x0e600000", "0x3");
+    scenario.timeout = Duration::from_secs(240);
     // On other boards it is no block.
     scenario.only = Some(QEMU_VIRT.name);
     scenario.expect.push(Text {

@@ -129,14 +129,15 @@ fn pieces(suite: &Suite) -> Check {
     Ok(())
 }
 
-/// All that is not in a buffer or a partition's: nearly a gibibyte, in three constituents.
+/// All but the pages of which some were donated, the buffers, and what is a partition's: nearly a gibibyte, in three
+/// constituents.
 fn everything(suite: &Suite) -> Check {
     let me = &suite.me;
     let borrower = suite.partitions()[3];
-    let buffers = me.who.tx();
+    let (spare, _) = me.who.spare();
     let behind = me.who.rx() + me.who.buffers * PAGE;
     let ranges = [
-        (board::NORMAL_RAM.start, buffers),
+        (board::NORMAL_RAM.start, spare),
         (behind, NORMAL),
         (NORMAL + NORMAL_PAGES * PAGE, board::NORMAL_RAM.end),
     ]

@@ -38,7 +38,7 @@ pub(super) fn run(suite: &mut Suite) {
 fn tables(suite: &Suite) -> Check {
     const BLOCK: u64 = 0x20_0000;
     let me = &suite.me;
-    let [greedy, .., other] = suite.partitions();
+    let [_, greedy, .., other] = suite.partitions();
     // The last page of each block.
     let entries = Entries {
         base: board::NORMAL_RAM.start + BLOCK - PAGE,
