@@ -253,7 +253,7 @@ mod tests {
             Version::V1_3,
             Version::OWN,
         ] {
-            for number in bases.iter().flat_map(|base| base | 0..=base | 0xff) {
+            for number in bases.iter().flat_map(|base| *base..=base | 0xff) {
                 let wanted = match FeatureQuery::from_w1(number) {
                     FeatureQuery::Function(fid) => {
                         implemented(fid, Asker::NormalWorld { version })
