@@ -415,7 +415,7 @@ mod tests {
             images: Vec::new(),
             power_on_to_vm_seconds: Some(3.5),
         };
-        assert_eq!(report.broken_bounds().len(), 17);
+        assert_eq!(report.broken_bounds().len(), 21);
     }
 
     #[test]
