@@ -47,8 +47,8 @@ pub use chunks::Pieces;
 pub use end::Remains;
 pub use estates::Estates;
 pub use pages::{PAGE, Pages, Party, Region, View};
-pub use single::Single;
 pub use request::{MAX_RECEIVERS, Progress, Receiver, Retrieve, Retrieved, Send};
+pub use single::Single;
 pub use transaction::{Borrower, Transaction};
 
 use crate::{error::FfaError, id::EndpointId, memory::Handle};

@@ -89,7 +89,7 @@ pub fn run(arguments: &Bench) -> Result<ExitCode> {
 
 /// Measures a board.
 fn measure(board: &'static Board, printer: Printer) -> Result<(Report, Firmware)> {
-    let mut scenarios = scenario::bench(); scenarios.truncate(1);
+    let scenarios = scenario::bench();
     let tools = setup::ensure(board, flows(&scenarios))?;
     let counter = plugin::ensure(plugin::ICOUNT)?;
     let binaries: BTreeSet<_> = scenarios.iter().flat_map(assemble::binaries).collect();

@@ -5,6 +5,7 @@ mod death;
 mod fast;
 mod fragments;
 mod host;
+mod offer;
 mod random;
 mod refused;
 mod rig;

@@ -142,7 +142,11 @@ macro_rules! no_memory {
                 Err(proxy_el2::buffers::Unreachable)
             }
 
-            fn read(&mut self, _: u64, _: &mut [u8]) -> Result<(), proxy_el2::buffers::Unreachable> {
+            fn read(
+                &mut self,
+                _: u64,
+                _: &mut [u8],
+            ) -> Result<(), proxy_el2::buffers::Unreachable> {
                 Err(proxy_el2::buffers::Unreachable)
             }
 

@@ -159,11 +159,11 @@ impl Memory for Host {
 
 /// None changes hands.
 impl Estates for Host {
-    fn grant(&mut self, _: Party, _: Pieces<'_>, _: View) -> Result<(), FfaError> {
+    fn grant(&mut self, _: Party, _: Pieces<'_>, _: Access) -> Result<(), FfaError> {
         Err(FfaError::NoMemory)
     }
 
-    fn revoke(&mut self, _: Party, _: Pieces<'_>, _: View) -> Result<(), FfaError> {
+    fn revoke(&mut self, _: Party, _: Pieces<'_>, _: Access) -> Result<(), FfaError> {
         Err(FfaError::NoMemory)
     }
 
