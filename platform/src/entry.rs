@@ -274,6 +274,7 @@ __vectors:
     guest_exit 7
     .balign 0x80
 
+    .global __guest_exit
 __guest_exit:
     mrs     x1, elr_el2
     mrs     x2, spsr_el2
@@ -325,6 +326,7 @@ __enter_guest:
     dsb     nsh
     isb
 
+    .global __own_exception
 __own_exception:
     stp     x2, x3, [sp, #16]
     stp     x4, x5, [sp, #32]

@@ -53,6 +53,43 @@ pub enum Exit {
     SError,
 }
 
+impl Exit {
+    /// What the assembly gives: the number of the vector among those for a lower exception level.
+    #[inline(always)]
+    pub(crate) const fn of(kind: u64) -> Self {
+        // 4 to 7 are the same from AArch32, which a guest may use at its EL0.
+        match kind & 3 {
+            0 => Self::Sync,
+            1 => Self::Irq,
+            2 => Self::Fiq,
+            _ => Self::SError,
+        }
+    }
+}
+
+/// Calls the assembly that enters a guest: `$enter` with the guest's registers, and x1 and x2 as `$more` says. It loses
+/// every register but x19, x29 and sp, which are declared here. It is no call by the standard, which would have twelve
+/// registers saved that mostly nobody needs.
+macro_rules! enter_by {
+    ($enter:ident, $regs:ident; $($more:tt)*) => {{
+        let kind: u64;
+        core::arch::asm!(
+            "bl {enter}",
+            enter = sym $enter,
+            inout("x0") core::ptr::from_mut($regs) => kind,
+            $($more)*,
+            out("x3") _, out("x4") _, out("x5") _, out("x6") _,
+            out("x7") _, out("x8") _, out("x9") _, out("x10") _, out("x11") _, out("x12") _,
+            out("x13") _, out("x14") _, out("x15") _, out("x16") _, out("x17") _, out("x18") _,
+            out("x20") _, out("x21") _, out("x22") _, out("x23") _, out("x24") _, out("x25") _,
+            out("x26") _, out("x27") _, out("x28") _, out("x30") _,
+        );
+        $crate::guest::Exit::of(kind)
+    }};
+}
+
+pub(crate) use enter_by;
+
 unsafe extern "C" {
     fn __enter_guest();
 }
@@ -65,29 +102,8 @@ unsafe extern "C" {
 /// but what is its own.
 #[inline(always)]
 pub unsafe fn enter(regs: &mut GuestRegs) -> Exit {
-    let kind: u64;
-    // SAFETY: The assembly uses `regs` for this guest only. It loses every register but x19, x29 and sp, which are
-    // declared here; isolation is the caller's promise. It is no call by the standard, which would have twelve
-    // registers saved that mostly nobody needs.
-    unsafe {
-        core::arch::asm!(
-            "bl {enter}",
-            enter = sym __enter_guest,
-            inout("x0") core::ptr::from_mut(regs) => kind,
-            out("x1") _, out("x2") _, out("x3") _, out("x4") _, out("x5") _, out("x6") _,
-            out("x7") _, out("x8") _, out("x9") _, out("x10") _, out("x11") _, out("x12") _,
-            out("x13") _, out("x14") _, out("x15") _, out("x16") _, out("x17") _, out("x18") _,
-            out("x20") _, out("x21") _, out("x22") _, out("x23") _, out("x24") _, out("x25") _,
-            out("x26") _, out("x27") _, out("x28") _, out("x30") _,
-        );
-    }
-    // 4 to 7 are the same from AArch32, which a guest may use at its EL0.
-    match kind & 3 {
-        0 => Exit::Sync,
-        1 => Exit::Irq,
-        2 => Exit::Fiq,
-        _ => Exit::SError,
-    }
+    // SAFETY: The assembly uses `regs` for this guest only; isolation is the caller's promise.
+    unsafe { enter_by!(__enter_guest, regs; out("x1") _, out("x2") _) }
 }
 
 /// The fault registers of the exception that just made a guest leave.

@@ -43,9 +43,11 @@ pub fn reflect(regs: &mut GuestRegs, fault: &Fault) {
     let what = match fault.trap() {
         Trap::InstructionAbort => Injection::InstructionAbort,
         Trap::DataAbort { .. } => Injection::DataAbort,
-        Trap::SystemRegister(_) | Trap::Fp | Trap::Vector | Trap::Other { .. } => {
-            Injection::Undefined
-        }
+        Trap::SystemRegister(_)
+        | Trap::Fp
+        | Trap::Vector
+        | Trap::Svc { .. }
+        | Trap::Other { .. } => Injection::Undefined,
         Trap::Smc { .. } => {
             regs.x[0] = UNKNOWN_CALL;
             regs.pc = regs.pc.wrapping_add(4);

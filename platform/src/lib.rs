@@ -26,6 +26,8 @@ mod copying;
 #[cfg(all(target_arch = "aarch64", target_os = "none"))]
 pub mod cpu;
 #[cfg(all(target_arch = "aarch64", target_os = "none"))]
+pub mod el0;
+#[cfg(all(target_arch = "aarch64", target_os = "none"))]
 pub mod el1;
 #[cfg(all(target_arch = "aarch64", target_os = "none"))]
 pub mod endpoint_console;

@@ -39,7 +39,7 @@ const MAX_PAGE_INVALIDATIONS: usize = 32;
 const DEVICE: El1Attributes = El1Attributes::ATTRIBUTE_INDEX_0;
 /// MAIR_EL2 index of normal write-back memory.
 const NORMAL: El1Attributes = El1Attributes::ATTRIBUTE_INDEX_1;
-/// MAIR_EL2.
+/// MAIR_EL2. Index 2, normal memory without caches, is for maps of partitions at EL0.
 const MAIR: Mair = Mair::EMPTY
     .with_attribute(0, MairAttribute::DEVICE_NGNRE)
     .with_attribute(
@@ -48,6 +48,10 @@ const MAIR: Mair = Mair::EMPTY
             NormalMemory::WriteBackNonTransientReadWriteAllocate,
             NormalMemory::WriteBackNonTransientReadWriteAllocate,
         ),
+    )
+    .with_attribute(
+        2,
+        MairAttribute::normal(NormalMemory::NonCacheable, NormalMemory::NonCacheable),
     );
 
 /// TCR_EL2 (its EL1 layout, E2H = 1) without IPS: 39 bits through TTBR0, tables in shareable write-back memory, 4 KiB
@@ -97,6 +101,8 @@ impl Kind {
         let common = El1Attributes::VALID
             .union(El1Attributes::ACCESSED)
             .union(El1Attributes::INNER_SHAREABLE)
+            // Under the image's ASID, 0: with a partition's map on, none of this is there.
+            .union(El1Attributes::NON_GLOBAL)
             // Reserved for EL0, which must never run what EL2 mapped.
             .union(El1Attributes::UXN);
         let data = common.union(NORMAL).union(El1Attributes::PXN);
@@ -409,7 +415,7 @@ unsafe fn invalidate_pages(start: usize, pages: usize) {
     // SAFETY: barriers only order.
     unsafe { asm!("dsb ishst", options(nostack, preserves_flags)) };
     for page in 0..pages {
-        // VA[55:12] in bits 43:0; the ASID is 0 and the entries are global.
+        // VA[55:12] in bits 43:0; the ASID is 0.
         let operand = start.wrapping_add(page.wrapping_mul(PAGE_SIZE)) >> 12;
         // SAFETY: as `invalidate_all`.
         unsafe { asm!("tlbi vae2is, {}", in(reg) operand, options(nostack, preserves_flags)) };

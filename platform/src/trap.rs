@@ -37,6 +37,9 @@ impl Fault {
             0x07 => Trap::Fp,
             0x19 => Trap::Vector,
             0x1d => Trap::Vector,
+            0x15 => Trap::Svc {
+                immediate: iss as u16,
+            },
             0x16 => Trap::Hvc {
                 immediate: iss as u16,
             },
@@ -86,6 +89,11 @@ pub enum Trap {
     Fp,
     /// An SVE or SME instruction.
     Vector,
+    /// SVC, of a partition directly under the image: the return address is already behind it.
+    Svc {
+        /// The instruction's immediate.
+        immediate: u16,
+    },
     /// HVC: the return address is already behind it.
     Hvc {
         /// The instruction's immediate.

@@ -45,6 +45,14 @@ pub const DIRECT_REQ2: u32 = 0xc400_008d;
 pub const DIRECT_RESP2: u32 = 0xc400_008e;
 /// FFA_SECONDARY_EP_REGISTER (64-bit form): for partitions only.
 pub const SECONDARY_EP_REGISTER: u32 = 0xc400_0087;
+/// FFA_MEM_PERM_GET, 32-bit form: for partitions at S-EL0 only.
+pub const MEM_PERM_GET_32: u32 = 0x8400_0088;
+/// FFA_MEM_PERM_GET, 64-bit form.
+pub const MEM_PERM_GET_64: u32 = 0xc400_0088;
+/// FFA_MEM_PERM_SET, 32-bit form.
+pub const MEM_PERM_SET_32: u32 = 0x8400_0089;
+/// FFA_MEM_PERM_SET, 64-bit form.
+pub const MEM_PERM_SET_64: u32 = 0xc400_0089;
 /// FFA_NORMAL_WORLD_RESUME: the SPMC's own call to EL3.
 pub const NORMAL_WORLD_RESUME: u32 = 0x8400_007c;
 /// FFA_EL3_INTR_HANDLE: the SPMC's own call to EL3.

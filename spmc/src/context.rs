@@ -503,6 +503,9 @@ pub struct PartitionInfo {
     /// Whether its contexts are told that their core goes off (`power-management-messages`). Only
     /// with several contexts.
     pub power_off_messages: bool,
+    /// It runs at S-EL0: the SPMC makes its translations, and it has no virtual interrupt lines, so it
+    /// hears of its interrupts only when it waits. Only with a single context.
+    pub el0: bool,
 }
 
 impl PartitionInfo {
@@ -524,6 +527,7 @@ impl PartitionInfo {
             rules: InterruptRules::default(),
             devices: Vec::new(),
             power_off_messages: false,
+            el0: false,
         }
     }
 

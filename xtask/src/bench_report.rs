@@ -124,6 +124,35 @@ impl Row {
 /// The row of the boot, up to the normal world's first instruction.
 pub const BOOT: &str = "boot";
 
+/// Bounds the rows of messages to partitions at S-EL0 by those to one at S-EL1 that has a single context too: at most
+/// 60 % of them at S-EL2. A row's name is `NAME_el0`, and the other's `NAME_single`.
+pub fn bound_by_single(rows: &mut [Row]) {
+    let single: Vec<_> = rows
+        .iter()
+        .filter_map(|row| {
+            let name = row.name.strip_suffix("_single")?.to_owned();
+            Some((row.from, name, row.s_el2, row.iterations))
+        })
+        .collect();
+    for row in rows {
+        let Some(name) = row.name.strip_suffix("_el0") else {
+            continue;
+        };
+        let base = single
+            .iter()
+            .find(|(from, other, ..)| *from == row.from && other == name);
+        // Without anything to compare with, the bound is not kept.
+        let at_most = base.map_or(0, |(_, _, count, iterations)| {
+            count * 60 / 100 / iterations.max(&1)
+        });
+        row.bound = Some(Bound {
+            of: "S-EL2",
+            at_most,
+            kept: row.s_el2 > 0 && row.s_el2 <= at_most * row.iterations,
+        });
+    }
+}
+
 /// Bounds the rows of messages in a system of many partitions, with many cores on, or after a use of vector registers by
 /// another partition, by those in a system of two on one core without it: at most 5 % more at both EL2. A row's name is
 /// that of the one it is compared with, and what is different. Likewise memory of many pages in one piece by that of one.
@@ -257,6 +286,8 @@ impl Report {
             ("vm", "vm_to_vm_req2"),
             ("vm", "timer_tick"),
             ("vm", "timer_tick_with_8_vms"),
+            ("direct", "direct_req2_el0"),
+            ("direct", "direct_req64_el0"),
         ] {
             if !self
                 .rows

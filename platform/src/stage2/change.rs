@@ -48,10 +48,11 @@ impl Path<'_> {
 
     /// Maps what of `range` is not mapped. All tables are in place.
     pub(super) fn map(&mut self, range: Range<u64>, mapping: &Mapping) -> Result<(), Stage2Error> {
+        let regime = self.regime;
         let make = &mut |part: &Part, level: Level, bits: u64| {
             let free = bits == 0 && mapping.fits(part, level);
             match free {
-                true => descriptor::leaf(mapping.pa_at(part.slot), mapping.attr, level),
+                true => descriptor::leaf(regime, mapping.pa_at(part.slot), mapping.attr, level),
                 false => bits,
             }
         };
@@ -67,9 +68,9 @@ impl Path<'_> {
         while !rest.is_empty() {
             let mut spot = self.seek(rest.start, &mut After::Keep)?;
             loop {
-                let Entry::Leaf { pa, attr } = Entry::decode(spot.bits, spot.level) else {
+                if !matches!(Entry::decode(spot.bits, spot.level), Entry::Leaf { .. }) {
                     return Err(Stage2Error::NotMapped { ipa: rest.start });
-                };
+                }
                 let part = spot.part(&rest);
                 if let Some(below) = spot.level.below()
                     && !part.whole
@@ -78,7 +79,7 @@ impl Path<'_> {
                     let next = next.ok_or(Stage2Error::OutOfTables)?;
                     let node = self.pool.table(next).ok_or(Stage2Error::Corrupt)?;
                     // Filled first: a walker sees all of it or nothing.
-                    node.fill(below, pa, attr);
+                    node.fill(below, spot.bits);
                     let table = descriptor::table(next);
                     // A block and the table in its place must never be in one TLB.
                     spot.node.replace(spot.level, spot.index, table, || {
@@ -104,9 +105,10 @@ impl Path<'_> {
         memory: Memory,
     ) -> Result<bool, Stage2Error> {
         let mut changes = false;
+        let regime = self.regime;
         let look = &mut |_: &Part, level, bits| {
-            if let Entry::Leaf { attr, .. } = Entry::decode(bits, level) {
-                changes |= attr.memory != memory;
+            if let Entry::Leaf { .. } = Entry::decode(bits, level) {
+                changes |= descriptor::attributes(regime, bits).memory != memory;
             }
             bits
         };

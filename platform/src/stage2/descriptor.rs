@@ -1,6 +1,8 @@
-//! Stage 2 descriptors: bits to meaning and back (Arm ARM D8.3).
+//! Descriptors: bits to meaning and back (Arm ARM D8.3). Tables and addresses look alike in both regimes, leaves do not.
 
-use super::{Attr, Level, Memory};
+mod el0;
+
+use super::{Attr, Level, Memory, Regime};
 
 /// Bit 0: the descriptor is valid.
 const VALID: u64 = 1;
@@ -42,8 +44,6 @@ pub(super) enum Entry {
     Leaf {
         /// Physical address of its first byte.
         pa: u64,
-        /// What the guest may do.
-        attr: Attr,
     },
 }
 
@@ -58,10 +58,7 @@ impl Entry {
             (true, true) if !is_page_level => Self::Table(address(bits)),
             // Reserved; the hardware takes it for invalid.
             (true, false) if is_page_level => Self::Invalid,
-            (true, _) => Self::Leaf {
-                pa: address(bits),
-                attr: attributes(bits),
-            },
+            (true, _) => Self::Leaf { pa: address(bits) },
         }
     }
 }
@@ -82,28 +79,42 @@ pub(super) const fn table(pa: u64) -> u64 {
 }
 
 /// A descriptor of a block or page at `pa`, for a table of `level`.
-pub(super) const fn leaf(pa: u64, attr: Attr, level: Level) -> u64 {
+pub(super) const fn leaf(regime: Regime, pa: u64, attr: Attr, level: Level) -> u64 {
+    let bits = match regime {
+        Regime::Stage2 => stage2_bits(attr),
+        Regime::El0 => el0::bits(attr),
+    };
+    resize((pa & ADDRESS) | bits | INNER_SHAREABLE | ACCESSED, level)
+}
+
+/// A page of the image in the tables of a partition at EL0: to execute or to write, and nothing for EL0.
+pub(super) const fn image_page(pa: u64, execute: bool) -> u64 {
+    resize(
+        (pa & ADDRESS) | el0::image_bits(execute) | INNER_SHAREABLE | ACCESSED,
+        Level::Three,
+    )
+}
+
+/// The same leaf, for a table of `level`.
+pub(super) const fn resize(bits: u64, level: Level) -> u64 {
+    let kind = match level {
+        Level::Three => TABLE_OR_PAGE,
+        _ => 0,
+    };
+    bits & !TABLE_OR_PAGE | kind | VALID
+}
+
+/// What is to be done with a leaf of stage 2.
+const fn stage2_bits(attr: Attr) -> u64 {
     let memory = match attr.memory {
         Memory::Normal => MEMATTR_WRITE_BACK,
         Memory::NormalNonCacheable => MEMATTR_NON_CACHEABLE,
         Memory::Device => MEMATTR_DEVICE,
     };
-    let kind = if matches!(level, Level::Three) {
-        VALID | TABLE_OR_PAGE
-    } else {
-        VALID
-    };
     let read = if attr.read { READ } else { 0 };
     let write = if attr.write { WRITE } else { 0 };
     let execute = if attr.execute { 0 } else { EXECUTE_NEVER };
-    (pa & ADDRESS)
-        | kind
-        | memory << MEMATTR_SHIFT
-        | read
-        | write
-        | execute
-        | INNER_SHAREABLE
-        | ACCESSED
+    memory << MEMATTR_SHIFT | read | write | execute
 }
 
 /// The same leaf, invalid until it is [`unpark`]ed.
@@ -122,7 +133,15 @@ pub(super) const fn address(bits: u64) -> u64 {
 }
 
 /// The attributes in a leaf that [`leaf`] made.
-const fn attributes(bits: u64) -> Attr {
+pub(super) const fn attributes(regime: Regime, bits: u64) -> Attr {
+    match regime {
+        Regime::Stage2 => stage2_attributes(bits),
+        Regime::El0 => el0::attributes(bits),
+    }
+}
+
+/// The same, of stage 2.
+const fn stage2_attributes(bits: u64) -> Attr {
     let memory = match bits >> MEMATTR_SHIFT & 0xf {
         MEMATTR_WRITE_BACK => Memory::Normal,
         MEMATTR_NON_CACHEABLE => Memory::NormalNonCacheable,
@@ -133,6 +152,7 @@ const fn attributes(bits: u64) -> Attr {
         read: bits & READ != 0,
         write: bits & WRITE != 0,
         execute: bits & EXECUTE_MASK == 0,
+        normal_world: false,
     }
 }
 
@@ -142,13 +162,11 @@ mod tests {
 
     #[test]
     fn a_page_of_ordinary_memory_reads_as_the_manual_says() {
-        let bits = leaf(0x4000_1000, Attr::RW, Level::Three);
+        let bits = leaf(Regime::Stage2, 0x4000_1000, Attr::RW, Level::Three);
         assert_eq!(bits, 0x0040_0000_4000_1000 | 0b111_1111_1111);
-        assert_eq!(leaf(0, Attr::RX, Level::Two), 0b111_0111_1101);
-        assert_eq!(
-            leaf(0, Attr::DEVICE, Level::Three),
-            1 << 54 | 0b111_1100_0111
-        );
+        let leaf = |attr, level| leaf(Regime::Stage2, 0, attr, level);
+        assert_eq!(leaf(Attr::RX, Level::Two), 0b111_0111_1101);
+        assert_eq!(leaf(Attr::DEVICE, Level::Three), 1 << 54 | 0b111_1100_0111);
     }
 
     #[test]
@@ -160,11 +178,14 @@ mod tests {
                     read: bits & 1 != 0,
                     write: bits & 2 != 0,
                     execute: bits & 4 != 0,
+                    normal_world: false,
                 };
                 for level in [Level::One, Level::Two, Level::Three] {
                     let pa = 0xabc0_0000_0000;
-                    let bits = leaf(pa, attr, level);
-                    assert_eq!(Entry::decode(bits, level), Entry::Leaf { pa, attr });
+                    let bits = leaf(Regime::Stage2, pa, attr, level);
+                    assert_eq!(Entry::decode(bits, level), Entry::Leaf { pa });
+                    assert_eq!(attributes(Regime::Stage2, bits), attr);
+                    assert_eq!(resize(resize(bits, Level::Three), level), bits);
                     assert_eq!(Entry::decode(park(bits), level), Entry::Parked);
                     assert_eq!(address(park(bits)), pa);
                     assert_eq!(unpark(park(bits)), bits);

@@ -21,10 +21,14 @@
 //! piece by piece is not joined either: a leaf never reaches beyond what was mapped at once, so that can be taken away
 //! without splitting anything.
 //!
+//! The same trees serve as stage 1 of a partition at EL0 ([`Regime::El0`]), whose leaves look different: what is said
+//! here of IPAs and VMIDs holds for its virtual addresses and its ASID.
+//!
 //! Arm ARM (DDI 0487), D8 "The AArch64 Virtual Memory System Architecture"; for break-before-make D8.17.
 
 mod change;
 mod descriptor;
+mod el0;
 mod hide;
 #[cfg(test)]
 mod hide_tests;
@@ -49,7 +53,7 @@ pub use read::Translate;
 pub use registers::{Vtcr, vstcr_el2, vtcr_el2, vttbr_el2};
 #[cfg(all(target_arch = "aarch64", target_os = "none"))]
 pub use tlbi::{IpaSpace, Tlbi};
-pub use types::{Attr, Flush, Mapping, Memory, Stage2Error};
+pub use types::{Attr, Flush, Mapping, Memory, Regime, Stage2Error};
 
 use core::ops::Range;
 use descriptor::Entry;
@@ -123,6 +127,7 @@ impl Level {
 /// Dropping it leaks its tables, because a TLB may still lead into them: use [`Stage2::destroy`].
 pub struct Stage2<'p> {
     pool: &'p dyn Tables,
+    regime: Regime,
     root: u64,
     vmid: u16,
 }
@@ -136,7 +141,12 @@ impl<'p> Stage2<'p> {
         let root = pool
             .alloc(Contents::Invalid)
             .ok_or(Stage2Error::OutOfTables)?;
-        Ok(Self { pool, root, vmid })
+        Ok(Self {
+            pool,
+            regime: Regime::Stage2,
+            root,
+            vmid,
+        })
     }
 
     /// Physical address of the root table.
@@ -261,7 +271,9 @@ impl<'p> Stage2<'p> {
         let ranges = || core::iter::once(range.clone());
         let mut path = self.path(flush)?;
         let leaves = self.carve(&mut path, ranges())?;
-        let rewrite = |_: &_, level, bits| descriptor::leaf(descriptor::address(bits), attr, level);
+        let regime = self.regime;
+        let rewrite =
+            |_: &_, level, bits| descriptor::leaf(regime, descriptor::address(bits), attr, level);
         let singly = leaves <= MAX_SINGLE_FLUSHES;
         if path.changes_memory(range.clone(), attr.memory)? {
             // Another memory type needs break before make (permissions do not).
@@ -306,7 +318,7 @@ impl<'p> Stage2<'p> {
     where
         'p: 'a,
     {
-        Path::new(self.pool, self.root, self.vmid, flush)
+        Path::new(self.pool, self.root, (self.regime, self.vmid), flush)
     }
 
     /// Every reason to refuse what takes these ranges away or changes them: splits the blocks that they cut, all or

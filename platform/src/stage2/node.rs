@@ -1,7 +1,7 @@
 //! One table of a tree, and what is known of it without reading all of it.
 
-use super::descriptor::{self, Entry};
-use super::{Attr, Level};
+use super::Level;
+use super::descriptor;
 use core::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering::Relaxed, Ordering::Release};
 
 /// Entries in a table.
@@ -135,9 +135,9 @@ impl<'p> Node<'p> {
         }
     }
 
-    /// Fills the table, which nobody walks yet, with the leaves of `level` that a block is made of.
-    pub(super) fn fill(self, level: Level, pa: u64, attr: Attr) {
-        let first = descriptor::leaf(pa, attr, level);
+    /// Fills the table, which nobody walks yet, with the leaves of `level` that `block` is made of.
+    pub(super) fn fill(self, level: Level, block: u64) {
+        let first = descriptor::resize(block, level);
         self.table.fill(first, level.size());
         self.note.used.store(ENTRIES as u16, Relaxed);
         self.note.origin.store(first, Relaxed);
@@ -149,15 +149,10 @@ impl<'p> Node<'p> {
         self.note.used.load(Relaxed) == 0
     }
 
-    /// The block that the table came of, if all of its entries are what they were then. The table is of `level`.
-    pub(super) fn block(self, level: Level) -> Option<(u64, Attr)> {
-        if usize::from(self.note.alike.load(Relaxed)) != ENTRIES {
-            return None;
-        }
-        match Entry::decode(self.note.origin.load(Relaxed), level) {
-            Entry::Leaf { pa, attr } => Some((pa, attr)),
-            _ => None,
-        }
+    /// The first leaf of the block that the table came of, if all of its entries are what they were then.
+    pub(super) fn block(self) -> Option<u64> {
+        let whole = usize::from(self.note.alike.load(Relaxed)) == ENTRIES;
+        whole.then(|| self.note.origin.load(Relaxed))
     }
 
     /// Entry 0 of a table that is in no tree, as a place to keep something.

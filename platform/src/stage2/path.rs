@@ -3,7 +3,7 @@
 use super::descriptor::{self, Entry};
 use super::node::{ENTRIES, Node};
 use super::pool::{Chain, Tables};
-use super::{Flush, Level, ROOT_LEVEL, Stage2Error};
+use super::{Flush, Level, ROOT_LEVEL, Regime, Stage2Error};
 use core::ops::Range;
 
 /// What becomes of a table when the entries of a range in it were changed.
@@ -82,6 +82,7 @@ struct Place<'a> {
 /// The tables from the root to where a change is at work, and what it needs at hand.
 pub(super) struct Path<'a> {
     pub(super) pool: &'a dyn Tables,
+    pub(super) regime: Regime,
     pub(super) vmid: u16,
     pub(super) flush: &'a dyn Flush,
     /// The level of the table that it is in.
@@ -95,7 +96,7 @@ impl<'a> Path<'a> {
     pub(super) fn new(
         pool: &'a dyn Tables,
         root: u64,
-        vmid: u16,
+        (regime, vmid): (Regime, u16),
         flush: &'a dyn Flush,
     ) -> Result<Self, Stage2Error> {
         let node = pool.table(root).ok_or(Stage2Error::Corrupt)?;
@@ -106,6 +107,7 @@ impl<'a> Path<'a> {
         };
         Ok(Self {
             pool,
+            regime,
             vmid,
             flush,
             level: ROOT_LEVEL,
@@ -164,8 +166,8 @@ impl<'a> Path<'a> {
                 unlinked.push(self.pool, left.pa);
             }
             After::Join => {
-                if let Some((pa, attr)) = left.node.block(below) {
-                    let block = descriptor::leaf(pa, attr, level);
+                if let Some(origin) = left.node.block() {
+                    let block = descriptor::resize(origin, level);
                     // The pages of the table may be cached one by one.
                     node.replace(level, index, block, || self.flush.all(self.vmid));
                     self.flush.publish();

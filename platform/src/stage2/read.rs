@@ -49,14 +49,14 @@ impl Stage2<'_> {
             match descriptor::next(bits, level) {
                 Some(next) => (table, level) = next,
                 None => {
-                    let Entry::Leaf { pa, attr } = Entry::decode(bits, level) else {
+                    let Entry::Leaf { pa } = Entry::decode(bits, level) else {
                         return None;
                     };
                     return Some(Mapping {
                         ipa: ipa & !(level.size() - 1),
                         pa,
                         len: level.size(),
-                        attr,
+                        attr: descriptor::attributes(self.regime, bits),
                     });
                 }
             }

@@ -44,7 +44,7 @@ pub(super) fn contents(stage2: &Stage2<'_>) -> Vec<(u64, Vec<u64>)> {
         for counts in table.counts(level) {
             assert_eq!(counts.0, counts.1, "of table {pa:#x}");
         }
-        let joined = level == ROOT_LEVEL || table.block(level).is_none();
+        let joined = level == ROOT_LEVEL || table.block().is_none();
         assert!(joined, "table {pa:#x} could be a block");
         for bits in entries {
             if let Entry::Table(next) = Entry::decode(bits, level) {
@@ -204,6 +204,7 @@ impl Flush for AbsentWhenFlushed<'_> {
         let view = Stage2 {
             pool: self.pool,
             root: self.root,
+            regime: super::Regime::Stage2,
             vmid,
         };
         assert_eq!(view.walk(ipa), None);

@@ -1,6 +1,6 @@
 //! [`Flush`] on the machine. The only part of stage 2 that touches it.
 
-use super::Flush;
+use super::{Flush, Regime};
 use crate::{read_sysreg, write_sysreg};
 use core::arch::asm;
 
@@ -29,6 +29,7 @@ pub struct Tlbi {
     /// VSTTBR_EL2 of the guest, at S-EL2.
     vsttbr: Option<u64>,
     space: IpaSpace,
+    regime: Regime,
 }
 
 impl Tlbi {
@@ -39,6 +40,16 @@ impl Tlbi {
             vttbr,
             vsttbr: None,
             space: IpaSpace::Own,
+            regime: Regime::Stage2,
+        }
+    }
+
+    /// For a partition at EL0, whose translations are stage 1 of EL2's own regime.
+    #[must_use]
+    pub const fn el0() -> Self {
+        Self {
+            regime: Regime::El0,
+            ..Self::normal(0)
         }
     }
 
@@ -49,6 +60,7 @@ impl Tlbi {
             vttbr,
             vsttbr: Some(vsttbr),
             space,
+            regime: Regime::Stage2,
         }
     }
 
@@ -83,7 +95,23 @@ impl Tlbi {
 }
 
 impl Flush for Tlbi {
-    fn ipa(&self, _vmid: u16, ipa: u64) {
+    fn ipa(&self, vmid: u16, ipa: u64) {
+        if self.regime == Regime::El0 {
+            // VA[55:12] in bits 43:0, the ASID in 63:48.
+            let operand = u64::from(vmid) << 48 | ipa >> 12 & 0xfff_ffff_ffff;
+            // SAFETY: invalidating makes the cores walk again, nothing else.
+            unsafe {
+                asm!(
+                    "dsb ishst",
+                    "tlbi vae2is, {operand}",
+                    "dsb ish",
+                    "isb",
+                    operand = in(reg) operand,
+                    options(nostack, preserves_flags),
+                );
+            }
+            return;
+        }
         let space = match self.space {
             IpaSpace::Own => 0,
             IpaSpace::NonSecure => NON_SECURE_SPACE,
@@ -106,6 +134,20 @@ impl Flush for Tlbi {
     }
 
     fn all(&self, _vmid: u16) {
+        if self.regime == Regime::El0 {
+            // EL2 has no instruction for one ASID. The image's own are forgotten too.
+            // SAFETY: invalidating makes the cores walk again, nothing else.
+            unsafe {
+                asm!(
+                    "dsb ishst",
+                    "tlbi alle2is",
+                    "dsb ish",
+                    "isb",
+                    options(nostack, preserves_flags)
+                );
+            }
+            return;
+        }
         // SAFETY: invalidating makes the cores walk again, nothing else.
         self.with_guest(|| unsafe {
             asm!(

@@ -25,6 +25,18 @@ pub struct Attr {
     pub write: bool,
     /// Execution is allowed, at EL1 and EL0 alike. Refused for device memory.
     pub execute: bool,
+    /// It is the normal world's. For [`Regime::El0`] of the secure state only: stage 2 has a space of its own for it.
+    pub normal_world: bool,
+}
+
+/// Which translations the tables are for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Regime {
+    /// Stage 2 of a guest at EL1.
+    Stage2,
+    /// Stage 1 of a partition at EL0, in the EL2&0 regime: the guest sees virtual addresses, which are cached under an
+    /// ASID instead of a VMID. The image itself is there with no more than what entering and leaving takes.
+    El0,
 }
 
 impl Attr {
@@ -42,6 +54,7 @@ impl Attr {
         read: true,
         write: true,
         execute: false,
+        normal_world: false,
     };
 
     const fn normal(write: bool, execute: bool) -> Self {
@@ -50,6 +63,7 @@ impl Attr {
             read: true,
             write,
             execute,
+            normal_world: false,
         }
     }
 

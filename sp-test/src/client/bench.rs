@@ -60,6 +60,22 @@ fn vectors(client: &mut Client) {
     }
 }
 
+/// The start of the image for partitions with a single context: those at S-EL0, and one at S-EL1.
+pub fn el0(boot: &Boot) -> ! {
+    let mut client = Client::start("client-bench-el0", boot);
+    let user = super::el0::peer(crate::el0::MORTAL);
+    let single = many::peer(crate::el0::AT_EL1);
+    for (name, peer, id) in [
+        ("direct_req64_el0", &user, abi::DIRECT_REQ_64),
+        ("direct_req2_el0", &user, abi::DIRECT_REQ2),
+        ("direct_req64_single", &single, abi::DIRECT_REQ_64),
+        ("direct_req2_single", &single, abi::DIRECT_REQ2),
+    ] {
+        measure(&mut client, name, peer, id);
+    }
+    client.end()
+}
+
 /// The start of the image for twelve partitions: the rows of the other that are compared.
 pub fn many(boot: &Boot) -> ! {
     let mut client = Client::start("client-bench-many", boot);

@@ -19,6 +19,7 @@ pub mod bench;
 pub mod cases;
 pub mod contract;
 pub mod discovery;
+pub mod el0;
 pub mod interrupts;
 pub mod life;
 pub mod logical;

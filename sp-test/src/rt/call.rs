@@ -1,4 +1,4 @@
-//! SMC and HVC: a plain call, and one that watches every general-purpose register.
+//! SMC, HVC and SVC: a plain call, and one that watches every general-purpose register.
 
 use super::regs;
 use crate::abi::Regs;
@@ -14,6 +14,8 @@ pub enum Conduit {
     Smc,
     /// HVC #0.
     Hvc,
+    /// SVC #0, from EL0.
+    Svc,
 }
 
 impl Conduit {
@@ -22,6 +24,7 @@ impl Conduit {
         match self {
             Self::Smc => "smc",
             Self::Hvc => "hvc",
+            Self::Svc => "svc",
         }
     }
 }
@@ -83,6 +86,7 @@ pub fn call(conduit: Conduit, regs: &mut Regs) {
     match conduit {
         Conduit::Smc => plain!("smc #0", regs),
         Conduit::Hvc => plain!("hvc #0", regs),
+        Conduit::Svc => plain!("svc #0", regs),
     }
 }
 
@@ -111,6 +115,7 @@ pub fn watched_call(conduit: Conduit, sent: [u64; 31]) -> Exchange {
         match conduit {
             Conduit::Smc => watch_smc,
             Conduit::Hvc => watch_hvc,
+            Conduit::Svc => watch_svc,
         },
         sent,
     )
@@ -141,6 +146,7 @@ pub fn no_call(conduit: Conduit) -> Exchange {
         match conduit {
             Conduit::Smc => watch_smc_1,
             Conduit::Hvc => watch_hvc_1,
+            Conduit::Svc => watch_svc_1,
         },
         sent,
     )
@@ -220,5 +226,7 @@ macro_rules! watch {
 
 watch!(watch_smc, "smc #0");
 watch!(watch_hvc, "hvc #0");
+watch!(watch_svc, "svc #0");
 watch!(watch_smc_1, "smc #1");
 watch!(watch_hvc_1, "hvc #1");
+watch!(watch_svc_1, "svc #1");

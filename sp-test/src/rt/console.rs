@@ -1,6 +1,6 @@
-//! Lines of text out of the image, one at a time: FFA_CONSOLE_LOG at EL1, the PL011 at NS-EL2.
+//! Lines of text out of the image, one at a time: FFA_CONSOLE_LOG at EL1 and EL0, the PL011 at NS-EL2.
 
-use super::{call, regs};
+use super::{call, el0, regs};
 use crate::{abi, board, line};
 
 /// A line of this image; longer ones are cut.
@@ -36,7 +36,11 @@ fn log(chunk: &[u8]) {
     for (register, word) in registers.iter_mut().skip(2).zip(text) {
         *register = word;
     }
-    call::call(call::Conduit::Smc, &mut registers);
+    let conduit = match el0::is_el0() {
+        true => call::Conduit::Svc,
+        false => call::Conduit::Smc,
+    };
+    call::call(conduit, &mut registers);
 }
 
 fn uart(byte: u8) {

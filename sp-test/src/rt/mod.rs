@@ -9,6 +9,7 @@ pub mod call;
 pub mod console;
 pub mod context;
 pub mod cores;
+pub mod el0;
 pub mod entry;
 pub mod fault;
 pub mod forbidden;

@@ -60,8 +60,12 @@ pub fn timer() -> [u64; 3] {
     [cntv_cval(), cntv_ctl(), daif()]
 }
 
-/// The exception level, 1 or 2.
+/// The exception level, 0 to 2.
 #[inline]
 pub fn current_el() -> u64 {
-    current_el_raw() >> 2
+    match super::el0::is_el0() {
+        // It can't be asked for there.
+        true => 0,
+        false => current_el_raw() >> 2,
+    }
 }

@@ -9,7 +9,7 @@ use super::{
     BOARD,
     boot::{self, Core, MAX_DEVICES, PeState},
     cores,
-    estate::{self, Estate, Spaces},
+    estate::{self, Estate, Roots, Spaces},
     interrupts,
     port::Port,
     regions,
@@ -27,13 +27,20 @@ use ffa_abi::{
     package::Package,
 };
 use heapless::{String, Vec};
-use platform::{cache, fp_habit::FpHabit, guest::GuestRegs, once::Once, stage1::Kind};
+use platform::{
+    cache,
+    fp_habit::FpHabit,
+    guest::GuestRegs,
+    once::Once,
+    pauth::{self, Keys},
+    stage1::Kind,
+};
 use spmc::{
     MAX_CPUS, MAX_PARTITIONS,
     context::{AbortAction, Context, Messaging, NsAction, PartitionInfo, Service, Slot, SmcFilter},
     manifest::{
-        self, Accepted, ManifestError, MemoryKind, PartitionManifest, Reserved, SpmcManifest,
-        boot_sequence, check_memory, check_partition,
+        self, Accepted, ExceptionLevel, ManifestError, MemoryKind, PartitionManifest, Reserved,
+        SpmcManifest, boot_sequence, check_memory, check_partition,
     },
 };
 
@@ -108,7 +115,7 @@ fn about(name: &str, what: &str) -> Reason {
     sentence(&format_args!("partition {name:?}: {what}"))
 }
 
-/// Loads one partition: reads its package and manifest, builds its stage 2, sets up its contexts.
+/// Loads one partition: reads its package and manifest, builds its address spaces, sets up its contexts.
 fn load(
     manifest: &SpmcManifest,
     entry: usize,
@@ -138,7 +145,8 @@ fn load(
         AbortAction::Restart => Some(save(manifest, accepted, own, &partition, used)?),
         _ => None,
     };
-    let spaces = Spaces::new(&partition, entry).map_err(|what| about(name, what))?;
+    let el0 = info.el0;
+    let spaces = Spaces::new(&partition, entry, el0).map_err(|what| about(name, what))?;
     let count = usize::from(info.contexts).min(MAX_CPUS);
     let up = info.is_up();
     let masks = info.rules.ns_action == NsAction::Queued;
@@ -147,6 +155,11 @@ fn load(
         return Err(about(name, "its id is taken"));
     };
     let mut start = GuestRegs::at(partition.entrypoint);
+    if el0 {
+        start.pstate = platform::el0::PSTATE_EL0;
+        // It can't choose its keys itself.
+        start.ia_key = pauth::fresh_key();
+    }
     if let Some(register) = read.gp_register_num
         && let Some(x) = start.x.get_mut(usize::from(register))
     {
@@ -156,12 +169,17 @@ fn load(
     let mine = if up { 0 } else { usize::from(pe.index) };
     for (index, context) in contexts.iter_mut().enumerate().take(count) {
         let vcpu = &mut context.machine;
+        match spaces.roots() {
+            Roots::El1 { vttbr, vsttbr } => (vcpu.vttbr, vcpu.vsttbr) = (vttbr, vsttbr),
+            Roots::El0 { ttbr0 } => {
+                vcpu.ttbr0 = ttbr0;
+                vcpu.keys = Keys::fresh();
+            }
+        }
         if index == mine {
             vcpu.begin(start.clone());
             vcpu.regs.x[4] = index as u64;
         }
-        vcpu.vttbr = spaces.normal.vttbr();
-        vcpu.vsttbr = spaces.secure.root_pa();
         vcpu.vmpidr = 1 << 31 | index as u64;
         vcpu.masks = masks;
         vcpu.habit = FpHabit::new(read.eager_fp);
@@ -237,6 +255,7 @@ fn partition_info(
         rules: read.rules,
         devices: partition.interrupts.iter().map(|one| one.intid).collect(),
         power_off_messages: read.power_off_messages,
+        el0: read.exception_level == ExceptionLevel::SEl0,
         ..PartitionInfo::new(partition.id, services, read.execution_ctx_count)
     }
 }

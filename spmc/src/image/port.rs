@@ -5,7 +5,8 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use defmt::{error, warn};
 use ffa_abi::{
     EndpointId, FfaError, Regs,
-    sharing::{Pieces, View},
+    memory::{PermissionRun, Permissions},
+    sharing::{Pages, Pieces, View},
 };
 use platform::{
     endpoint_console, foreign,
@@ -228,6 +229,25 @@ impl Mem for Port {
         normal_world: bool,
     ) {
         estate::give_up(slot, pieces, normal_world, held);
+    }
+
+    fn permissions(
+        &mut self,
+        held: &mut Held<{ locks::SHARES }>,
+        slot: Slot,
+        pages: Pages,
+    ) -> Option<PermissionRun> {
+        estate::permissions(slot, pages, held)
+    }
+
+    fn set_permissions(
+        &mut self,
+        held: &mut Held<{ locks::SHARES }>,
+        slot: Slot,
+        pages: Pages,
+        permissions: Permissions,
+    ) -> Result<(), FfaError> {
+        estate::set_permissions(slot, pages, permissions, held)
     }
 
     fn clear(

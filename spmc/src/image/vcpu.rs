@@ -1,6 +1,8 @@
 //! The machine's part of an execution context: everything of a partition that is in registers.
 
-use platform::{el1::El1State, fp::FpState, fp_habit::FpHabit, guest::GuestRegs, pauth::Keys};
+use platform::{
+    el0::El0State, el1::El1State, fp::FpState, fp_habit::FpHabit, guest::GuestRegs, pauth::Keys,
+};
 use spmc::context::Registers;
 
 /// Registers of one execution context. The general registers come first, within reach of the
@@ -10,8 +12,12 @@ use spmc::context::Registers;
 pub struct Vcpu {
     /// General registers, entry point and PSTATE.
     pub regs: GuestRegs,
-    /// The switched EL1 registers.
+    /// The switched EL1 registers. A partition at S-EL0 has none.
     pub el1: El1State,
+    /// The switched registers of EL0, of a partition at S-EL0.
+    pub el0: El0State,
+    /// TTBR0_EL2 of a partition at S-EL0; 0 at S-EL1.
+    pub ttbr0: u64,
     /// V0-V31, FPCR, FPSR.
     pub fp: FpState,
     /// Pointer authentication keys.
@@ -36,6 +42,8 @@ impl Vcpu {
     pub const RESET: Self = Self {
         regs: GuestRegs::at(0),
         el1: El1State::RESET,
+        el0: El0State::RESET,
+        ttbr0: 0,
         fp: FpState::RESET,
         keys: Keys::RESET,
         vttbr: 0,
@@ -50,10 +58,22 @@ impl Vcpu {
     pub fn begin(&mut self, regs: GuestRegs) {
         self.regs = regs;
         self.el1 = El1State::START;
+        self.el0 = El0State::RESET;
         self.fp = FpState::RESET;
-        self.keys = Keys::RESET;
+        if !self.is_el0() {
+            // One at S-EL0 can't change its own.
+            self.keys = Keys::RESET;
+        }
         self.csselr = 0;
         self.habit = self.habit.anew();
+    }
+}
+
+impl Vcpu {
+    /// Whether it is one of a partition at S-EL0.
+    #[inline(always)]
+    pub const fn is_el0(&self) -> bool {
+        self.ttbr0 != 0
     }
 }
 

@@ -13,7 +13,7 @@ use super::regions::{self, DeviceRegion, MAX_REGIONS, Region, RxTx};
 use super::services::{self, MAX_SERVICES, Service};
 use super::table;
 use super::tree::{Listed, Reader};
-use crate::context::InterruptRules;
+use crate::context::{InterruptRules, NsAction};
 
 /// The largest manifest in bytes.
 pub const PARTITION_MANIFEST_LIMIT: usize = 64 << 10;
@@ -22,12 +22,16 @@ pub const BOOT_ORDER_LAST: u16 = 0xffff;
 /// Bits of `power-management-messages`: that a core goes off, and all that there are.
 const CPU_OFF: u32 = 1 << 0;
 const POWER_MESSAGES: u32 = 0xf;
+/// What `exception-level` may be.
+const WORLDS: &str = "1 (S-EL0) or 2 (S-EL1)";
 
 /// Where a partition runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExceptionLevel {
     /// S-EL1.
     SEl1,
+    /// S-EL0: directly under the SPMC, which makes its translations.
+    SEl0,
 }
 
 /// A partition's own manifest (DEN0077A, "Partition manifest").
@@ -120,12 +124,13 @@ impl PartitionManifest {
             return Err(root.incompatible(wanted.into()));
         };
         let exception_level = match root.number::<u32>("exception-level")? {
+            1 => ExceptionLevel::SEl0,
             2 => ExceptionLevel::SEl1,
-            other @ (0 | 1) => {
-                let why = "partitions run at S-EL1 only";
-                return Err(root.unsupported("exception-level", other.into(), "2 (S-EL1)", why));
+            0 => {
+                let why = "partitions run in the secure world only";
+                return Err(root.unsupported("exception-level", 0, WORLDS, why));
             }
-            other => return Err(root.out_of_range("exception-level", other.into(), "2 (S-EL1)")),
+            other => return Err(root.out_of_range("exception-level", other.into(), WORLDS)),
         };
         let state = root.number::<u32>("execution-state")?;
         if state != 0 {
@@ -158,6 +163,10 @@ impl PartitionManifest {
         }
         let (boot_info_fdt, boot_info_hob) = read_boot_info(&root)?;
         let memory = regions::read_memory(&root)?;
+        let rules = interrupts::read_rules(&root)?;
+        if exception_level == ExceptionLevel::SEl0 {
+            check_el0(&root, execution_ctx_count, &rules, &memory)?;
+        }
         Ok(Self {
             ffa_version,
             services,
@@ -171,7 +180,7 @@ impl PartitionManifest {
             entrypoint_offset: root.optional("entrypoint-offset")?.unwrap_or(0),
             boot_order: root.optional("boot-order")?.unwrap_or(BOOT_ORDER_LAST),
             gp_register_num,
-            rules: interrupts::read_rules(&root)?,
+            rules,
             power_off_messages: read_power_off(&root, execution_ctx_count)?,
             id: read_id(&root)?,
             description: clip(root.optional_text("description")?.unwrap_or_default()),
@@ -229,6 +238,40 @@ fn read_boot_info(root: &Reader<'_>) -> Result<(bool, bool), ManifestError> {
     match root.chapter("boot-info", "arm,ffa-manifest-boot-info")? {
         Some(node) => Ok((node.flag("ffa_manifest")?, node.flag("hob_list")?)),
         None => Ok((false, false)),
+    }
+}
+
+/// That a partition at S-EL0 asks for nothing that only S-EL1 can have.
+fn check_el0(
+    root: &Reader<'_>,
+    contexts: u16,
+    rules: &InterruptRules,
+    memory: &regions::Memory,
+) -> Result<(), ManifestError> {
+    if contexts != 1 {
+        let wanted = "1 at S-EL0";
+        return Err(root.out_of_range("execution-ctx-count", contexts.into(), wanted));
+    }
+    if rules.ns_action == NsAction::ManagedExit {
+        let wanted = "0 (queued) or 2 (signalled) at S-EL0, which can't be asked to exit";
+        return Err(root.out_of_range("ns-interrupts-action", 1, wanted));
+    }
+    if rules.sri_waiting || rules.sri_leaving {
+        let found = u64::from(rules.sri_waiting) | u64::from(rules.sri_leaving) << 1;
+        return Err(root.out_of_range("sri-interrupts-policy", found, "0 at S-EL0"));
+    }
+    let both = |region: &&regions::Region| region.access.write && region.access.execute;
+    match memory.regions.iter().find(both) {
+        Some(region) => {
+            let list = root.child("memory-regions")?;
+            // A name that was cut finds nothing.
+            let node = list.child(region.name.as_str());
+            let node = node.as_ref().unwrap_or(&list);
+            let found = region.access.attributes().into();
+            let wanted = "not both 2 (write) and 4 (execute) at S-EL0";
+            Err(node.out_of_range("attributes", found, wanted))
+        }
+        None => Ok(()),
     }
 }
 

@@ -22,6 +22,8 @@ pub(super) enum Asker {
         mode: Mode,
         /// Whether it has a single context.
         up: bool,
+        /// Whether it runs at S-EL0.
+        el0: bool,
     },
 }
 
@@ -39,6 +41,7 @@ impl Asker {
 const fn implemented(fid: Fid, asker: Asker) -> bool {
     match asker {
         Asker::NormalWorld { version } => for_normal_world(fid, version),
+        Asker::Partition { el0, .. } if is_permissions(fid.function) => el0,
         Asker::Partition { version, up, .. } => {
             for_partition(fid, version, wide_cycles(asker), !up)
         }
@@ -116,6 +119,11 @@ const fn for_partition(fid: Fid, version: Version, wide_cycles: bool, several: b
     }
 }
 
+/// The functions of memory management that only partitions at S-EL0 have.
+const fn is_permissions(function: Function) -> bool {
+    matches!(function, Function::MemPermGet | Function::MemPermSet)
+}
+
 /// Whether the asker may use the 64-bit forms of `FFA_MSG_WAIT`, `FFA_RUN`, `FFA_YIELD` and
 /// `FFA_ERROR`: from FF-A 1.3, and in strict mode whatever its version, since it needs them there.
 pub(super) const fn wide_cycles(asker: Asker) -> bool {
@@ -131,8 +139,7 @@ pub(super) const fn wide_cycles(asker: Asker) -> bool {
 /// whatever its arguments are.
 pub(super) const fn malformed(fid: Fid, asker: Asker) -> FfaError {
     // Only S-EL0 partitions have it, but the others are told what is wrong with it first.
-    let permissions = matches!(fid.function, Function::MemPermGet | Function::MemPermSet)
-        && matches!(asker, Asker::Partition { .. });
+    let permissions = is_permissions(fid.function) && matches!(asker, Asker::Partition { .. });
     if implemented(fid, asker) || permissions {
         FfaError::InvalidParameters
     } else {
@@ -207,7 +214,9 @@ fn interrupt_id(asker: Asker, id: u8) -> Option<u32> {
         (Ok(FeatureId::ScheduleReceiverInterrupt), Asker::NormalWorld { .. }) => {
             Some(SCHEDULE_RECEIVER)
         }
-        (Ok(FeatureId::ManagedExitInterrupt), Asker::Partition { .. }) => Some(MANAGED_EXIT),
+        (Ok(FeatureId::ManagedExitInterrupt), Asker::Partition { el0: false, .. }) => {
+            Some(MANAGED_EXIT)
+        }
         _ => None,
     }
 }

@@ -4,14 +4,15 @@
 //! finds the error. Both are compared over every state of the search and over random registers.
 
 use super::{
-    Machine, Next, Open, Outcome, Pe, Spmc,
+    Left, Machine, Next, Open, Outcome, Partition, Pe, Spmc,
     direct::{enter_for, put, zero_extended},
 };
+use crate::locks::Held;
 use crate::{
     context::{Context, Giver, Registers, RequestKind, Slot},
     state::State,
 };
-use core::hint::cold_path;
+use core::{hint::cold_path, sync::atomic::Ordering};
 use ffa_abi::{
     Uuid, Version,
     contract::{self, ExtendedToEl3},
@@ -31,6 +32,18 @@ const fn kind(kind: u8) -> RequestKind {
         _ => RequestKind::Direct {
             wide: kind == DIRECT_64,
         },
+    }
+}
+
+impl<'c, M> Partition<'c, M> {
+    /// Takes the single context to core `core`, if no core has it and it waits.
+    #[inline(always)]
+    fn take_parked(&self, core: u16, held: &mut Held<0>) -> Option<&'c mut Context<M>> {
+        self.parked.with(held, |parked, _| {
+            let taken = parked.take_if(|context| context.state() == State::Waiting)?;
+            self.at.store(core.into(), Ordering::Release);
+            Some(taken)
+        })
     }
 }
 
@@ -127,7 +140,9 @@ impl<'c, M: Registers> Spmc<'c, M> {
         };
         let slot = Slot(index as u8);
         let Pe { nwd, contexts, .. } = pe;
-        let context = contexts[slot.index()].as_deref_mut()?;
+        let Some(context) = contexts[slot.index()].as_deref_mut() else {
+            return self.fast_request_of_parked::<KIND>(pe, slot, ids, service);
+        };
         if context.state() != State::Waiting {
             return None;
         }
@@ -142,6 +157,41 @@ impl<'c, M: Registers> Spmc<'c, M> {
         );
         enter_for(context, ids, Giver::NormalWorld, kind, (0, 0));
         Some(slot)
+    }
+
+    /// The same for a single context, if no core has it: nothing else is in its way.
+    #[inline(never)]
+    fn fast_request_of_parked<const KIND: u8>(
+        &self,
+        pe: &mut Pe<'c, M>,
+        slot: Slot,
+        ids: Endpoints,
+        service: Uuid,
+    ) -> Option<Slot> {
+        let kind = const { kind(KIND) };
+        let partition = self.partitions.get(slot.index())?;
+        let context = partition.take_parked(pe.index, &mut pe.held)?;
+        let fid = kind.request_fid();
+        let service = service.registers();
+        put(context.machine.x(), &pe.nwd.0, kind, fid, ids, service);
+        enter_for(context, ids, Giver::NormalWorld, kind, (0, 0));
+        pe.contexts[slot.index()] = Some(context);
+        // What came while no core had it, it finds: nobody could raise its lines.
+        self.refresh_if_needed(pe, slot);
+        Some(slot)
+    }
+
+    /// [`saved`](Self::saved), for those that are in a hurry and leave often.
+    #[inline(always)]
+    pub fn saved_quickly(&self, pe: &mut Pe<'c, M>, left: &Left) {
+        if left.migrates
+            && let Some(partition) = self.partitions.get(left.slot.index())
+        {
+            let place = &mut pe.contexts[left.slot.index()];
+            partition
+                .parked
+                .with(&mut pe.held, |parked, _| *parked = place.take());
+        }
     }
 
     /// The response that a request of the normal world waits for.

@@ -1,4 +1,4 @@
-//! Calls that come from a partition, by SMC or HVC.
+//! Calls that come from a partition, by SMC or HVC, or by SVC from S-EL0.
 
 use super::{
     Machine, Next, Outcome, Owner, Pe, Spmc,
@@ -42,7 +42,12 @@ impl<'c, M: Registers> Spmc<'c, M> {
         let version = partition.version.get();
         let mode = partition.info.mode;
         let up = partition.info.is_up();
-        let asker = Asker::Partition { version, mode, up };
+        let asker = Asker::Partition {
+            version,
+            mode,
+            up,
+            el0: partition.info.el0,
+        };
         let regs = Regs::of(context.machine.x());
 
         let call = match Call::decode(version, &regs) {

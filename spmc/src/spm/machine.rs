@@ -6,7 +6,8 @@ use crate::{
 };
 use ffa_abi::{
     EndpointId, FfaError, Regs,
-    sharing::{Pieces, View},
+    memory::{PermissionRun, Permissions},
+    sharing::{Pages, Pieces, View},
     smccc,
 };
 
@@ -137,6 +138,32 @@ pub trait Mem {
         _pieces: Pieces<'_>,
         _normal_world: bool,
     ) {
+    }
+
+    /// What an S-EL0 partition may do with the first of these pages, and how many of them from there on are
+    /// like it. `None` if nothing is there for it.
+    fn permissions(
+        &mut self,
+        _held: &mut Held<{ locks::SHARES }>,
+        _slot: Slot,
+        _pages: Pages,
+    ) -> Option<PermissionRun> {
+        None
+    }
+
+    /// From now on an S-EL0 partition may do this with these pages, which are its own.
+    ///
+    /// # Errors
+    /// * INVALID_PARAMETERS: it has not all of them.
+    /// * NO_MEMORY: no tables are left to split a block.
+    fn set_permissions(
+        &mut self,
+        _held: &mut Held<{ locks::SHARES }>,
+        _slot: Slot,
+        _pages: Pages,
+        _permissions: Permissions,
+    ) -> Result<(), FfaError> {
+        Err(FfaError::NoMemory)
     }
 
     /// Zeroes pages, of the normal world or of the secure one.

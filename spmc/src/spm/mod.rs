@@ -401,6 +401,11 @@ impl<'c, M: Registers> Spmc<'c, M> {
         self.partitions.get(slot.0 as usize).map(|p| &p.info)
     }
 
+    /// Whether a partition runs at S-EL0.
+    pub fn is_el0(&self, slot: Slot) -> bool {
+        self.info(slot).is_some_and(|info| info.el0)
+    }
+
     /// The partition with this id, unless it was destroyed. Ids given out in sequence are found at
     /// once.
     #[inline(always)]

@@ -104,6 +104,7 @@ fn measure(board: &'static Board, printer: Printer) -> Result<(Report, Firmware)
         rows.extend(count(scenario, &boot, &tools, &counter, printer)?);
     }
     bench_report::bound_by_few(&mut rows);
+    bench_report::bound_by_single(&mut rows);
     let vm = scenarios.first().context("no boot to time")?;
     let report = Report {
         power_on_to_vm_seconds: power_on(vm, board, &firmware, &tools, printer)?,

@@ -3,6 +3,7 @@
 mod bad;
 mod contract;
 mod discovery;
+mod el0;
 mod fvp;
 mod interrupts;
 mod lifecycle;
@@ -188,7 +189,7 @@ pub struct Scenario {
 }
 
 /// The suites that are several boots: all whose names begin so.
-pub const GROUPS: [&str; 11] = [
+pub const GROUPS: [&str; 12] = [
     "contract",
     "discovery",
     "bad",
@@ -199,6 +200,7 @@ pub const GROUPS: [&str; 11] = [
     "cores",
     "storm",
     "vectors",
+    "el0",
     "memory",
 ];
 
@@ -318,6 +320,7 @@ pub fn bench() -> Vec<Scenario> {
     boots.extend(many::bench());
     boots.push(vms::bench());
     boots.push(storm::bench());
+    boots.extend(el0::bench());
     for boot in &mut boots {
         boot.timeout = Duration::from_secs(120);
     }
@@ -377,6 +380,7 @@ pub fn tests(board: &Board) -> Vec<Scenario> {
     tests.extend(bad::all());
     tests.extend(many::tests());
     tests.extend(lifecycle::all());
+    tests.extend(el0::all());
     tests.extend(vms::all());
     tests.extend(vectors::all());
     tests.extend(interrupts::all());

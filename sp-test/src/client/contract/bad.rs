@@ -236,7 +236,7 @@ fn one(
     let mut request = suite.request(kind, subject);
     let (first, _) = kind.payload();
     let number = match conduit {
-        Conduit::Smc => 0,
+        Conduit::Smc | Conduit::Svc => 0,
         Conduit::Hvc => 1,
     };
     let command = [crate::protocol::command(ask::BAD), index, number];

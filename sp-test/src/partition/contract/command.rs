@@ -115,7 +115,7 @@ impl Partition {
         // The conduit that is asked for.
         self.calls = match conduit {
             Conduit::Hvc => 0,
-            Conduit::Smc => 1,
+            Conduit::Smc | Conduit::Svc => 1,
         };
         let (exchange, result) = self.watch(&call);
         let refused = |n: usize, want: u64| match exchange.got[n] {

@@ -7,6 +7,7 @@
 mod masks;
 mod switch;
 mod traps;
+mod user;
 mod vectors;
 
 use super::{
@@ -18,6 +19,7 @@ use defmt::error;
 use platform::{
     confine::{Guests, confine},
     cpu::Features,
+    el0::{self, El0State},
     el1::El1State,
     fp::{self, VectorState},
     gic,
@@ -66,6 +68,12 @@ pub struct Cpu {
     vectors: &'static mut VectorState,
     /// Whose EL1 registers are live.
     live: Live,
+    /// The partition at S-EL0 whose registers of EL0 are live, whoever has those of EL1.
+    user: Option<Slot>,
+    /// Those of the other one meanwhile.
+    outer: El0State,
+    /// Whether the core is set up for a partition at S-EL0.
+    host: bool,
     /// The slot whose vector registers are live; [`NOBODY`]: the normal world's, and CPTR_EL2 lets no partition use them.
     fp_owner: u8,
     /// Whether CPTR_EL2 keeps them from the partition that is resident, since it is another one.
@@ -79,6 +87,9 @@ pub struct Cpu {
     /// The same for a partition that always uses vector registers: they are made live with the others. It stays so while
     /// that partition is resident in this way.
     trusted: u8,
+    /// The same for a partition at S-EL0: its registers of EL0 are all that is made live. It may have been on other cores
+    /// since; what is loaded of it nobody can have changed.
+    plain_user: u8,
     /// Whether the partition that is loaded always uses vector registers.
     trusts: bool,
     /// Which virtual interrupt lines are raised.
@@ -103,6 +114,7 @@ impl Cpu {
         // SAFETY: No partition runs on this core yet, and E2H was set at the entry.
         unsafe {
             confine(&features, Guests::Partitions);
+            el0::prepare();
             write_sysreg!("S3_4_C2_C6_2", vstcr_el2());
         }
         fp::close();
@@ -112,11 +124,15 @@ impl Cpu {
             normal_world: El1State::RESET,
             vectors,
             live: Live::NormalWorld,
+            user: None,
+            outer: El0State::RESET,
+            host: false,
             fp_owner: NOBODY,
             fp_shut: false,
             loaded: None,
             plain: NOBODY,
             trusted: NOBODY,
+            plain_user: NOBODY,
             trusts: false,
             lines: Lines::DOWN,
             mask: Mask::Open,
@@ -153,20 +169,15 @@ impl Cpu {
     pub fn run(&mut self, spmc: &'static Core, pe: &mut PeState, slot: Slot) -> Next {
         let mut slot = slot;
         loop {
-            if self.live == Live::NormalWorld
-                && self.plain == slot.0
-                && let Some(context) = pe.context(slot)
-                && !context.wants_attention()
-            {
-                self.normal_world.save();
-                // SAFETY: The normal world's registers were saved just above.
-                unsafe { context.machine.el1.load() }
-                self.live = Live::Partition(slot);
-            } else if !self.enter_with_vectors(pe, slot) {
-                self.make_resident(pe, slot);
-                self.settle(spmc, pe, slot);
-            }
-            let Outcome { next, left } = self.run_one(spmc, pe, slot);
+            let outcome = if self.enter_plainly(pe, slot) || self.enter_with_vectors(pe, slot) {
+                self.run_one(spmc, pe, slot)
+            } else {
+                match self.run_otherwise(spmc, pe, slot) {
+                    Ok(next) => return next,
+                    Err(outcome) => outcome,
+                }
+            };
+            let Outcome { next, left } = outcome;
             match next {
                 Next::Partition(next) => {
                     if let Some(left) = left {
@@ -206,6 +217,52 @@ impl Cpu {
                     return next;
                 }
             }
+        }
+    }
+
+    /// Makes `slot` resident by its EL1 registers alone, if that is all there is to do. `false` if it is not; then nothing
+    /// has happened.
+    #[inline(always)]
+    fn enter_plainly(&mut self, pe: &mut PeState, slot: Slot) -> bool {
+        if self.live == Live::NormalWorld
+            && self.plain == slot.0
+            && let Some(context) = pe.context(slot)
+            && !context.wants_attention()
+        {
+            self.normal_world.save();
+            // SAFETY: The normal world's registers were saved just above.
+            unsafe { context.machine.el1.load() }
+            self.live = Live::Partition(slot);
+            return true;
+        }
+        false
+    }
+
+    /// Runs `slot` that is not entered in one of the short ways of S-EL1. `Ok` if all was done and somebody else's turn
+    /// has come, with the normal world's registers live again.
+    #[inline(never)]
+    fn run_otherwise(
+        &mut self,
+        spmc: &'static Core,
+        pe: &mut PeState,
+        slot: Slot,
+    ) -> Result<Next, Outcome> {
+        if self.enter_user(pe, slot) {
+            let outcome = self.run_user(spmc, pe, slot);
+            return self.leave_user(spmc, pe, slot, outcome);
+        }
+        Err(self.run_generally(spmc, pe, slot))
+    }
+
+    /// Does everything that there may be to do before `slot` runs, and runs it.
+    #[cold]
+    #[inline(never)]
+    fn run_generally(&mut self, spmc: &'static Core, pe: &mut PeState, slot: Slot) -> Outcome {
+        self.make_resident(pe, slot);
+        self.settle(spmc, pe, slot);
+        match self.user == Some(slot) {
+            true => self.run_user(spmc, pe, slot),
+            false => self.run_one(spmc, pe, slot),
         }
     }
 
@@ -271,23 +328,28 @@ impl Cpu {
                 }
                 continue;
             }
-            match exit {
-                Exit::Fiq if gic::secure::group0_is_pending() => {
-                    return spmc.group0(slot, &mut Port);
-                }
-                Exit::Fiq => return spmc.normal_world_interrupt(pe, slot, &mut Port),
-                Exit::Irq => {
-                    interrupts::take_all(spmc, pe);
-                    return spmc.dispatch(pe, Some(slot), &mut Port);
-                }
-                _ => {
-                    error!(
-                        "partition in slot {=u8}: SError, ESR {=u64:#x}: aborted",
-                        slot.0,
-                        read_sysreg!("esr_el2")
-                    );
-                    return spmc.abort(pe, slot, None, &mut Port);
-                }
+            return Self::interrupted_while(spmc, pe, slot, exit);
+        }
+    }
+
+    /// Something that came while `slot` ran and is nothing that it did.
+    #[cold]
+    #[inline(never)]
+    fn interrupted_while(spmc: &'static Core, pe: &mut PeState, slot: Slot, exit: Exit) -> Outcome {
+        match exit {
+            Exit::Fiq if gic::secure::group0_is_pending() => spmc.group0(slot, &mut Port),
+            Exit::Fiq => spmc.normal_world_interrupt(pe, slot, &mut Port),
+            Exit::Irq => {
+                interrupts::take_all(spmc, pe);
+                spmc.dispatch(pe, Some(slot), &mut Port)
+            }
+            _ => {
+                error!(
+                    "partition in slot {=u8}: SError, ESR {=u64:#x}: aborted",
+                    slot.0,
+                    read_sysreg!("esr_el2")
+                );
+                spmc.abort(pe, slot, None, &mut Port)
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::{Cpu, Live, NOBODY};
 use crate::image::boot::PeState;
-use platform::{fp, write_sysreg};
+use platform::{el0, fp, write_sysreg};
 use spmc::{
     context::{Lines, Slot},
     spm::Mask,
@@ -13,8 +13,20 @@ impl Cpu {
     #[cold]
     #[inline(never)]
     pub(super) fn make_resident(&mut self, pe: &mut PeState, slot: Slot) {
+        if pe
+            .context(slot)
+            .is_some_and(|context| context.machine.is_el0())
+        {
+            return self.make_user_resident(pe, slot);
+        }
+        self.put_away(pe);
+        // It may have called one at S-EL0, which left its EL1 registers alone.
+        let there = self.live == Live::Partition(slot);
+        if there && self.loaded == Some(slot) {
+            return;
+        }
         match self.live {
-            Live::Partition(resident) if resident == slot => return,
+            _ if there => {}
             Live::Partition(_) => self.evict(pe),
             Live::NormalWorld => self.normal_world.save(),
             Live::Nobody => {}
@@ -24,7 +36,7 @@ impl Cpu {
             self.load_stage2(pe, previous, slot);
         }
         self.fit_fp(pe, slot);
-        if let Some(context) = pe.context(slot) {
+        if !there && let Some(context) = pe.context(slot) {
             // SAFETY: The earlier owner's registers were saved just above.
             unsafe { context.machine.el1.load() }
         }
@@ -37,13 +49,17 @@ impl Cpu {
     #[cold]
     #[inline(never)]
     pub(super) fn let_go(&mut self, pe: &mut PeState, slot: Slot) {
+        if self.user == Some(slot) {
+            self.put_away(pe);
+        }
         if self.live == Live::Partition(slot) {
             self.evict(pe);
         }
         if self.fp_owner == slot.0 {
             self.take_fp_back(pe);
         }
-        if self.loaded == Some(slot) {
+        // What is loaded of a partition at S-EL0 stays, whoever runs it next: nobody changes that.
+        if self.loaded == Some(slot) && !self.host {
             if self.features.pauth
                 && let Some(context) = pe.context(slot)
             {
@@ -64,6 +80,13 @@ impl Cpu {
             Some(slot) if nobody_minds => slot.0,
             _ => NOBODY,
         };
+        if self.host {
+            (self.plain, self.trusted) = (NOBODY, NOBODY);
+            let quick = self.live == Live::NormalWorld && !self.trusts;
+            self.plain_user = if quick { short } else { NOBODY };
+            return;
+        }
+        self.plain_user = NOBODY;
         // Who is resident without vector registers is not left in the way of those with them.
         let entered = self.live != Live::NormalWorld;
         (self.plain, self.trusted) = match self.trusts {
@@ -77,10 +100,10 @@ impl Cpu {
     #[cold]
     #[inline(never)]
     pub(super) fn load_stage2(&mut self, pe: &mut PeState, previous: Option<Slot>, slot: Slot) {
-        if self.features.pauth
-            && let Some(context) = previous.and_then(|previous| pe.context(previous))
-        {
-            context.machine.keys.save();
+        self.change_keys(pe, previous, slot);
+        if self.host {
+            el0::end();
+            self.host = false;
         }
         let Some(context) = pe.context(slot) else {
             return;
@@ -88,9 +111,6 @@ impl Cpu {
         let vcpu = &context.machine;
         self.masks = vcpu.masks;
         self.trusts = vcpu.habit.is_trusted();
-        if self.features.pauth {
-            vcpu.keys.load();
-        }
         // SAFETY: The tables are this partition's, under a VMID of its own; nothing of it runs now.
         unsafe {
             write_sysreg!("vttbr_el2", vcpu.vttbr);
@@ -100,10 +120,24 @@ impl Cpu {
         self.loaded = Some(slot);
     }
 
+    /// Saves the pointer authentication keys of who was loaded before, and loads those of `slot`.
+    pub(super) fn change_keys(&mut self, pe: &mut PeState, previous: Option<Slot>, slot: Slot) {
+        if !self.features.pauth {
+            return;
+        }
+        if let Some(context) = previous.and_then(|previous| pe.context(previous)) {
+            context.machine.keys.save();
+        }
+        if let Some(context) = pe.context(slot) {
+            context.machine.keys.load();
+        }
+    }
+
     /// Saves the resident partition's EL1 registers.
     #[cold]
     #[inline(never)]
     pub(super) fn evict(&mut self, pe: &mut PeState) {
+        self.put_away(pe);
         if let Live::Partition(slot) = self.live
             && let Some(context) = pe.context(slot)
         {
@@ -119,6 +153,7 @@ impl Cpu {
     #[cold]
     #[inline(never)]
     pub(super) fn restore_normal_world(&mut self, pe: &mut PeState) {
+        self.put_away(pe);
         if self.live != Live::NormalWorld {
             // SAFETY: `evict` has saved the partition's.
             unsafe { self.normal_world.load() }

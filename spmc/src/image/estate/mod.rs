@@ -1,11 +1,13 @@
 //! What each partition has of the machine beside its contexts: its memory, the tables that show it
 //! to the partition, and what a restart needs.
 
+mod permissions;
 mod sharing;
 mod spaces;
 
+pub use permissions::{permissions, set_permissions};
 pub use sharing::{clear, covers, give_up, grant, hide, revoke, show};
-pub use spaces::{Spaces, share_tables};
+pub use spaces::{Roots, Spaces, share_tables};
 
 use super::{
     boot::{self, Core},
@@ -81,16 +83,19 @@ pub fn kind_of(
 
 /// The same, of one with these address spaces.
 fn kind_in(spaces: &Spaces, address: u64, size: u64) -> Result<Kind, FfaError> {
-    let all_of = |space: &Stage2<'_>| {
+    let all_of = |space: &Stage2<'_>, normal_world: bool| {
         space.translate_range(address, size).all(|part| {
             part.is_ok_and(|Mapping { ipa, pa, attr, .. }| {
-                attr.memory == Memory::Normal && attr.read && attr.write && ipa == pa
+                // At S-EL0 both worlds' memory is in one space.
+                let world = attr.normal_world == (normal_world && spaces.is_el0());
+                let normal = attr.memory == Memory::Normal;
+                world && normal && attr.read && attr.write && ipa == pa
             })
         })
     };
-    if all_of(&spaces.secure) {
+    if all_of(spaces.secure(), false) {
         Ok(Kind::Data)
-    } else if all_of(&spaces.normal) {
+    } else if all_of(spaces.normal(), true) {
         Ok(Kind::DataNs)
     } else {
         Err(FfaError::InvalidParameters)
@@ -126,7 +131,7 @@ pub fn reload(slot: Slot, vcpu: &mut Vcpu, held: &mut Held<0>) -> bool {
         let saved = estate.saved.clone()?;
         let written: Ranges = estate.written().collect();
         let tlbi = estate.spaces.secure_flush();
-        let vmid = estate.spaces.secure.vmid();
+        let vmid = estate.spaces.secure().vmid();
         Some((
             saved,
             estate.load.clone(),
@@ -156,6 +161,14 @@ pub fn reload(slot: Slot, vcpu: &mut Vcpu, held: &mut Held<0>) -> bool {
     cache::invalidate_instructions();
     // What any core cached of the partition's own translations.
     tlbi.all(vmid);
+    let reset = with_estate(slot, held, |estate| {
+        let inside = estate.others.iter().filter(|region| region.inside);
+        estate.spaces.reset(&estate.load, inside)
+    });
+    if reset != Some(true) {
+        error!("a partition's permissions could not be what they were");
+        return false;
+    }
     vcpu.begin(start);
     true
 }

@@ -2,7 +2,7 @@
 //!
 //! Whether any of it may be, the core has decided. Every page is at its own physical address.
 
-use super::{Spaces, with_estate};
+use super::with_estate;
 use crate::image::boot;
 use core::ops::Range;
 use defmt::error;
@@ -67,19 +67,25 @@ pub fn grant(
         read: true,
         write: view.write,
         execute: view.execute,
+        normal_world: false,
     };
-    let mappings = pieces.map(|pages| Mapping {
-        ipa: pages.base,
-        pa: pages.base,
-        len: pages.bytes(),
-        attr,
+    let granted = with_estate(slot, held, |estate| {
+        // What it can write it can't execute, wherever it has it from.
+        if estate.spaces.is_el0() && view.write && view.execute {
+            return Err(FfaError::Denied);
+        }
+        let attr = estate.spaces.shown(attr, view.normal_world);
+        let mappings = pieces.map(|pages| Mapping {
+            ipa: pages.base,
+            pa: pages.base,
+            len: pages.bytes(),
+            attr,
+        });
+        let (space, flush) = estate.spaces.one(view.normal_world);
+        let mapped = space.map_all(mappings, &flush);
+        mapped.map_err(|error| refused(slot, error))
     });
-    let changed = change(slot, view.normal_world, held, |space, flush| {
-        space.map_all(mappings, flush)
-    });
-    changed
-        .ok_or(FfaError::NoMemory)?
-        .map_err(|error| refused(slot, error))
+    granted.unwrap_or(Err(FfaError::NoMemory))
 }
 
 /// A borrower loses pages.
@@ -153,8 +159,11 @@ pub fn zero(pages: Pages, normal_world: bool) {
 /// may be true of what the partition will never find: it is to be asked a few times in a row only.
 pub fn covers(slot: Slot, fault: &Fault, held: &mut Held<0>) -> bool {
     with_estate(slot, held, |estate| {
-        let Spaces { normal, secure } = &estate.spaces;
-        secure.covers(fault.ipa()) || normal.covers(fault.ipa())
+        let spaces = &estate.spaces;
+        match spaces.is_el0() {
+            true => spaces.secure().covers(fault.far),
+            false => spaces.secure().covers(fault.ipa()) || spaces.normal().covers(fault.ipa()),
+        }
     })
     .unwrap_or(false)
 }

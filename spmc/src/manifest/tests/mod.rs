@@ -1,6 +1,7 @@
 //! Host tests of the manifests: good ones, one mistake at a time, and arbitrary bytes.
 
 mod dts;
+mod el0;
 mod field;
 // Too slow under Miri; what runs there covers the same code.
 #[cfg(not(miri))]

@@ -109,7 +109,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
                     false => Delivery::Noted,
                 }
             }
-            State::Blocked if look.waits_for != WaitsFor::Cycles => {
+            State::Blocked if look.waits_for != WaitsFor::Cycles && !partition.info.el0 => {
                 match current {
                     // Its callee runs, or calls who runs.
                     Some(running) if self.precedes(pe, slot, running) => {
@@ -158,7 +158,11 @@ impl<'c, M: Registers> Spmc<'c, M> {
     /// on when it has dealt with it.
     pub(super) fn announce(&self, pe: &mut Pe<'c, M>, slot: Slot, giver: Giver) {
         let own = self.own_virtuals(pe, slot);
-        let oldest = own.with(|queue| queue.name_oldest());
+        let el0 = self.is_el0(slot);
+        let oldest = own.with(|queue| match el0 {
+            true => queue.take(),
+            false => queue.name_oldest(),
+        });
         let intid = oldest.map_or(0, |interrupt| interrupt.id(self.devices(slot)));
         if let Some(context) = pe.context(slot) {
             context.transition(Event::Enter);

@@ -16,6 +16,8 @@
 //! | was preempted, yielded, has not run yet | it finds the line raised when it runs |
 //! | is dead or off | a device's interrupt is switched off |
 //!
+//! A partition at S-EL0 has no lines: it is told when it waits, and then it has taken what it is told of.
+//!
 //! While the SPMC itself gives cycles (a partition initialises, deals with an interrupt, is told that
 //! its core goes off) everything but the SPMC's own interrupts is masked ([`Mask::Own`]), so none of
 //! this is ever nested.
@@ -36,7 +38,7 @@ pub use timer::TimerRegister;
 use super::{Machine, Notice, Pe, Spmc};
 use crate::{
     MAX_CPUS, MAX_PARTITIONS,
-    context::{Registers, Slot},
+    context::{Lines, Registers, Slot},
     state::State,
     sync::{array, constructor},
     virtual_interrupts::{Interrupt, Virtual},
@@ -152,10 +154,15 @@ impl<'c, M: Registers> Spmc<'c, M> {
         let index = self.context_index(slot, pe.index);
         // With a schedule receiver interrupt to raise, its answer must not go the short way.
         let sri = pe.sri;
+        let el0 = self.is_el0(slot);
         if let Some(context) = pe.context(slot) {
-            let (lines, unfinished) = self
+            let (mut lines, mut unfinished) = self
                 .virtuals(slot, index)
                 .with(|queue| (queue.lines(), queue.is_unfinished()));
+            if el0 {
+                unfinished |= lines.any();
+                lines = Lines::DOWN;
+            }
             context.set_lines(lines, unfinished || sri);
         }
     }

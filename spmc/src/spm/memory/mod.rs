@@ -230,7 +230,15 @@ impl<'c, M: Registers> Spmc<'c, M> {
             Call::NsResInfoGet { endpoint, flags } => {
                 self.ns_resources(pe, caller, endpoint, flags, machine)
             }
-            Call::MemPermGet { .. } | Call::MemPermSet { .. } => permissions::of_memory(caller),
+            Call::MemPermGet { address, pages, .. } => {
+                self.mem_perm_get(pe, caller, (address, pages), machine)
+            }
+            Call::MemPermSet {
+                address,
+                pages,
+                permissions,
+                ..
+            } => self.mem_perm_set(pe, caller, (address, pages), permissions, machine),
             _ => return None,
         })
     }

@@ -5,7 +5,10 @@ use crate::{
     spm::{Mask, Next},
     state::{Model, State},
 };
-use ffa_abi::FfaError::{Busy, Denied, NoData};
+use ffa_abi::{
+    EndpointId,
+    FfaError::{Busy, Denied, NoData},
+};
 
 #[test]
 fn one_that_waits_runs_and_the_normal_world_is_resumed() {
@@ -409,4 +412,21 @@ fn one_that_is_not_enabled_stays_pending() {
     assert_eq!(f.hypercall(&[ENABLE, OF_A.into(), 1, 1]), 0);
     assert!(f.lines(A).fiq && !f.lines(A).irq);
     gets(&mut f, OF_A);
+}
+
+#[test]
+fn a_parked_context_that_is_called_in_the_short_way_finds_its_line_raised() {
+    let asks = InterruptRules {
+        sri_waiting: true,
+        ..signalled()
+    };
+    for general in [true, false] {
+        let mut f = world_of([asks, signalled(), signalled()]);
+        f.general = general;
+        // Noted, and the normal world is asked for cycles; no core has the context meanwhile.
+        assert_eq!(f.take(&[Taken::Device(OF_A)]), Next::NormalWorldResume);
+        f.nwd(message(DIRECT_REQ2, EndpointId::HYPERVISOR, id(A)));
+        assert!(f.lines(A).irq, "general: {general}");
+        gets(&mut f, OF_A);
+    }
 }

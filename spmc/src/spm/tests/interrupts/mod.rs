@@ -1,6 +1,7 @@
 //! Interrupts: of the normal world, of devices, timers and other contexts; cores that go off and on.
 
 mod delivery;
+mod el0;
 mod found;
 mod hypercalls;
 mod left_behind;

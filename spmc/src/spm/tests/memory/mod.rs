@@ -12,6 +12,7 @@ mod good;
 mod hostile;
 mod hypervisor;
 mod offers;
+mod permissions;
 mod resources;
 mod retrievals;
 mod state;
