@@ -193,7 +193,8 @@ fn nobody_takes_the_tables_that_another_is_guaranteed() {
     let pool = pool::<10>();
     let common = Common::new(10);
     let log = Log::default();
-    let quotas: Vec<Quota<'_>> = (0..3).map(|_| Quota::new(&*pool, &common)).collect();
+    let quotas: Vec<Quota<'_, TablePool<10>>> =
+        (0..3).map(|_| Quota::new(&*pool, &common)).collect();
     assert!(quotas.iter().all(|quota| quota.guarantee(2)));
     common.limit(3);
     let mut first = Stage2::new(&quotas[0], 7).unwrap();

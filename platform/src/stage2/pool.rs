@@ -177,7 +177,16 @@ impl<const N: usize> Tables for TablePool<N> {
     }
 
     fn table(&self, pa: u64) -> Option<Node<'_>> {
-        self.node(self.index_of(pa)?)
+        let within = |tables: &'static [Table], notes| {
+            let offset = pa.checked_sub(tables.as_ptr() as u64)? as usize;
+            let index = offset / size_of::<Table>();
+            let node = Node::new(tables.get(index)?, <[Note]>::get(notes, index)?);
+            offset.is_multiple_of(size_of::<Table>()).then_some(node)
+        };
+        within(self.tables, &self.notes).or_else(|| {
+            let (tables, notes) = self.more();
+            within(tables, notes)
+        })
     }
 
     fn available(&self) -> usize {

@@ -48,17 +48,17 @@ impl Common {
 
 /// One guest's part of a pool: a number of tables that nobody else can take, and beyond it as many as are left of the
 /// common ones, up to a limit.
-pub struct Quota<'p> {
-    pool: &'p dyn Tables,
+pub struct Quota<'p, P> {
+    pool: &'p P,
     common: &'p Common,
     guaranteed: AtomicUsize,
     taken: AtomicUsize,
 }
 
-impl<'p> Quota<'p> {
+impl<'p, P: Tables> Quota<'p, P> {
     /// Nothing is guaranteed.
     #[must_use]
-    pub const fn new(pool: &'p dyn Tables, common: &'p Common) -> Self {
+    pub const fn new(pool: &'p P, common: &'p Common) -> Self {
         Self {
             pool,
             common,
@@ -118,7 +118,7 @@ impl<'p> Quota<'p> {
     }
 }
 
-impl Tables for Quota<'_> {
+impl<P: Tables> Tables for Quota<'_, P> {
     fn alloc(&self, contents: Contents) -> Option<u64> {
         if !self.count() {
             return None;

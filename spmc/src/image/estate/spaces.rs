@@ -22,7 +22,7 @@ static STORE: TableStore<TABLES> = TableStore::new();
 static STAGE2: TablePool<TABLES> = TablePool::new(&STORE);
 static COMMON: Common = Common::new(TABLES);
 /// Each partition's part, by its entry in the SPMC's manifest.
-static QUOTAS: [Quota<'static>; MAX_PARTITIONS] =
+static QUOTAS: [Quota<'static, TablePool<TABLES>>; MAX_PARTITIONS] =
     [const { Quota::new(&STAGE2, &COMMON) }; MAX_PARTITIONS];
 
 /// How many tables nobody has.

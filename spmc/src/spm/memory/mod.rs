@@ -14,6 +14,7 @@
 //! An endpoint may have several unfinished transactions, as many as its quota has room for. Those of a
 //! partition that fails go with it.
 
+mod ends;
 mod give_back;
 mod offer;
 mod permissions;
@@ -30,12 +31,18 @@ use core::sync::atomic::Ordering;
 use ffa_abi::{
     Call, EndpointId, FfaError, Reply, Version,
     memory::{Handle, TransactionKind},
-    sharing::{Estates, PAGE, Pages, Party, Pieces, Region, Sharing, Side, View},
+    sharing::{Estates, Pages, Party, Pieces, Region, Sharing, Side, View},
 };
 use heapless::Vec;
 
+/// So many; one for the model checker, which is not about memory, and has small stacks on which it moves
+/// all of this about.
+const fn sized(count: usize) -> usize {
+    if cfg!(feature = "loom") { 1 } else { count }
+}
+
 /// The most bytes of a TX buffer.
-const BUFFER: usize = super::MAX_BUFFER_PAGES as usize * 4096;
+const BUFFER: usize = sized(super::MAX_BUFFER_PAGES as usize * 4096);
 
 /// The map, for the normal world and all partitions.
 pub type Shares = Sharing<PARTIES, SENDERS, RUNS, HANDLES, CHUNKS>;
@@ -43,13 +50,13 @@ pub type Shares = Sharing<PARTIES, SENDERS, RUNS, HANDLES, CHUNKS>;
 /// The normal world, and each partition.
 const PARTIES: usize = 1 + MAX_PARTITIONS;
 /// Each partition, the hypervisor and its VMs.
-const SENDERS: usize = MAX_PARTITIONS + 1 + super::MAX_VM_BUFFERS;
+const SENDERS: usize = MAX_PARTITIONS + 1 + sized(super::MAX_VM_BUFFERS);
 /// Runs of pages of one owner and kind: half of them are guaranteed, 60 for each party.
-const RUNS: usize = 2048;
+const RUNS: usize = sized(2048);
 /// Transactions: half of them are guaranteed, two for each sender.
-const HANDLES: usize = 4 * SENDERS;
+const HANDLES: usize = sized(4 * SENDERS);
 /// Room for 16 constituents each: half of them are guaranteed, four for each sender.
-const CHUNKS: usize = 8 * SENDERS;
+const CHUNKS: usize = sized(8 * SENDERS);
 
 /// A copy of what lies in a TX buffer, made a word at a time.
 #[derive(Debug)]
@@ -190,6 +197,8 @@ impl<'c, M: Registers> Spmc<'c, M> {
     }
 
     /// A call of this chapter by the normal world or a partition; `None` if it is another one.
+    // What it needs of the stack is not for other calls.
+    #[inline(never)]
     pub(super) fn memory_call(
         &self,
         pe: &mut Pe<'c, M>,
@@ -268,49 +277,6 @@ impl<'c, M: Registers> Spmc<'c, M> {
         self.partitions
             .get(slot.index())
             .is_none_or(|partition| partition.dead.load(Ordering::Acquire) == u32::MAX)
-    }
-
-    /// A partition has failed: what it had borrowed goes back, what it has given is its own again as
-    /// soon as nobody holds it, and nobody retrieves any more of it. Whether it can have another life:
-    /// nobody holds any of its memory or was given it for good, and it holds nobody's.
-    pub(super) fn memory_ended(
-        &self,
-        slot: Slot,
-        machine: &mut impl Mem,
-        held: &mut Held<0>,
-    ) -> bool {
-        let Some(info) = self.info(slot) else {
-            return false;
-        };
-        self.memory.with(held, |memory, held| {
-            let who = party(Owner::Partition(slot));
-            let Memory { sharing, heads, .. } = memory;
-            let remains = sharing.ended(who, info.id, &mut Ground { machine, held });
-            heads.retain(|(handle, _)| sharing.find(*handle).is_some());
-            !remains.lent && !remains.mapped && memory.gave_away & 1 << slot.index() == 0
-        })
-    }
-
-    /// The next pages at or behind address `from` that a partition owns and nobody else has in hand: of
-    /// one that was destroyed, what is to be wiped now. Others are wiped when they are given back.
-    pub fn own_memory(&self, slot: Slot, from: u64, held: &mut Held<0>) -> Option<Region> {
-        let who = party(Owner::Partition(slot));
-        self.memory.with(held, |memory, _| {
-            let sharing = &memory.sharing;
-            sharing.regions_of(who).find_map(|region| {
-                let end = region.pages.end();
-                let mut start = region.pages.base.max(from);
-                for lent in sharing.lent_pages(who) {
-                    if lent.base <= start && start < lent.end() {
-                        start = lent.end();
-                    }
-                }
-                let lent = sharing.lent_pages(who).map(|lent| lent.base);
-                let end = lent.filter(|base| start < *base).fold(end, u64::min);
-                let pages = Pages::new(start, end.checked_sub(start)? / PAGE)?;
-                Some(Region { pages, ..region })
-            })
-        })
     }
 
     /// A pair's pages are taken out of what their owner may give away.

@@ -95,14 +95,14 @@ impl<'c, M: Registers> Spmc<'c, M> {
                 )?;
                 let whole = offer.is_whole();
                 let Offer {
-                    send,
+                    ref send,
                     constituents,
                     head,
                 } = offer;
                 if !whole && heads.is_full() {
                     return Err(NoMemory);
                 }
-                let handle = sharing.begin(caller.party(), &send)?;
+                let handle = sharing.begin(caller.party(), send)?;
                 match sharing.extend(handle, constituents)? {
                     Progress::Complete => {
                         sharing.seal(handle, ground)?;
