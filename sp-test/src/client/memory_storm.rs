@@ -13,7 +13,7 @@ use crate::rt::{cores, regs};
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 /// A block of 2 MiB that the manifest of `sp-relay` gives it.
-const BLOCK: u64 = board::place(0x0e60_0000);
+const BLOCK: u64 = board::place(0x7020_0000);
 const PAGES: u64 = 512;
 /// The page that is lent.
 const LENT: u64 = 7;

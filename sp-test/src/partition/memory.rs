@@ -8,25 +8,27 @@ use crate::protocol::{
 };
 use crate::rt::{
     memory::{self, Pieces},
-    regs,
+    mmu, regs,
 };
 
-/// What [`MEM_TOUCH`] asks for. Each context has a word of its own in each page.
+/// What [`MEM_TOUCH`] asks for; the memory is the normal world's, in which it was given some. Each context has a word of its own in each page.
 fn touch(request: &Regs, context: u64) -> Payload {
     let [base, pages, ticks, skipped] = [request[5], request[6], request[7], request[8]];
-    let start = regs::cntvct();
     let (mut rounds, mut differences) = (0u64, 0u64);
-    while regs::cntvct().wrapping_sub(start) < ticks {
-        for page in (0..pages).filter(|page| *page != skipped) {
-            let word = (base + page * 4096 + context * 8) as *mut u64;
-            // SAFETY: the partition's own memory, of which nothing else is made.
-            unsafe {
-                word.write_volatile(rounds ^ page);
-                differences += u64::from(word.read_volatile() != rounds ^ page);
+    let start = regs::cntvct();
+    mmu::with_normal_world(|| {
+        while regs::cntvct().wrapping_sub(start) < ticks {
+            for page in (0..pages).filter(|page| *page != skipped) {
+                let word = (base + page * 4096 + context * 8) as *mut u64;
+                // SAFETY: the partition's own memory, of which nothing else is made.
+                unsafe {
+                    word.write_volatile(rounds ^ page);
+                    differences += u64::from(word.read_volatile() != rounds ^ page);
+                }
             }
+            rounds += 1;
         }
-        rounds += 1;
-    }
+    });
     payload(OK, &[rounds, differences])
 }
 

@@ -13,7 +13,7 @@ mod vectors;
 mod vms;
 
 use crate::{
-    board::{Board, Flow, QEMU_VIRT},
+    board::{Board, Flow},
     console::Stream,
     firmware::{Binary, payload},
 };
@@ -328,7 +328,7 @@ pub fn bench() -> Vec<Scenario> {
 fn memory_bench() -> Scenario {
     let bl33 = Bl33::Direct(payload("client-bench-memory"));
     let mut scenario = boot("bench-memory", "cost of memory transactions", bl33);
-    give_block(&mut scenario, "0x70200000", "0xb");
+    give_block(&mut scenario);
     scenario
 }
 
@@ -337,10 +337,8 @@ fn memory_storm() -> Scenario {
     let bl33 = Bl33::Direct(payload("client-memory-storm"));
     let about = "a partition lends a page of a block that it uses on other cores";
     let mut scenario = boot("memory-storm", about, bl33);
-    give_block(&mut scenario, "0x0e600000", "0x3");
+    give_block(&mut scenario);
     scenario.timeout = Duration::from_secs(240);
-    // On other boards it is no block.
-    scenario.only = Some(QEMU_VIRT.name);
     scenario.expect.push(Text {
         stream: Stream::Secure,
         part: "faults met a change of stage 2: tried again",
@@ -348,15 +346,13 @@ fn memory_storm() -> Scenario {
     scenario
 }
 
-/// Gives `sp-relay` 2 MiB of memory in one block: where, and with which attributes.
-fn give_block(scenario: &mut Scenario, base: &str, attributes: &str) {
-    let region = format!(
-        "gp-register-num = <0>;\n\tmemory-regions {{\n\t\tcompatible = \"arm,ffa-manifest-memory-regions\";\n\t\tblock {{\n\t\t\tbase-address = <0x0 {base}>;\n\t\t\tpages-count = <512>;\n\t\t\tattributes = <{attributes}>;\n\t\t}};\n\t}};"
-    );
+/// Gives `sp-relay` 2 MiB of the normal world's memory in one block.
+fn give_block(scenario: &mut Scenario) {
+    let region = "gp-register-num = <0>;\n\tmemory-regions {\n\t\tcompatible = \"arm,ffa-manifest-memory-regions\";\n\t\tblock {\n\t\t\tbase-address = <0x0 0x70200000>;\n\t\t\tpages-count = <512>;\n\t\t\tattributes = <0xb>;\n\t\t};\n\t};";
     for partition in &mut scenario.partitions {
         if partition.name == "relay" {
             let manifest = partition.manifest.clone();
-            partition.manifest = manifest.with("gp-register-num = <0>;", region.clone());
+            partition.manifest = manifest.with("gp-register-num = <0>;", region);
         }
     }
 }
