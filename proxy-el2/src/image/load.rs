@@ -39,7 +39,8 @@ static STAGE2_STORE: TableStore<STAGE2_TABLES> = TableStore::new();
 static STAGE2: TablePool<STAGE2_TABLES> = TablePool::new(&STAGE2_STORE);
 static STAGE2_COMMON: Common = Common::new(STAGE2_TABLES);
 /// Each VM's part of them.
-static QUOTAS: [Quota<'static>; MAX_VMS] = [const { Quota::new(&STAGE2, &STAGE2_COMMON) }; MAX_VMS];
+static QUOTAS: [Quota<'static, TablePool<STAGE2_TABLES>>; MAX_VMS] =
+    [const { Quota::new(&STAGE2, &STAGE2_COMMON) }; MAX_VMS];
 
 /// All vCPUs.
 const VCPUS: usize = MAX_VMS * MAX_VCPUS;

@@ -74,8 +74,8 @@ fn announce(client: &mut Client, name: &str, measured: bool) {
 
 /// Opens or closes a window.
 fn mark(measured: bool, open: bool) {
-    // SAFETY: nothing happens but that a counter sees it.
     match (measured, open) {
+        // SAFETY: nothing happens but that a counter sees it.
         (true, true) => unsafe { asm!("hint #0x60", options(nostack, preserves_flags)) },
         // SAFETY: as above.
         (true, false) => unsafe { asm!("hint #0x61", options(nostack, preserves_flags)) },
