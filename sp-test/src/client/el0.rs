@@ -28,6 +28,7 @@ pub fn main(boot: &Boot) -> ! {
         alive(&mut suite, &peer(id));
     }
     pages(&mut suite);
+    sharing(&mut suite);
     ends(&mut suite);
     suite.case("mortal/dies", |suite| {
         suite.kill(&peer(MORTAL), el0::TOUCH, &[rows::SPMC, READ])
@@ -186,6 +187,93 @@ fn pages(suite: &mut Suite) {
     }
 }
 
+/// Memory of the normal world that they have by their manifests, and what they share with each other.
+fn sharing(suite: &mut Suite) {
+    let (mortal, phoenix) = (peer(MORTAL), peer(PHOENIX));
+    for (peer, page) in [mortal, phoenix].into_iter().zip(el0::PAGES) {
+        suite.case(
+            format_args!("memory/{}/the_normal_worlds_page", name(&peer)),
+            |suite| {
+                let page = place(page);
+                // SAFETY: nobody else has anything there.
+                unsafe { (page as *mut u64).write_volatile(0x1234_5678) }
+                let [got, ..] = suite.ask(&peer, el0::TOUCH, &[page, READ])?;
+                equal("what it reads", got, 0x1234_5678)?;
+                suite.ask(&peer, el0::TOUCH, &[page, WRITE])?;
+                // SAFETY: as above.
+                let got = unsafe { (page as *const u64).read_volatile() };
+                equal("what it wrote", got, page)?;
+                Ok(Seen::Nothing)
+            },
+        );
+        suite.case(
+            format_args!("memory/{}/maps_its_pair", name(&peer)),
+            |suite| suite.succeeds(&peer, el0::MAP, &[]),
+        );
+    }
+    let shared = place(el0::PLACES[0]) + el0::HEAP + el0::TO_SHARE * 0x1000;
+    let mut handle = 0;
+    suite.case("memory/share", |suite| {
+        let arguments = [0, el0::TO_SHARE, PHOENIX.into()];
+        let [x0, low, high, ..] = suite.ask(&mortal, el0::SEND, &arguments)?;
+        succeeded(x0, low)?;
+        handle = low | high << 32;
+        Ok(Seen::Value("handle", handle))
+    });
+    suite.case("memory/share_is_not_seen_before_it_is_retrieved", |suite| {
+        suite.kill(&phoenix, el0::TOUCH, &[shared, READ])?;
+        suite.succeeds(&phoenix, el0::MAP, &[])
+    });
+    suite.case("memory/retrieve", |suite| {
+        let arguments = [MORTAL.into(), handle, 0];
+        let [x0, x2, found, ..] = suite.ask(&phoenix, el0::RETRIEVE, &arguments)?;
+        if x0 != abi::MEM_RETRIEVE_RESP.into() {
+            return Err(Failure::Refused(Refusal { x0, x2 }));
+        }
+        equal("the page", found, shared)?;
+        Ok(Seen::Nothing)
+    });
+    suite.case("memory/both_see_the_same", |suite| {
+        suite.ask(&phoenix, el0::TOUCH, &[shared, WRITE])?;
+        let [got, ..] = suite.ask(&mortal, el0::TOUCH, &[el0::TO_SHARE, READ])?;
+        equal("what the owner reads", got, shared)?;
+        suite.ask(&mortal, el0::TOUCH, &[el0::TO_SHARE, WRITE])?;
+        let [got, ..] = suite.ask(&phoenix, el0::TOUCH, &[shared, READ])?;
+        equal("what the borrower reads", got, el0::TO_SHARE)?;
+        Ok(Seen::Nothing)
+    });
+    suite.case("memory/relinquish", |suite| {
+        suite.succeeds(&phoenix, el0::RELINQUISH, &[handle])
+    });
+    suite.case("memory/relinquished_is_out_of_reach", |suite| {
+        suite.kill(&phoenix, el0::TOUCH, &[shared, READ])?;
+        suite.succeeds(&phoenix, el0::MAP, &[])
+    });
+    suite.case("memory/reclaim", |suite| {
+        suite.succeeds(&mortal, el0::RECLAIM, &[handle])?;
+        let [got, ..] = suite.ask(&mortal, el0::TOUCH, &[el0::TO_SHARE, READ])?;
+        equal("what the owner reads", got, el0::TO_SHARE)?;
+        Ok(Seen::Nothing)
+    });
+    suite.case("memory/what_is_lent_is_out_of_reach", |suite| {
+        let arguments = [1, el0::TO_SHARE, MORTAL.into()];
+        let [x0, low, ..] = suite.ask(&phoenix, el0::SEND, &arguments)?;
+        succeeded(x0, low)?;
+        suite.kill(&phoenix, el0::TOUCH, &[el0::TO_SHARE, READ])?;
+        // In its next life it is its own again.
+        suite.ask(&phoenix, el0::TOUCH, &[el0::TO_SHARE, WRITE])?;
+        Ok(Seen::Nothing)
+    });
+}
+
+/// Fails unless a call was completed by FFA_SUCCESS.
+fn succeeded(x0: u64, x2: u64) -> Result<(), Failure> {
+    match x0 as u32 {
+        abi::SUCCESS_32 | abi::SUCCESS_64 => Ok(()),
+        _ => Err(Failure::Refused(Refusal { x0, x2 })),
+    }
+}
+
 /// What it can't do is its end, and nobody else's.
 fn ends(suite: &mut Suite) {
     let phoenix = peer(PHOENIX);
@@ -310,6 +398,12 @@ impl Suite {
     fn kill(&self, peer: &Peer, number: u8, arguments: &[u64]) -> Verdict {
         self.aborted(peer, number, arguments)?;
         self.others()
+    }
+
+    fn succeeds(&self, peer: &Peer, number: u8, arguments: &[u64]) -> Verdict {
+        let [x0, x2, ..] = self.ask(peer, number, arguments)?;
+        succeeded(x0, x2)?;
+        Ok(Seen::Nothing)
     }
 
     fn denied(&self, peer: &Peer, id: u32, arguments: &[u64]) -> Verdict {

@@ -43,12 +43,36 @@ pub const HARMLESS: u8 = 9;
 /// Command: spins for as many ticks as the first argument says.
 pub const SPIN: u8 = 10;
 
+/// Command: maps pages [`TX`] and [`RX`] of its heap as its pair; answers x0 and x2.
+pub const MAP: u8 = 11;
+/// Command: shares (0) or lends (1) page `n` (second argument) of its heap to the partition of the third; answers x0, x2 and
+/// x3.
+pub const SEND: u8 = 12;
+/// Command: retrieves what the partition of the first argument has sent, with the handle of the second, shared (0) or lent
+/// (1); answers x0, x2 and the address of the first page.
+pub const RETRIEVE: u8 = 13;
+/// Command: relinquishes the handle of the first argument; answers x0 and x2.
+pub const RELINQUISH: u8 = 14;
+/// Command: reclaims the handle of the first argument; answers x0 and x2.
+pub const RECLAIM: u8 = 15;
+
+/// Pages of the heap: the pair, and one to be shared.
+pub const TX: u64 = 16;
+/// See [`TX`].
+pub const RX: u64 = 17;
+/// See [`TX`].
+pub const TO_SHARE: u64 = 20;
+
 /// The partition that speaks FF-A 1.2, and stays dead when it dies.
 pub const MORTAL: u16 = 0x8003;
 /// The one that speaks FF-A 1.3, and lives again when it dies.
 pub const PHOENIX: u16 = 0x8004;
 /// Where they are loaded, on QEMU's `virt`.
 pub const PLACES: [u64; 2] = [0x0e60_0000, 0x0e70_0000];
+/// The page of the normal world's memory that each has, on QEMU's `virt`.
+pub const PAGES: [u64; 2] = [0x5070_0000, 0x5070_1000];
+/// Where the page lies that its manifest says can only be read.
+pub const CONSTANTS: u64 = 0xb_0000;
 /// One at S-EL1 with a single context too, to compare with: `sp-many`.
 pub const AT_EL1: u16 = 0x8005;
 

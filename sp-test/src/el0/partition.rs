@@ -2,8 +2,9 @@
 
 use super::rows::{At, Call, ROWS, RW, RX, Row, Want};
 use super::{
-    CALL, CHECKED, FACTS, HARMLESS, HEAP_PAGES, INSTRUCTION, PHOENIX, ROW, SIZE, SPIN, TOUCH,
-    USE_FP, USE_TPIDR, parse, privileged, rows,
+    CALL, CHECKED, FACTS, HARMLESS, HEAP_PAGES, INSTRUCTION, MAP, PHOENIX, RECLAIM, RELINQUISH,
+    RETRIEVE, ROW, RX as RX_PAGE, SEND, SIZE, SPIN, TOUCH, TX, USE_FP, USE_TPIDR, parse,
+    privileged, rows,
 };
 use crate::abi::{self, Regs};
 use crate::boot_info::{self, BootInfo};
@@ -265,6 +266,10 @@ impl Partition {
                 answer[1..3].copy_from_slice(&core::mem::take(&mut self.counters));
             }
             HARMLESS => answer[1] = self.harmless(),
+            MAP | SEND | RETRIEVE | RELINQUISH | RECLAIM => {
+                let arguments = [arguments[0], arguments[1], arguments[2]];
+                answer[1..4].copy_from_slice(&self.share(command, arguments));
+            }
             SPIN => {
                 let start = regs::cntvct();
                 while regs::cntvct().wrapping_sub(start) < arguments[0] {}
@@ -296,6 +301,64 @@ impl Partition {
                 }
             }
         }
+    }
+
+    /// A call of memory management.
+    fn share(&self, command: u8, arguments: [u64; 3]) -> [u64; 3] {
+        let page = |page| address(At::Heap(page), &self.boot);
+        let (tx, rx) = (page(TX), page(RX_PAGE));
+        let id = u64::from(self.id);
+        let mut regs = [0; 18];
+        let (call, x1, x2, x3) = match (command, arguments) {
+            (MAP, _) => (abi::RXTX_MAP_64, tx, rx, 1),
+            (SEND, [kind, number, to]) => {
+                // Normal, write-back, inner shareable; what is lent says nothing.
+                let attributes = if kind == 0 { 0x2f << 16 } else { 0 };
+                // To read and write; whether to execute says who retrieves it.
+                let receiver = to | 2 << 16;
+                words(tx, &[id | attributes, 0, 0, 32 | 1 << 32, 48, 0]);
+                words(tx + 48, &[receiver | 80 << 32, 0, 0, 0]);
+                words(tx + 80, &[1 | 1 << 32, 0, page(number), 1]);
+                let call = [abi::MEM_SHARE, abi::MEM_LEND][kind as usize & 1];
+                (call, 112, 112, 0)
+            }
+            (RETRIEVE, [from, handle, kind]) => {
+                let flags = (kind + 1) << 3;
+                words(
+                    tx,
+                    &[
+                        from | 0x2f << 16 | flags << 32,
+                        handle,
+                        0,
+                        32 | 1 << 32,
+                        48,
+                        0,
+                    ],
+                );
+                // Only of what is lent it says that it does not execute it.
+                words(tx + 48, &[id | (2 | kind << 2) << 16, 0, 0, 0]);
+                (abi::MEM_RETRIEVE_REQ, 80, 80, 0)
+            }
+            (RELINQUISH, [handle, ..]) => {
+                words(tx, &[handle, 1 << 32, id]);
+                (abi::MEM_RELINQUISH, 0, 0, 0)
+            }
+            (_, [handle, ..]) => (abi::MEM_RECLAIM, handle & 0xffff_ffff, handle >> 32, 0),
+        };
+        regs[..4].copy_from_slice(&[call.into(), x1, x2, x3]);
+        svc(&mut regs);
+        if command != RETRIEVE || regs[0] != abi::MEM_RETRIEVE_RESP.into() {
+            return [regs[0], regs[2], regs[3]];
+        }
+        // SAFETY: The pair is this partition's, and its own now.
+        let found = unsafe {
+            let access = (rx + 32) as *const u32;
+            let composite = (rx + u64::from(access.read_volatile()) + 4) as *const u32;
+            let list = rx + u64::from(composite.read_volatile()) + 16;
+            (list as *const u64).read_volatile()
+        };
+        query(abi::RX_RELEASE, 0);
+        [regs[0], regs[2], found]
     }
 
     fn boot_information(&self) -> BootInfo {
@@ -343,6 +406,14 @@ fn wait() -> Regs {
     let mut regs = [0; 18];
     regs[0] = abi::MSG_WAIT.into();
     regs
+}
+
+/// Writes words to a page of the heap.
+fn words(at: u64, words: &[u64]) {
+    for (at, word) in (at..).step_by(8).zip(words) {
+        // SAFETY: The heap is nobody's object, and the page can be written.
+        unsafe { (at as *mut u64).write_volatile(*word) }
+    }
 }
 
 fn tpidr() -> u64 {

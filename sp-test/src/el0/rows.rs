@@ -1,7 +1,7 @@
 //! The rows of `FFA_MEM_PERM_GET` and `FFA_MEM_PERM_SET` (DEN0140, "Memory attributes management"), in the order in which a
 //! partition goes through them.
 
-use super::{HEAP, HEAP_PAGES, SIZE};
+use super::{CONSTANTS, HEAP, HEAP_PAGES, PAGES, PLACES, SIZE};
 use crate::abi::{INVALID_PARAMETERS, V1_2, V1_3};
 use crate::board::place;
 
@@ -23,6 +23,8 @@ pub enum At {
     Code,
     /// The first page that the start has made writable.
     Data,
+    /// Its page of the normal world's memory.
+    Loaned,
     /// This address.
     Address(u64),
 }
@@ -36,6 +38,7 @@ impl At {
             Self::Offset(offset) => start + offset,
             Self::Code => base,
             Self::Data => data,
+            Self::Loaned => place(PAGES[(start != place(PLACES[0])) as usize]),
             Self::Address(address) => address,
         }
     }
@@ -121,7 +124,7 @@ const HIGHEST: u64 = 0xffff_ffff_ffff_f000;
 /// The last page of the partition's memory.
 const LAST: At = At::Heap(HEAP_PAGES - 1);
 
-use At::{Address, Code, Data, Heap, Offset};
+use At::{Address, Code, Data, Heap, Loaned, Offset};
 use Call::{Get, Set};
 
 /// All of them.
@@ -185,7 +188,18 @@ pub const ROWS: &[Row] = &[
     invalid("set/the_normal_world", Address(NORMAL_WORLD), Set(1, RW)),
     get("get/nothing_was_done", Heap(6), RX),
 
+    get("get/what_the_manifest_says", Offset(CONSTANTS), RO),
+    invalid("set/more_than_the_manifest_says", Offset(CONSTANTS), Set(1, RW)),
+    invalid("set/execute_what_the_manifest_has_read", Offset(CONSTANTS), Set(1, RX)),
+    set("set/the_same_as_the_manifest", Offset(CONSTANTS), 1, RO),
+    get("get/the_normal_worlds_page", Loaned, RW),
+    invalid("set/execute_the_normal_worlds_page", Loaned, Set(1, RX)),
+    set("set/the_normal_worlds_page", Loaned, 1, RO),
+    get("get/the_normal_worlds_page_is_read_only", Loaned, RO),
+    set("set/the_normal_worlds_page_again", Loaned, 1, RW),
+
     // What the suite goes on with.
+    set("set/heap_16_to_23_are_written", Heap(16), 8, RW),
     set("set/heap_0_is_written", Heap(0), 1, RW),
     set("set/heap_1_is_read", Heap(1), 1, RO),
 ];

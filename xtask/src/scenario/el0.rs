@@ -67,9 +67,12 @@ fn el0(name: &'static str, about: &'static str, bl33: Bl33) -> Scenario {
         let (manifest, binary) = match node.name {
             "mortal" => (manifest_of("sp-el0.dts", node), "sp-el0"),
             "phoenix" => {
+                // A page of the normal world of its own.
+                let page = "<0x0 0x50701000>";
                 let again = format!("{LAST}\n\tlifecycle-support;\n\tabort-action = <2>;");
                 let manifest = manifest_of("sp-el0.dts", node)
                     .with("ffa-version = <0x00010002>;", "ffa-version = <0x00010003>;")
+                    .with("<0x0 0x50700000>", page)
                     .with(LAST, again);
                 (manifest, "sp-el0")
             }
