@@ -57,6 +57,7 @@ impl Estates for Cpu {
             read: true,
             write: view.write,
             execute: view.execute,
+            normal_world: false,
         };
         let mappings = pieces.map(|pages: Pages| Mapping {
             ipa: pages.base,
