@@ -255,6 +255,15 @@ impl Fid {
         }
     }
 
+    /// Whether the function has this form.
+    pub const fn exists(self) -> bool {
+        match self.function.forms() {
+            Forms::Only32 => !self.wide,
+            Forms::Only64 => self.wide,
+            Forms::Both => true,
+        }
+    }
+
     /// The value of w0.
     pub const fn raw(self) -> u32 {
         if self.wide {

@@ -8,7 +8,9 @@
 
 use crate::{
     forward::{El3, Upstream, UpstreamError, ask},
+    memory::Shares,
     proxy::overlap,
+    vcpu::VmIndex,
     vm::Vm,
 };
 use core::ops::Range;
@@ -34,7 +36,7 @@ pub(crate) const PROPERTIES: RxtxProperties = RxtxProperties {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unreachable;
 
-/// Memory, as the core reaches it: what it has opened of the VM's, and the proxy's own RX.
+/// Memory, as the core reaches it: what it has opened of the VM's, and the proxy's own RX and TX.
 pub trait Memory {
     /// Makes pages of the VM accessible. `pages` are intermediate physical addresses, not empty, page
     /// aligned, inside the VM's memory, and not open.
@@ -58,11 +60,35 @@ pub trait Memory {
     /// As [`write`](Self::write).
     fn zero(&mut self, range: Range<u64>) -> Result<(), Unreachable>;
 
+    /// Copies from open pages of the VM, each byte once.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    fn read(&mut self, at: u64, to: &mut [u8]) -> Result<(), Unreachable>;
+
+    /// Copies words from open pages of the VM to the start of the proxy's own TX, each once, and gives them. The address is
+    /// a multiple of 8.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write) and [`write_tx`](Self::write_tx).
+    fn pass_words<const N: usize>(&mut self, at: u64) -> Result<[u64; N], Unreachable> {
+        let mut words = [[0; 8]; N];
+        self.read(at, words.as_flattened_mut())?;
+        self.write_tx(words.as_flattened())?;
+        Ok(words.map(u64::from_le_bytes))
+    }
+
     /// Copies from the proxy's own RX.
     ///
     /// # Errors
     /// It is not that long.
     fn read_rx(&mut self, offset: usize, to: &mut [u8]) -> Result<(), Unreachable>;
+
+    /// Copies to the start of the proxy's own TX.
+    ///
+    /// # Errors
+    /// It is not that long.
+    fn write_tx(&mut self, bytes: &[u8]) -> Result<(), Unreachable>;
 }
 
 /// Where the proxy's own pair is.
@@ -119,7 +145,8 @@ impl Upstream {
 /// A VM's pair.
 #[derive(Debug)]
 pub(crate) struct Pair {
-    tx: Range<u64>,
+    /// Its TX.
+    pub tx: Range<u64>,
     /// Its RX.
     pub rx: Range<u64>,
     /// RX holds something that the VM has not released: it is the VM's, and nobody writes into it.
@@ -148,16 +175,33 @@ impl Pair {
             _ => Err(FfaError::InvalidParameters),
         }
     }
+
+    /// Both are memory like any other again.
+    fn free(&self, index: VmIndex, shares: Option<&Shares>) {
+        if let Some(shares) = shares {
+            shares.lock().free_buffers(index, &self.tx, &self.rx);
+        }
+    }
+
+    /// Makes both accessible, or none.
+    fn open(&self, memory: &mut impl Memory) -> Result<(), Unreachable> {
+        memory.open(self.tx.clone())?;
+        let opened = memory.open(self.rx.clone());
+        if opened.is_err() {
+            memory.close(self.tx.clone());
+        }
+        opened
+    }
 }
 
 impl<R> Vm<'_, R> {
-    /// `FFA_RXTX_MAP`. TX is opened as well, though nothing reads it yet: what a later call needs is
-    /// had when it is mapped, or the map fails.
+    /// `FFA_RXTX_MAP`. Pages that are in others' hands, or are about to be, can't be buffers, and buffers are
+    /// given to nobody.
     pub(crate) fn map_buffers(
         &self,
-        tx: u64,
-        rx: u64,
-        pages: u32,
+        index: VmIndex,
+        (tx, rx, pages): (u64, u64, u32),
+        shares: Option<&Shares>,
         machine: &mut impl Memory,
     ) -> Result<Reply, FfaError> {
         let mut buffers = self.buffers.lock();
@@ -166,11 +210,12 @@ impl<R> Vm<'_, R> {
             return Err(FfaError::Denied);
         }
         let pair = Pair::checked(&self.info.memory, tx, rx, pages)?;
-        let no_tables = |Unreachable| FfaError::NoMemory;
-        machine.open(pair.tx.clone()).map_err(no_tables)?;
-        if let Err(error) = machine.open(pair.rx.clone()).map_err(no_tables) {
-            machine.close(pair.tx);
-            return Err(error);
+        if let Some(shares) = shares {
+            shares.lock().take_buffers(index, &pair.tx, &pair.rx)?;
+        }
+        if let Err(Unreachable) = pair.open(machine) {
+            pair.free(index, shares);
+            return Err(FfaError::NoMemory);
         }
         *buffers = Some(pair);
         Ok(Reply::success(0))
@@ -179,25 +224,33 @@ impl<R> Vm<'_, R> {
     /// `FFA_RXTX_UNMAP`, whatever RX holds.
     pub(crate) fn unmap_buffers(
         &self,
+        index: VmIndex,
         vm: EndpointId,
+        shares: Option<&Shares>,
         machine: &mut impl Memory,
     ) -> Result<Reply, FfaError> {
         // Only a hypervisor names a VM.
         if vm != EndpointId::HYPERVISOR {
             return Err(FfaError::InvalidParameters);
         }
-        match self.close_buffers(machine) {
+        match self.close_buffers(index, shares, machine) {
             true => Ok(Reply::success(0)),
             false => Err(FfaError::InvalidParameters),
         }
     }
 
     /// Ends the use of the VM's pair. `false` if it has none.
-    pub(crate) fn close_buffers(&self, machine: &mut impl Memory) -> bool {
+    pub(crate) fn close_buffers(
+        &self,
+        index: VmIndex,
+        shares: Option<&Shares>,
+        machine: &mut impl Memory,
+    ) -> bool {
         let mut buffers = self.buffers.lock();
         let Some(pair) = buffers.take() else {
             return false;
         };
+        pair.free(index, shares);
         machine.close(pair.tx);
         machine.close(pair.rx);
         true

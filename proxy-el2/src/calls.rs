@@ -4,6 +4,7 @@ use crate::{
     buffers,
     forward::ask,
     kind::{Kind, ids},
+    memory,
     proxy::{Machine, Next, Pe, Proxy},
     psci,
     secure::has_direct2,
@@ -116,12 +117,11 @@ impl<'v, R: Registers> Proxy<'v, R> {
                 vm.version.negotiate(requested, own)
             }
             Call::Features { query, .. } => match query {
-                FeatureQuery::Function(fid) if self.implements(vm, fid) => {
-                    Reply::success(match fid.function {
-                        Function::RxtxMap => buffers::PROPERTIES.w2(vm.version.get()),
-                        _ => 0,
-                    })
-                }
+                FeatureQuery::Function(fid) if self.implements(vm, fid) => match fid.function {
+                    Function::RxtxMap => Reply::success(buffers::PROPERTIES.w2(vm.version.get())),
+                    Function::MemRetrieveReq => Reply::success2(0, memory::RETRIEVALS),
+                    _ => Reply::success(0),
+                },
                 FeatureQuery::Feature(SRI) => match self.sri(vm) {
                     Some(intid) => Reply::success(intid),
                     None => Reply::error(FfaError::NotSupported),
@@ -196,7 +196,7 @@ impl<'v, R: Registers> Proxy<'v, R> {
         Ok(Next::Vcpu)
     }
 
-    /// Buffers and discovery. `None` if the registers are written.
+    /// Buffers, discovery and memory. `None` if the registers are written.
     #[inline(never)]
     fn discover(
         &self,
@@ -208,10 +208,13 @@ impl<'v, R: Registers> Proxy<'v, R> {
         if self.upstream.rx == 0 {
             return Err(FfaError::NotSupported);
         }
+        let index = pe.running_id().ok_or(FfaError::Denied)?.vm;
         match call {
             // `FFA_FEATURES` knows the 64-bit form alone, but both work.
-            Call::RxtxMap { tx, rx, pages, .. } => vm.map_buffers(tx, rx, pages, machine),
-            Call::RxtxUnmap { vm: named } => vm.unmap_buffers(named, machine),
+            Call::RxtxMap { tx, rx, pages, .. } => {
+                vm.map_buffers(index, (tx, rx, pages), self.shares, machine)
+            }
+            Call::RxtxUnmap { vm: named } => vm.unmap_buffers(index, named, self.shares, machine),
             Call::RxRelease { vm: named } => vm.release_rx(named),
             Call::PartitionInfoGet { uuid, count_only } => {
                 self.partition_info_get(vm, uuid, count_only, machine)
@@ -224,8 +227,7 @@ impl<'v, R: Registers> Proxy<'v, R> {
                 }
                 return Ok(None);
             }
-            // Direct requests came here only to be decoded again: never.
-            _ => Err(FfaError::NotSupported),
+            _ => self.memory(vm, index, call, machine),
         }
         .map(Some)
     }
@@ -265,6 +267,14 @@ impl<'v, R: Registers> Proxy<'v, R> {
             Function::RxtxUnmap | Function::RxRelease | Function::PartitionInfoGet => {
                 upstream.rx != 0
             }
+            Function::MemDonate
+            | Function::MemLend
+            | Function::MemShare
+            | Function::MemRetrieveReq
+            | Function::MemRelinquish
+            | Function::MemReclaim
+            | Function::MemFragRx
+            | Function::MemFragTx => upstream.rx != 0 && self.shares.is_some(),
             Function::PartitionInfoGetRegs => {
                 version.has_extended_registers() && upstream.rx != 0 && upstream.info_regs
             }

@@ -298,6 +298,7 @@ impl<'v, R: Registers> Proxy<'v, R> {
     /// A physical interrupt took a vCPU off the core, or woke a core that has nothing to do.
     pub fn interrupt(&self, pe: &mut Pe<'v, R>, machine: &mut impl Machine<R>) -> Next {
         let mut turn = machine.interrupts(&pe.chain());
+        self.take_back_again(machine);
         if let Some(level) = self.tell_again(pe, turn, machine) {
             turn = match turn {
                 Turn::Level(lower) => Turn::Level(lower.min(level)),

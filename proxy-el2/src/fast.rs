@@ -48,6 +48,15 @@ impl<'v, R: Registers> Proxy<'v, R> {
         };
         match next {
             Some(next) => next,
+            None => self.call_seldom(pe, fid, machine),
+        }
+    }
+
+    /// Handles what is no direct message, or none for the short way. Apart from that, which has less to do without it.
+    #[inline(never)]
+    fn call_seldom(&self, pe: &mut Pe<'v, R>, fid: u32, machine: &mut impl Machine<R>) -> Next {
+        match self.fast_memory(pe, fid, machine) {
+            Some(next) => next,
             None => self.call_general(pe, machine),
         }
     }

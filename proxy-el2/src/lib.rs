@@ -16,6 +16,7 @@ pub mod forward;
 mod kind;
 mod life;
 pub mod manifest;
+pub mod memory;
 mod messages;
 #[cfg(any(test, feature = "snapshot"))]
 mod note;

@@ -39,11 +39,14 @@ impl<'v, R: Registers> Proxy<'v, R> {
                 }
             }
             self.owed.lock().forget_answers(index);
-            vm.close_buffers(machine);
+            vm.close_buffers(index, self.shares, machine);
+            self.end_memory(index, vm.info.id, machine);
             for core in self.cores().filter(|core| *core != pe.index) {
                 machine.kick(core);
             }
             turn = self.tell(VmEvent::Destroyed, index, pe, machine);
+            // Partitions that know may have relinquished what it had given them.
+            self.take_back_again(machine);
         }
         match self.lowest_dead(pe) {
             Some(level) => self.reap(pe, level, turn, machine),

@@ -14,6 +14,7 @@ use crate::{
     availability::{News, Outcome},
     buffers::Memory,
     forward::{El3, Upstream},
+    memory::{Bereaved, Shares},
     owed::Owed,
     sync::Mutex,
     untold::UntoldList,
@@ -21,7 +22,7 @@ use crate::{
     vm::{Vm, VmInfo},
 };
 use core::ops::Range;
-use ffa_abi::{EndpointId, Regs, Reply, TargetInfo, Version};
+use ffa_abi::{EndpointId, Regs, Reply, TargetInfo, Version, sharing::Estates};
 use heapless::Vec;
 
 /// Whose turn it is after an interrupt.
@@ -46,8 +47,9 @@ impl Turn {
     }
 }
 
-/// What the core asks of the machine.
-pub trait Machine<R>: Memory + El3 {
+/// What the core asks of the machine. As an [`Estates`], what it does to the stage 2 of VMs: `Party(1 + index)` is a VM,
+/// and there is nothing to be done for the secure world.
+pub trait Machine<R>: Memory + El3 + Estates {
     /// A character that a VM wrote with `FFA_CONSOLE_LOG`.
     fn console(&mut self, from: EndpointId, character: u8);
 
@@ -185,6 +187,9 @@ pub struct Proxy<'v, R> {
     pub(crate) rx: Mutex<()>,
     /// News that partitions could not be told yet.
     pub(crate) untold: UntoldList,
+    /// Memory of VMs, and in whose hands it is.
+    pub(crate) shares: Option<&'v Shares>,
+    pub(crate) bereaved: Bereaved,
 }
 
 impl<'v, R: Registers> Proxy<'v, R> {
@@ -196,12 +201,20 @@ impl<'v, R: Registers> Proxy<'v, R> {
             owed: Mutex::new(Owed::new()),
             rx: Mutex::new(()),
             untold: UntoldList::new(),
+            shares: None,
+            bereaved: Bereaved::new(false),
         }
+    }
+
+    /// Has the proxy serve the memory management of VMs, which are added after this, and keep there what it notes of
+    /// it. Nobody else's.
+    pub const fn share_memory(&mut self, shares: &'v Shares) {
+        self.shares = Some(shares);
     }
 
     /// Adds a VM; its vCPUs are given with [`adopt`](Self::adopt). `None` if there are
     /// [`MAX_VMS`], the id is taken or is none of a VM, the number of vCPUs is
-    /// impossible, or there is a primary already.
+    /// impossible, some of the memory is another VM's, or there is a primary already.
     pub fn add(&mut self, info: VmInfo) -> Option<VmIndex> {
         let fits = info.id.is_vm()
             && (1..=MAX_VCPUS).contains(&usize::from(info.vcpus))
@@ -211,6 +224,9 @@ impl<'v, R: Registers> Proxy<'v, R> {
             return None;
         }
         let index = VmIndex(self.vms.len() as u8);
+        if let Some(shares) = self.shares {
+            shares.lock().add_memory(index, &info.memory).ok()?;
+        }
         self.vms.push(Vm::new(info)).ok()?;
         Some(index)
     }

@@ -114,13 +114,16 @@ pub const RXTX_UNMAP: u32 = 0x8400_0067;
 pub const PARTITION_INFO_GET: u32 = 0x8400_0068;
 /// FFA_RX_ACQUIRE.
 pub const RX_ACQUIRE: u32 = 0x8400_0084;
-/// FFA_MEM_DONATE.
+/// FFA_ABORT, 64-bit form.
+pub const ABORT_64: u32 = 0xc400_0090;
+
+/// FFA_MEM_DONATE, 32-bit form.
 pub const MEM_DONATE: u32 = 0x8400_0071;
-/// FFA_MEM_LEND.
+/// FFA_MEM_LEND, 32-bit form.
 pub const MEM_LEND: u32 = 0x8400_0072;
-/// FFA_MEM_SHARE.
+/// FFA_MEM_SHARE, 32-bit form.
 pub const MEM_SHARE: u32 = 0x8400_0073;
-/// FFA_MEM_RETRIEVE_REQ.
+/// FFA_MEM_RETRIEVE_REQ, 32-bit form.
 pub const MEM_RETRIEVE_REQ: u32 = 0x8400_0074;
 /// FFA_MEM_RETRIEVE_RESP.
 pub const MEM_RETRIEVE_RESP: u32 = 0x8400_0075;
@@ -128,8 +131,16 @@ pub const MEM_RETRIEVE_RESP: u32 = 0x8400_0075;
 pub const MEM_RELINQUISH: u32 = 0x8400_0076;
 /// FFA_MEM_RECLAIM.
 pub const MEM_RECLAIM: u32 = 0x8400_0077;
-/// FFA_ABORT, 64-bit form.
-pub const ABORT_64: u32 = 0xc400_0090;
+/// FFA_MEM_FRAG_RX.
+pub const MEM_FRAG_RX: u32 = 0x8400_007a;
+/// FFA_MEM_FRAG_TX.
+pub const MEM_FRAG_TX: u32 = 0x8400_007b;
+/// FFA_MEM_PERM_GET, 32-bit form.
+pub const MEM_PERM_GET: u32 = 0x8400_0088;
+/// FFA_MEM_PERM_SET, 32-bit form.
+pub const MEM_PERM_SET: u32 = 0x8400_0089;
+/// What makes of a 32-bit form the 64-bit one.
+pub const WIDE: u32 = 1 << 30;
 
 /// FF-A 1.0.
 pub const V1_0: u32 = 0x1_0000;
@@ -234,6 +245,9 @@ pub const fn name(x0: u64) -> &'static str {
         DIRECT_RESP_32 => "FFA_MSG_SEND_DIRECT_RESP_32",
         DIRECT_RESP_64 => "FFA_MSG_SEND_DIRECT_RESP_64",
         SPM_ID_GET => "FFA_SPM_ID_GET",
+        MEM_RETRIEVE_RESP => "FFA_MEM_RETRIEVE_RESP",
+        MEM_FRAG_RX => "FFA_MEM_FRAG_RX",
+        MEM_FRAG_TX => "FFA_MEM_FRAG_TX",
         DIRECT_REQ2 => "FFA_MSG_SEND_DIRECT_REQ2",
         DIRECT_RESP2 => "FFA_MSG_SEND_DIRECT_RESP2",
         _ => "other",

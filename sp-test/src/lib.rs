@@ -8,7 +8,8 @@
 //! [discovery boots](discovery): the partition `sp-discovery`, which is all of them by its place, and
 //! the clients `discovery-v10` to `discovery-v13` and `discovery-many`; those of the suite
 //! [`lifecycle`](life) and of the system of [twelve](many); `sp-irq` and the clients of the suite
-//! [`interrupts`]; `sp-storm` and the clients of the [storm]; `sp-el0` and the client of the suite [`el0`]. It never
+//! [`interrupts`]; `sp-storm` and the clients of the [storm]; `sp-mem` and the client of the suite [`memory`]; `sp-el0`
+//! and the client of the suite [`el0`]. It never
 //! uses the firmware's own encoders: what a register must hold is stated here a second time, from the
 //! specifications (DEN0077A, DEN0028), so that a mistake in one place shows in the other.
 //!
@@ -27,6 +28,7 @@ pub mod interrupts;
 pub mod life;
 pub mod line;
 pub mod many;
+pub mod memory;
 pub mod protocol;
 pub mod random;
 pub mod sp_cases;

@@ -15,8 +15,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The proxy finds its VMs' packages this many bytes behind its own start: 2 MiB.
-const PROXY_ROOM: usize = 2 << 20;
+/// The proxy finds its VMs' packages this many bytes behind its own start: 2.5 MiB.
+const PROXY_ROOM: usize = 5 << 19;
 /// Each board sets so much aside for both: 4 MiB (`normal_image` in `platform/src/board`).
 const IMAGE_ROOM: usize = 4 << 20;
 /// Packages start at multiples of this.

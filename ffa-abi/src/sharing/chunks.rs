@@ -107,6 +107,19 @@ impl<const CHUNKS: usize> Chunks<CHUNKS> {
         Ok(())
     }
 
+    /// A list of one constituent. `None` if the pool is used up.
+    #[inline(always)]
+    pub(super) fn single(&mut self, piece: Piece) -> Option<List> {
+        let link = self.take()?;
+        let chunk = self.pool.get_mut(usize::from(link).checked_sub(1)?)?;
+        *chunk.pieces.first_mut()? = piece;
+        Some(List {
+            head: link,
+            tail: link,
+            len: 1,
+        })
+    }
+
     /// Gives back all of a list.
     pub(super) fn release(&mut self, list: &mut List) {
         let tail = usize::from(list.tail).checked_sub(1);

@@ -84,6 +84,37 @@ impl<const WIDTH: usize, const ROWS: usize> Intervals<WIDTH, ROWS> {
         (piece.end() <= until).then_some(until)
     }
 
+    /// Where an interval of `piece` goes. `None` if one has some page of it.
+    #[inline(always)]
+    pub(super) fn place(&self, piece: Piece) -> Option<usize> {
+        let all = self.all();
+        match all.last() {
+            Some(last) if last.piece().end() > piece.first => {}
+            // Often it is the highest of all.
+            _ => return Some(all.len()),
+        }
+        let place = self.position(piece.first);
+        let free = all.get(place).is_none_or(|next| piece.end() <= next.first);
+        free.then_some(place)
+    }
+
+    /// Adds one at the [`place`](Self::place) that it has. Nothing happens if there is no room.
+    #[inline(always)]
+    pub(super) fn insert_at(&mut self, place: usize, interval: Interval) {
+        let len = self.len;
+        let store = self.store.as_flattened_mut();
+        if len >= store.len() || place > len {
+            return;
+        }
+        if place != len {
+            store.copy_within(place..len, place + 1);
+        }
+        if let Some(entry) = store.get_mut(place) {
+            *entry = interval;
+        }
+        self.len = len + 1;
+    }
+
     /// Adds `new`, which are sorted, and overlap neither each other nor what there is. NO_MEMORY if
     /// there is no room. What lies above the lowest of them is moved once.
     pub(super) fn insert(

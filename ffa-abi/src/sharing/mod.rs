@@ -39,6 +39,7 @@ mod regions;
 mod request;
 mod rules;
 mod send;
+mod single;
 mod transaction;
 
 pub use check::Fault;
@@ -47,6 +48,7 @@ pub use end::Remains;
 pub use estates::Estates;
 pub use pages::{PAGE, Pages, Party, Region, View};
 pub use request::{MAX_RECEIVERS, Progress, Receiver, Retrieve, Retrieved, Send};
+pub use single::Single;
 pub use transaction::{Borrower, Transaction};
 
 use crate::{error::FfaError, id::EndpointId, memory::Handle};
@@ -97,6 +99,8 @@ pub struct Sharing<
     senders: [EndpointId; SENDERS],
     /// How many transactions there are.
     live: u32,
+    /// The index of the transaction that was freed last.
+    freed: u16,
     /// How many handles there have been.
     generation: u64,
 }
@@ -128,6 +132,7 @@ impl<
             chunk_quota: Quota::new(),
             senders: [EndpointId(0); SENDERS],
             live: 0,
+            freed: 0,
             generation: 0,
         }
     }

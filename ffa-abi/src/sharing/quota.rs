@@ -87,6 +87,28 @@ impl<const ACCOUNTS: usize> Quota<ACCOUNTS> {
         self.set(account, self.used(account).saturating_add(more), total);
     }
 
+    /// [`allows`](Self::allows) and [`charge`](Self::charge) of one.
+    #[inline(always)]
+    pub(super) fn take_one(&mut self, account: usize, total: usize) -> bool {
+        match self.used.get_mut(account) {
+            Some(used) if u32::from(*used) < Self::guaranteed(total) => {
+                *used += 1;
+                true
+            }
+            Some(_) => self.take_common(account, total),
+            None => false,
+        }
+    }
+
+    #[inline(never)]
+    fn take_common(&mut self, account: usize, total: usize) -> bool {
+        let allowed = self.allows(account, 1, total).is_ok();
+        if allowed {
+            self.charge(account, 1, total);
+        }
+        allowed
+    }
+
     /// Notes that `account` uses less.
     pub(super) fn refund(&mut self, account: usize, less: u16, total: usize) {
         self.set(account, self.used(account).saturating_sub(less), total);

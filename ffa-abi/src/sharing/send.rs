@@ -39,9 +39,7 @@ impl<
         let chunks = chunks_for(send.count);
         self.handle_quota.allows(account, 1, HANDLES)?;
         self.chunk_quota.allows(account, chunks, CHUNKS)?;
-        let free = |it: &super::Transaction| it.stage == Stage::Free;
-        let index = self.transactions.iter().position(free);
-        let index = index.ok_or(FfaError::NoMemory)?;
+        let index = self.free_index().ok_or(FfaError::NoMemory)?;
         let handle = self.next_handle(index);
         let it = self.transactions.get_mut(index).ok_or(FfaError::NoMemory)?;
         it.receivers.clear();
@@ -214,6 +212,7 @@ impl<
             self.chunk_quota.refund(account, chunks as u16, CHUNKS);
             self.chunks.release(&mut it.list);
             it.stage = Stage::Free;
+            self.freed = index as u16;
         }
     }
 

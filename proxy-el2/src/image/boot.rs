@@ -23,6 +23,7 @@ use platform::{
 };
 use proxy_el2::{
     forward::Upstream,
+    memory::Shares,
     proxy::{Pe, Proxy},
     vcpu::VmIndex,
 };
@@ -33,10 +34,10 @@ pub type Core = Proxy<'static, Guest>;
 pub type PeState = Pe<'static, Guest>;
 
 /// The VMs' packages stand this far behind the image's start, in the file that BL2 loads.
-const PACKAGE_OFFSET: usize = 0x20_0000;
+const PACKAGE_OFFSET: usize = 0x28_0000;
 
-/// Tables of the image's own map: the image's, that of a VM's memory while it is loaded, and those of its windows,
-/// each in another megabyte.
+/// Tables of the image's own map: the image's, that of a VM's memory while it is loaded, those of its windows,
+/// each in another megabyte, and those of the window that memory is zeroed through.
 const STAGE1_TABLES: usize = 48;
 // SAFETY: Nothing is placed there but tables, which are cleared when they are taken.
 #[unsafe(link_section = ".noinit")]
@@ -53,6 +54,8 @@ static CORE: Once<Core> = Once::new(Core::new(Upstream {
     info_regs: false,
     sri: None,
 }));
+/// In whose hands the VMs' memory is.
+static SHARES: Shares = Shares::new();
 static SETTINGS_CELL: Cells<Settings, 1> = Cells::new();
 static SETTINGS: Arena<Settings, 1> = Arena::new(&SETTINGS_CELL);
 static PES: [Once<PeState>; MAX_CORES] = [
@@ -109,6 +112,7 @@ pub fn primary() -> (&'static Core, &'static mut PeState, Cpu) {
     }
     let Some(core) = CORE.take() else { cpu::park() };
     core.upstream = upstream();
+    core.share_memory(&SHARES);
     let times = load::all(map, package_range(), core, started);
     let core: &'static Core = core;
     load::adopt_vcpus(core);
@@ -214,6 +218,7 @@ fn own_map() -> &'static Stage1 {
         ];
         let mut builder = Stage1Builder::for_image(&STAGE1, BOARD.max_cpus, &devices)?;
         builder.map(package_range(), Kind::RoData)?;
+        builder.add_window()?;
         Ok::<_, Stage1Error>(builder)
     };
     match build() {

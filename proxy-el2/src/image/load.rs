@@ -17,7 +17,7 @@ use platform::{
     cache, cpu, gic,
     once::{Arena, Cells, Once},
     stage1::{Kind, Stage1},
-    stage2::{Attr, Stage2, Stage2Error, TablePool, TableStore, Tlbi},
+    stage2::{Attr, Common, Quota, Stage2, Stage2Error, TablePool, TableStore, Tlbi},
     timer,
 };
 use proxy_el2::{
@@ -30,11 +30,17 @@ const PAGE: usize = 4096;
 /// What stands behind the last package, where another's magic would.
 const ZEROS: [u8; 4] = [0; 4];
 /// Tables of all VMs' stage 2.
-const STAGE2_TABLES: usize = 64;
+const STAGE2_TABLES: usize = 96;
+/// What each VM is guaranteed beside those that it starts with: some blocks are cut.
+const GUARANTEED: usize = 4;
 // SAFETY: Nothing is placed there but tables, which are cleared when they are taken.
 #[unsafe(link_section = ".noinit")]
 static STAGE2_STORE: TableStore<STAGE2_TABLES> = TableStore::new();
 static STAGE2: TablePool<STAGE2_TABLES> = TablePool::new(&STAGE2_STORE);
+static STAGE2_COMMON: Common = Common::new(STAGE2_TABLES);
+/// Each VM's part of them.
+static QUOTAS: [Quota<'static, TablePool<STAGE2_TABLES>>; MAX_VMS] =
+    [const { Quota::new(&STAGE2, &STAGE2_COMMON) }; MAX_VMS];
 
 /// All vCPUs.
 const VCPUS: usize = MAX_VMS * MAX_VCPUS;
@@ -85,7 +91,19 @@ pub fn all(map: &'static Stage1, range: Range<usize>, core: &mut Core, started: 
             timer::now_us().wrapping_sub(started),
         );
     }
+    share_tables();
     times
+}
+
+/// Guarantees the VMs their tables. What is left is had by who needs more, but by nobody more than half of it.
+fn share_tables() {
+    for quota in QUOTAS.iter().filter(|quota| quota.taken() != 0) {
+        let wanted = quota.taken().saturating_add(GUARANTEED);
+        if !quota.guarantee(wanted) {
+            stop(&"too few tables for the VMs' stage 2");
+        }
+    }
+    STAGE2_COMMON.limit(STAGE2_COMMON.left() / 2);
 }
 
 /// Reads the packages, each at a page, one behind the other, until there are zeros. A damaged package
@@ -215,7 +233,9 @@ fn add(core: &mut Core, manifest: &VmManifest) {
 fn own_stage2(index: VmIndex, manifest: &VmManifest) -> Result<Stage2<'static>, Stage2Error> {
     // VMID 0 is nobody's.
     let vmid = u16::from(index.0).saturating_add(1);
-    let mut stage2 = Stage2::new(&STAGE2, vmid)?;
+    let quota = QUOTAS.get(usize::from(index.0));
+    let quota = quota.ok_or(Stage2Error::OutOfTables)?;
+    let mut stage2 = Stage2::new(quota, vmid)?;
     let flush = Tlbi::normal(stage2.vttbr());
     let mut map = |range: &Range<u64>, attributes| {
         let size = range.end.saturating_sub(range.start);

@@ -47,14 +47,13 @@ pub fn own_pair() -> OwnPair {
 pub struct Port;
 
 /// Gives `f` the first byte of `length` bytes at `at`, if they are inside one window.
-fn reach(at: u64, length: usize, f: impl FnOnce(usize)) -> Result<(), Unreachable> {
+fn reach<T>(at: u64, length: usize, f: impl FnOnce(usize) -> T) -> Result<T, Unreachable> {
     let start = usize::try_from(at).map_err(|_| Unreachable)?;
     let end = start.checked_add(length).ok_or(Unreachable)?;
     let open = OPEN.lock();
     let inside = |window: &&Range<usize>| window.start <= start && end <= window.end;
     open.iter().flatten().find(inside).ok_or(Unreachable)?;
-    f(start);
-    Ok(())
+    Ok(f(start))
 }
 
 fn addresses(range: &Range<u64>) -> Result<Range<usize>, Unreachable> {
@@ -111,6 +110,32 @@ impl Memory for Port {
         })
     }
 
+    fn read(&mut self, at: u64, to: &mut [u8]) -> Result<(), Unreachable> {
+        let length = to.len();
+        // SAFETY: As in `write`.
+        reach(at, length, |from| unsafe { foreign::read(from, to) })
+    }
+
+    #[inline(always)]
+    fn pass_words<const N: usize>(&mut self, at: u64) -> Result<[u64; N], Unreachable> {
+        const { assert!(size_of::<[u64; N]>() <= BYTES) };
+        if !at.is_multiple_of(size_of::<u64>() as u64) {
+            return Err(Unreachable);
+        }
+        reach(at, size_of::<[u64; N]>(), |from| {
+            let from = from as *const u64;
+            let to = TX.0.get().cast::<u64>();
+            core::array::from_fn(|n| {
+                // SAFETY: As in `write` and `write_tx`; both are aligned.
+                unsafe {
+                    let word = from.add(n).read_volatile();
+                    to.add(n).write_volatile(word);
+                    word
+                }
+            })
+        })
+    }
+
     fn read_rx(&mut self, offset: usize, to: &mut [u8]) -> Result<(), Unreachable> {
         let end = offset.checked_add(to.len()).ok_or(Unreachable)?;
         if end > BYTES {
@@ -119,6 +144,15 @@ impl Memory for Port {
         let from = (RX.0.get() as usize).wrapping_add(offset);
         // SAFETY: The bytes are inside of RX, which is read through raw pointers only. The SPMC writes there.
         unsafe { foreign::read(from, to) }
+        Ok(())
+    }
+
+    fn write_tx(&mut self, bytes: &[u8]) -> Result<(), Unreachable> {
+        if bytes.len() > BYTES {
+            return Err(Unreachable);
+        }
+        // SAFETY: The bytes are inside of TX, which is written through raw pointers only. The SPMC reads there.
+        unsafe { foreign::write(TX.0.get() as usize, bytes) }
         Ok(())
     }
 }

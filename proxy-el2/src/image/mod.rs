@@ -2,6 +2,7 @@
 
 mod boot;
 mod cpu;
+mod estates;
 mod interrupts;
 mod lists;
 mod load;

@@ -75,8 +75,21 @@ impl Memory for Cpu {
         Port.zero(range)
     }
 
+    fn read(&mut self, at: u64, to: &mut [u8]) -> Result<(), Unreachable> {
+        Port.read(at, to)
+    }
+
+    #[inline(always)]
+    fn pass_words<const N: usize>(&mut self, at: u64) -> Result<[u64; N], Unreachable> {
+        Port.pass_words(at)
+    }
+
     fn read_rx(&mut self, offset: usize, to: &mut [u8]) -> Result<(), Unreachable> {
         Port.read_rx(offset, to)
+    }
+
+    fn write_tx(&mut self, bytes: &[u8]) -> Result<(), Unreachable> {
+        Port.write_tx(bytes)
     }
 }
 

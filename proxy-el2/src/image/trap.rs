@@ -4,6 +4,7 @@ use super::{
     BOARD,
     boot::{Core, PeState},
     cpu::{Cpu, Live},
+    estates::covers,
     vcpu::Guest,
     vms::Vm,
 };
@@ -60,7 +61,8 @@ impl Cpu {
             Trap::DataAbort { .. } => self.gic_access(&mut guest.regs, &fault),
             _ => false,
         };
-        if !done {
+        // Another core may have been in the middle of changing what the VM sees: it tries again.
+        if !done && !covers(guest.vm, &fault) {
             report(guest.vm, &guest.regs, &fault);
             reflect(&mut guest.regs, &fault);
         }

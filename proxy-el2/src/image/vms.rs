@@ -45,8 +45,8 @@ pub struct Vm {
     /// What others may know of its vCPUs.
     sides: [Side; MAX_VCPUS],
     lines: AtomicU32,
-    /// Its memory; the tables must live as long as it may run.
-    _stage2: SpinMutex<Stage2<'static>>,
+    /// What it sees. The tables must live as long as it may run.
+    pub stage2: SpinMutex<Stage2<'static>>,
 }
 
 impl Vm {
@@ -72,7 +72,7 @@ impl Vm {
                 })
             }),
             lines: AtomicU32::new(0),
-            _stage2: SpinMutex::new(stage2),
+            stage2: SpinMutex::new(stage2),
         }
     }
 

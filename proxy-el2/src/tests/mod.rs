@@ -6,6 +6,7 @@ mod buffers;
 mod discovery;
 mod fixture;
 mod hostile;
+mod memory;
 mod messages;
 mod model;
 mod others;

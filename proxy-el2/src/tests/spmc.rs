@@ -152,6 +152,7 @@ impl Host for Spmc {
 }
 
 one_vm!(Spmc);
+no_estates!(Spmc);
 
 impl Spmc {
     /// Where open memory is in `memory`. The core asks for nothing else.
@@ -192,6 +193,16 @@ impl Memory for Spmc {
         Ok(())
     }
 
+    fn read(&mut self, at: u64, to: &mut [u8]) -> Result<(), Unreachable> {
+        let place = self.place(at..at + to.len() as u64);
+        to.copy_from_slice(&self.memory[place]);
+        Ok(())
+    }
+
+    fn write_tx(&mut self, _: &[u8]) -> Result<(), Unreachable> {
+        panic!("nothing is sent in these tests");
+    }
+
     fn read_rx(&mut self, offset: usize, to: &mut [u8]) -> Result<(), Unreachable> {
         assert!(offset + to.len() <= self.mapped, "read beyond RX");
         to.copy_from_slice(&self.rx[offset..offset + to.len()]);
@@ -230,10 +241,73 @@ macro_rules! no_memory {
             ) -> Result<(), crate::buffers::Unreachable> {
                 Err(crate::buffers::Unreachable)
             }
+
+            fn read(&mut self, _: u64, _: &mut [u8]) -> Result<(), crate::buffers::Unreachable> {
+                Err(crate::buffers::Unreachable)
+            }
+
+            fn write_tx(&mut self, _: &[u8]) -> Result<(), crate::buffers::Unreachable> {
+                Err(crate::buffers::Unreachable)
+            }
         }
+
+        super::spmc::no_estates!($machine);
     };
 }
 pub(super) use no_memory;
+
+/// A machine where no memory changes hands.
+macro_rules! no_estates {
+    ($machine:ty) => {
+        impl ffa_abi::sharing::Estates for $machine {
+            fn grant(
+                &mut self,
+                _: ffa_abi::sharing::Party,
+                _: ffa_abi::sharing::Pieces<'_>,
+                _: ffa_abi::sharing::View,
+            ) -> Result<(), ffa_abi::FfaError> {
+                Err(ffa_abi::FfaError::NoMemory)
+            }
+
+            fn revoke(
+                &mut self,
+                _: ffa_abi::sharing::Party,
+                _: ffa_abi::sharing::Pieces<'_>,
+                _: ffa_abi::sharing::View,
+            ) -> Result<(), ffa_abi::FfaError> {
+                Err(ffa_abi::FfaError::NoMemory)
+            }
+
+            fn hide(
+                &mut self,
+                _: ffa_abi::sharing::Party,
+                _: ffa_abi::sharing::Pieces<'_>,
+                _: bool,
+            ) -> Result<(), ffa_abi::FfaError> {
+                Err(ffa_abi::FfaError::NoMemory)
+            }
+
+            fn show(
+                &mut self,
+                _: ffa_abi::sharing::Party,
+                _: ffa_abi::sharing::Pieces<'_>,
+                _: bool,
+            ) {
+            }
+
+            fn give_up(
+                &mut self,
+                _: ffa_abi::sharing::Party,
+                _: ffa_abi::sharing::Pieces<'_>,
+                _: bool,
+            ) {
+            }
+
+            fn zero(&mut self, _: ffa_abi::sharing::Pieces<'_>, _: bool) {}
+        }
+    };
+}
+pub(super) use no_estates;
 
 /// A VM, the proxy, and that SPMC.
 pub(super) struct Rig {

@@ -4,6 +4,8 @@
 //! loop can have. Each answer's payload is the next request's, so the last answer proves that every
 //! round trip took place: it must be the partition's transformation applied 1,000 times.
 
+mod shares;
+
 use super::report::{Failure, Seen, Verdict, equal};
 use super::{Client, ECHO, Peer, RELAY, Refusal, many, registers};
 use crate::abi::{self, Regs};
@@ -35,6 +37,7 @@ pub fn main(boot: &Boot) -> ! {
     if regs::current_el() == 1 {
         let verdict = timer_ticks(&mut client, "timer_tick");
         client.case("bench/timer_tick", verdict);
+        shares::all(&mut client);
     }
     client.end()
 }

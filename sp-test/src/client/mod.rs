@@ -24,6 +24,7 @@ pub mod interrupts;
 pub mod life;
 pub mod logical;
 pub mod many;
+pub mod memory;
 pub mod memory_bench;
 pub mod memory_storm;
 pub mod record;

@@ -8,7 +8,7 @@ use ffa_abi::{
     call::FeatureQuery,
     contract::Mode,
     features::{BufferSize, FeatureId, RetrieveInput, RetrieveProperties, RxtxProperties},
-    fid::Fid,
+    fid::{Fid, WIDE_BIT},
 };
 
 /// Who asks, as far as the answer depends on it.
@@ -48,15 +48,52 @@ const fn implemented(fid: Fid, asker: Asker) -> bool {
     }
 }
 
-/// The same for the normal world.
+/// The first function's number.
+const FIRST: u32 = Fid::narrow(Function::Error).raw();
+
+/// Whether the normal world has the function with this number, and there is nothing else to say of it: it asks often.
 #[inline(always)]
+pub(super) const fn has_plainly(number: u32, version: Version) -> bool {
+    let row = (version.raw() >= Version::V1_2.raw()) as usize
+        + (version.raw() >= Version::V1_3.raw()) as usize;
+    let index = (number & !WIDE_BIT).wrapping_sub(FIRST);
+    let wide = number & WIDE_BIT != 0;
+    index < u64::BITS && PLAIN[row][wide as usize] >> index & 1 != 0
+}
+
+/// What the normal world may call without further properties: for versions up to 1.1, 1.2 and from 1.3 on, the
+/// 32-bit and the 64-bit forms, one bit for each function.
+const PLAIN: [[u64; 2]; 3] = {
+    let versions = [Version::V1_1, Version::V1_2, Version::V1_3];
+    let mut rows = [[0; 2]; 3];
+    let mut n = 0;
+    while n < Function::ALL.len() * 6 {
+        let (function, wide, row) = (Function::ALL[n / 6], n % 2, n / 2 % 3);
+        let fid = Fid {
+            function,
+            wide: wide != 0,
+        };
+        if for_normal_world(fid, versions[row]) && !has_properties(function) && fid.exists() {
+            rows[row][wide] |= 1 << (function as u32 - FIRST % 0x100);
+        }
+        n += 1;
+    }
+    rows
+};
+
+/// Whether there is more to say of a function than that it is there.
+const fn has_properties(function: Function) -> bool {
+    matches!(function, Function::RxtxMap | Function::MemRetrieveReq)
+}
+
+/// Whether the normal world may call it.
 const fn for_normal_world(fid: Fid, version: Version) -> bool {
     use Function::*;
     match fid.function {
         Success | Version | Features | IdGet | SpmIdGet | RxtxMap | RxtxUnmap | RxRelease
         | RxAcquire | PartitionInfoGet | MsgSendDirectReq | MsgSendDirectReq2
-        | NotificationInfoGet => true,
-        function if is_memory(function) => true,
+        | NotificationInfoGet | MemDonate | MemLend | MemShare | MemRetrieveReq | MemRelinquish
+        | MemReclaim | MemFragRx | MemFragTx => true,
         // The 64-bit forms of cycle management live at the virtual instance only.
         Error | Interrupt | Run => !fid.wide,
         PartitionInfoGetRegs => version.has_extended_registers(),
@@ -72,8 +109,8 @@ const fn for_partition(fid: Fid, version: Version, wide_cycles: bool, several: b
     match fid.function {
         Success | Version | Features | IdGet | SpmIdGet | RxtxMap | RxtxUnmap | RxRelease
         | PartitionInfoGet | MsgSendDirectReq | MsgSendDirectReq2 | MsgSendDirectResp
-        | MsgSendDirectResp2 | ConsoleLog => true,
-        function if is_memory(function) => true,
+        | MsgSendDirectResp2 | ConsoleLog | MemDonate | MemLend | MemShare | MemRetrieveReq
+        | MemRelinquish | MemReclaim | MemFragRx | MemFragTx => true,
         Error | Interrupt | Run | MsgWait | Yield => !fid.wide || wide_cycles,
         PartitionInfoGetRegs => version.has_extended_registers(),
         SecondaryEpRegister => several,
@@ -85,22 +122,6 @@ const fn for_partition(fid: Fid, version: Version, wide_cycles: bool, several: b
 /// The functions of memory management that only partitions at S-EL0 have.
 const fn is_permissions(function: Function) -> bool {
     matches!(function, Function::MemPermGet | Function::MemPermSet)
-}
-
-/// The functions of memory management that everybody has.
-const fn is_memory(function: Function) -> bool {
-    use Function::*;
-    matches!(
-        function,
-        MemDonate
-            | MemLend
-            | MemShare
-            | MemRetrieveReq
-            | MemRelinquish
-            | MemReclaim
-            | MemFragRx
-            | MemFragTx
-    )
 }
 
 /// Whether the asker may use the 64-bit forms of `FFA_MSG_WAIT`, `FFA_RUN`, `FFA_YIELD` and
@@ -140,6 +161,18 @@ const BUFFERS: RxtxProperties = RxtxProperties {
 const RETRIEVALS: RetrieveProperties =
     RetrieveProperties::NS_BIT.union(RetrieveProperties::HYPERVISOR_RETRIEVE);
 const RETRIEVAL_COUNT: u32 = 7;
+
+/// The answer for a function that has properties.
+#[cold]
+#[inline(never)]
+fn with_properties(fid: Fid, asker: Asker, input: u32) -> Reply {
+    match (fid.function, fid.wide) {
+        (Function::RxtxMap, true) => Reply::success(BUFFERS.w2(asker.version())),
+        // The reference serves the 32-bit form and does not admit it; so does this.
+        (Function::RxtxMap, false) => Reply::error(FfaError::NotSupported),
+        _ => retrieving(asker, input),
+    }
+}
 
 /// The answer for `FFA_MEM_RETRIEVE_REQ`. A partition has to understand the NS bit; one of 1.0 may say
 /// that it does.
@@ -193,13 +226,8 @@ impl<M: Registers> Spmc<'_, M> {
     #[inline(always)]
     pub(super) fn features(asker: Asker, query: FeatureQuery, input: u32) -> Reply {
         match query {
-            FeatureQuery::Function(fid) if fid.function == Function::RxtxMap => match fid.wide {
-                true => Reply::success(BUFFERS.w2(asker.version())),
-                // The reference serves the 32-bit form and does not admit it; so does this.
-                false => Reply::error(FfaError::NotSupported),
-            },
-            FeatureQuery::Function(fid) if fid.function == Function::MemRetrieveReq => {
-                retrieving(asker, input)
+            FeatureQuery::Function(fid) if has_properties(fid.function) => {
+                with_properties(fid, asker, input)
             }
             FeatureQuery::Function(fid) if implemented(fid, asker) => Reply::success(0),
             FeatureQuery::Feature(id) => match interrupt_id(asker, id) {
@@ -208,5 +236,48 @@ impl<M: Registers> Spmc<'_, M> {
             },
             _ => Reply::error(FfaError::NotSupported),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of all that looks like a function, with and without the bits above.
+    #[test]
+    fn what_the_normal_world_has_plainly_is_what_it_has_without_properties() {
+        let bases = [
+            0x8400_0000,
+            0xc400_0000,
+            0,
+            0x0400_0000,
+            0x8400_0100,
+            0x8401_0000,
+        ];
+        let mut seen = 0;
+        for version in [
+            Version::V1_0,
+            Version::V1_1,
+            Version::V1_2,
+            Version::V1_3,
+            Version::OWN,
+        ] {
+            for number in bases.iter().flat_map(|base| *base..=base | 0xff) {
+                let wanted = match FeatureQuery::from_w1(number) {
+                    FeatureQuery::Function(fid) => {
+                        implemented(fid, Asker::NormalWorld { version })
+                            && !has_properties(fid.function)
+                    }
+                    _ => false,
+                };
+                assert_eq!(
+                    has_plainly(number, version),
+                    wanted,
+                    "{number:#x} {version:?}"
+                );
+                seen += u32::from(wanted);
+            }
+        }
+        assert!(seen > 100);
     }
 }

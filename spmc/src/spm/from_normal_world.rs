@@ -3,7 +3,7 @@
 use super::{
     Machine, Next, Outcome, Owner, Pe, Spmc,
     direct::Sender,
-    discovery::{Asker, malformed},
+    discovery::{Asker, has_plainly, malformed},
     mailbox::done,
     memory::Caller,
     partition_info::Query,
@@ -157,14 +157,23 @@ impl<'c, M: Registers> Spmc<'c, M> {
     }
 
     /// `FFA_FEATURES` by the normal world.
-    #[inline]
+    #[inline(never)]
     pub(super) fn normal_world_features(&self, pe: &mut Pe<'c, M>) -> Outcome {
         self.normal_world.lock();
         if self.is_halted() {
             return answer(pe, Reply::error(FfaError::Aborted));
         }
-        let query = FeatureQuery::from_w1(pe.nwd.w::<1>());
         let version = self.normal_world.get();
+        if has_plainly(pe.nwd.w::<1>(), version) {
+            return answer(pe, Reply::success(0));
+        }
+        Self::other_features(pe, version)
+    }
+
+    /// What needs more than a look at a table.
+    #[inline(never)]
+    fn other_features(pe: &mut Pe<'c, M>, version: Version) -> Outcome {
+        let query = FeatureQuery::from_w1(pe.nwd.w::<1>());
         let reply = Self::features(Asker::NormalWorld { version }, query, pe.nwd.w::<2>());
         answer(pe, reply)
     }

@@ -42,16 +42,16 @@ fn the_vms_start_two_mebibytes_behind_the_proxy_each_at_a_page() {
 #[test]
 fn what_does_not_fit_behind_the_proxy_is_refused_with_the_sizes() {
     let error = proxy_with_vms(vec![0; PROXY_ROOM + 1], &[]).unwrap_err();
-    assert!(error.to_string().contains("2097153 bytes"), "{error}");
+    assert!(error.to_string().contains("2621441 bytes"), "{error}");
     let half = vec![0; (IMAGE_ROOM - PROXY_ROOM) / 2];
     let mut packages = [("vm", half.clone()), ("vm-two", half)];
     let error = proxy_with_vms(Vec::new(), &packages).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the VMs' packages take 2101248 bytes, each at a page and with a page of zeros behind them, at most 2097152 \
-         fit behind the proxy: vm 1048576, vm-two 1048576"
+        "the VMs' packages take 1576960 bytes, each at a page and with a page of zeros behind them, at most 1572864 \
+         fit behind the proxy: vm 786432, vm-two 786432"
     );
-    packages[1].1.truncate((1 << 20) - PAGE);
+    packages[1].1.truncate((3 << 18) - PAGE);
     let image = proxy_with_vms(Vec::new(), &packages).unwrap();
     assert_eq!(image.len(), IMAGE_ROOM);
 }

@@ -8,6 +8,7 @@ mod fvp;
 mod interrupts;
 mod lifecycle;
 mod many;
+mod memory;
 mod storm;
 mod vectors;
 mod vms;
@@ -385,6 +386,7 @@ pub fn tests(board: &Board) -> Vec<Scenario> {
     tests.extend(interrupts::all());
     tests.push(vms::eight_cores());
     tests.extend(storm::all());
+    tests.extend(memory::all());
     tests.extend(fvp::all());
     tests.retain(|test| test.is_for(board));
     tests

@@ -78,12 +78,22 @@ impl Memory for Host {
         Err(Unreachable)
     }
 
+    fn read(&mut self, _: u64, _: &mut [u8]) -> Result<(), Unreachable> {
+        Err(Unreachable)
+    }
+
+    fn write_tx(&mut self, _: &[u8]) -> Result<(), Unreachable> {
+        Err(Unreachable)
+    }
+
     fn read_rx(&mut self, offset: usize, to: &mut [u8]) -> Result<(), Unreachable> {
         let from = self.rx.get(offset..offset + to.len()).ok_or(Unreachable)?;
         to.copy_from_slice(from);
         Ok(())
     }
 }
+
+super::super::spmc::no_estates!(Host);
 
 impl Machine<Gp> for Host {
     fn console(&mut self, _: EndpointId, _: u8) {}

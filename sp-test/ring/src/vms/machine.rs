@@ -142,6 +142,14 @@ macro_rules! no_memory {
                 Err(proxy_el2::buffers::Unreachable)
             }
 
+            fn read(
+                &mut self,
+                _: u64,
+                _: &mut [u8],
+            ) -> Result<(), proxy_el2::buffers::Unreachable> {
+                Err(proxy_el2::buffers::Unreachable)
+            }
+
             fn read_rx(
                 &mut self,
                 _: usize,
@@ -149,6 +157,57 @@ macro_rules! no_memory {
             ) -> Result<(), proxy_el2::buffers::Unreachable> {
                 Err(proxy_el2::buffers::Unreachable)
             }
+
+            fn write_tx(&mut self, _: &[u8]) -> Result<(), proxy_el2::buffers::Unreachable> {
+                Err(proxy_el2::buffers::Unreachable)
+            }
+        }
+
+        impl ffa_abi::sharing::Estates for $machine {
+            fn grant(
+                &mut self,
+                _: ffa_abi::sharing::Party,
+                _: ffa_abi::sharing::Pieces<'_>,
+                _: ffa_abi::sharing::View,
+            ) -> Result<(), ffa_abi::FfaError> {
+                Err(ffa_abi::FfaError::NoMemory)
+            }
+
+            fn revoke(
+                &mut self,
+                _: ffa_abi::sharing::Party,
+                _: ffa_abi::sharing::Pieces<'_>,
+                _: ffa_abi::sharing::View,
+            ) -> Result<(), ffa_abi::FfaError> {
+                Err(ffa_abi::FfaError::NoMemory)
+            }
+
+            fn hide(
+                &mut self,
+                _: ffa_abi::sharing::Party,
+                _: ffa_abi::sharing::Pieces<'_>,
+                _: bool,
+            ) -> Result<(), ffa_abi::FfaError> {
+                Err(ffa_abi::FfaError::NoMemory)
+            }
+
+            fn show(
+                &mut self,
+                _: ffa_abi::sharing::Party,
+                _: ffa_abi::sharing::Pieces<'_>,
+                _: bool,
+            ) {
+            }
+
+            fn give_up(
+                &mut self,
+                _: ffa_abi::sharing::Party,
+                _: ffa_abi::sharing::Pieces<'_>,
+                _: bool,
+            ) {
+            }
+
+            fn zero(&mut self, _: ffa_abi::sharing::Pieces<'_>, _: bool) {}
         }
     };
 }

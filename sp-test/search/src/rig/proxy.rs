@@ -9,7 +9,11 @@ use crate::{
     world::World,
 };
 use core::ops::Range;
-use ffa_abi::{EndpointId, Regs, messaging::Messaging};
+use ffa_abi::{
+    EndpointId, FfaError, Regs,
+    messaging::Messaging,
+    sharing::{Estates, Party, Pieces, View as Access},
+};
 use proxy_el2::{
     buffers::{Memory, Unreachable},
     forward::{El3, Upstream},
@@ -140,9 +144,38 @@ impl Memory for Host {
         Err(Unreachable)
     }
 
+    fn read(&mut self, _: u64, _: &mut [u8]) -> Result<(), Unreachable> {
+        Err(Unreachable)
+    }
+
     fn read_rx(&mut self, _: usize, _: &mut [u8]) -> Result<(), Unreachable> {
         Err(Unreachable)
     }
+
+    fn write_tx(&mut self, _: &[u8]) -> Result<(), Unreachable> {
+        Err(Unreachable)
+    }
+}
+
+/// None changes hands.
+impl Estates for Host {
+    fn grant(&mut self, _: Party, _: Pieces<'_>, _: Access) -> Result<(), FfaError> {
+        Err(FfaError::NoMemory)
+    }
+
+    fn revoke(&mut self, _: Party, _: Pieces<'_>, _: Access) -> Result<(), FfaError> {
+        Err(FfaError::NoMemory)
+    }
+
+    fn hide(&mut self, _: Party, _: Pieces<'_>, _: bool) -> Result<(), FfaError> {
+        Err(FfaError::NoMemory)
+    }
+
+    fn show(&mut self, _: Party, _: Pieces<'_>, _: bool) {}
+
+    fn give_up(&mut self, _: Party, _: Pieces<'_>, _: bool) {}
+
+    fn zero(&mut self, _: Pieces<'_>, _: bool) {}
 }
 
 impl El3 for Host {

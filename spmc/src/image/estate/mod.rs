@@ -7,7 +7,7 @@ mod spaces;
 
 pub use permissions::{permissions, set_permissions};
 pub use sharing::{clear, covers, give_up, grant, hide, revoke, show};
-pub use spaces::{Roots, Spaces, share_tables};
+pub use spaces::{Roots, Spaces, add_tables, free_tables, share_tables};
 
 use super::{
     boot::{self, Core},
@@ -203,7 +203,7 @@ pub fn wipe(core: &Core, slot: Slot, vcpu: &mut Vcpu, held: &mut Held<0>) {
         "slot {=u8}: {=u64} KiB wiped, {=usize} tables free",
         slot.0,
         bytes / 1024,
-        spaces::free_tables()
+        free_tables()
     );
 }
 

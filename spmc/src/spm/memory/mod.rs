@@ -198,6 +198,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
 
     /// A call of this chapter by the normal world or a partition; `None` if it is another one.
     // What it needs of the stack is not for other calls.
+    #[cold]
     #[inline(never)]
     pub(super) fn memory_call(
         &self,

@@ -16,7 +16,8 @@
 //! one. What an endpoint retrieved it relinquishes when it has fetched all of the answer, or has gone
 //! on to another one.
 //!
-//! The hypervisor's own request names a handle and nothing else, and changes nothing. While it fetches
+//! The hypervisor's own request names a handle and nothing else, and changes nothing; it is answered for what
+//! the normal world sent. While it fetches
 //! an answer, asking for the same handle again is DENIED.
 
 use super::{
@@ -191,7 +192,8 @@ impl<'c, M: Registers> Spmc<'c, M> {
     }
 }
 
-/// The hypervisor asks for all that is known of a transaction of the normal world's, or any other.
+/// The hypervisor asks for all that is known of a transaction that its own world sent. What partitions
+/// give one another it does not get to know of.
 fn retrieve_by_hypervisor(
     caller: Caller,
     handle: Handle,
@@ -200,7 +202,8 @@ fn retrieve_by_hypervisor(
     machine: &mut impl Mem,
 ) -> Result<Reply, FfaError> {
     let known = sharing.find(handle);
-    let known = known.filter(|known| known.complete() && !known.donated());
+    let known = known
+        .filter(|known| known.owner() == caller.party() && known.complete() && !known.donated());
     let known = known.ok_or(InvalidParameters)?;
     let before = pair.fetch.filter(Fetch::is_hypervisors);
     if before.is_some_and(|fetch| fetch.handle == handle) {

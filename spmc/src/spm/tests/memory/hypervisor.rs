@@ -28,7 +28,29 @@ pub fn own(handle: Handle) -> Draft {
 }
 
 #[test]
-fn a_hypervisor_is_told_of_any_transaction_as_it_was_sent() {
+fn a_hypervisor_is_told_nothing_of_what_partitions_give_one_another() {
+    let mut f = Fixture::with_pairs();
+    let a = Who::Partition(A);
+    for kind in [SHARE, LEND] {
+        let draft = match kind {
+            SHARE => share(a, B),
+            _ => lend(a, B),
+        };
+        let handle = f.offer(a, kind, &draft).unwrap();
+        refused(&mut f, Who::Hypervisor, &own(handle), InvalidParameters);
+        let request = match kind {
+            SHARE => retrieve(a, B, handle),
+            _ => borrow(a, B, handle),
+        };
+        f.fetch(B_, &request).unwrap();
+        refused(&mut f, Who::Hypervisor, &own(handle), InvalidParameters);
+        f.give_back(B_, handle, EndpointId(B_ID), 0).unwrap();
+        f.reclaim(a, handle, 0).unwrap();
+    }
+}
+
+#[test]
+fn a_hypervisor_is_told_of_a_transaction_as_its_vm_sent_it() {
     let mut f = Fixture::with_pairs();
     let both = [(B_ID, RW), (id(C).0, RO)];
     let parts = [(Who::Vm.memory() + PAGE, 1), (Who::Vm.memory(), 1)];

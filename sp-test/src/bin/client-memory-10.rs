@@ -1,0 +1,8 @@
+//! The client of the suite `memory`, with FF-A 1.0.
+#![cfg_attr(target_os = "none", no_std, no_main)]
+
+sp_test::binary!(|boot| sp_test::client::memory::main(
+    "client-memory-10",
+    sp_test::abi::V1_0,
+    boot
+));
