@@ -13,7 +13,7 @@ const SEED: u64 = 0xa00;
 /// The other cores.
 const OTHERS: core::ops::RangeInclusive<u64> = 1..=3;
 /// How often a page is lent.
-const TIMES: u64 = 200;
+const TIMES: u64 = 100;
 /// Seconds until a core counts as lost.
 const PATIENCE: u64 = 60;
 /// Pages that are watched, in front of the one that is lent.

@@ -210,6 +210,7 @@ fn pending_again(env: &mut Env) -> Verdict {
 /// Ticks of this vCPU's timer in the time of 60, one in so many milliseconds, with `idle` in between.
 fn tick(period: u64, idle: fn()) -> Verdict {
     drain();
+    let start = regs::cntvct();
     irq::every(period * millisecond());
     irq::unmask();
     irq::wait_until(60 * period * millisecond(), || {
@@ -218,9 +219,11 @@ fn tick(period: u64, idle: fn()) -> Verdict {
     });
     irq::every(0);
     irq::mask();
+    // Where vCPUs take turns, this one may have waited for its own at the end, and ticked meanwhile.
+    let most = regs::cntvct().wrapping_sub(start) / (period * millisecond());
     let count = irq::count(gic::VIRTUAL_TIMER);
-    if !(10..=60).contains(&count) {
-        equal("ticks", count, 60)?;
+    if !(10..=most).contains(&count) {
+        equal("ticks", count, most)?;
     }
     equal("interrupts that were none", irq::strange()[0], 0)?;
     Ok(Seen::Count("ticks", count))
