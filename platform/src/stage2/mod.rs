@@ -24,6 +24,8 @@
 //! Arm ARM (DDI 0487), D8 "The AArch64 Virtual Memory System Architecture"; for break-before-make D8.17.
 
 mod change;
+#[cfg(test)]
+mod deals;
 mod descriptor;
 mod hide;
 #[cfg(test)]

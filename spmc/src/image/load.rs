@@ -12,7 +12,7 @@ use super::{
     estate::{self, Estate, Spaces},
     interrupts,
     port::Port,
-    regions,
+    regions, spare,
     vcpu::Vcpu,
 };
 use core::{
@@ -27,13 +27,13 @@ use ffa_abi::{
     package::Package,
 };
 use heapless::{String, Vec};
-use platform::{cache, fp_habit::FpHabit, guest::GuestRegs, once::Once, stage1::Kind};
+use platform::{cache, fp_habit::FpHabit, guest::GuestRegs, once::Once};
 use spmc::{
     MAX_CPUS, MAX_PARTITIONS,
     context::{AbortAction, Context, Messaging, NsAction, PartitionInfo, Service, Slot, SmcFilter},
     manifest::{
-        self, Accepted, ManifestError, MemoryKind, PartitionManifest, Reserved, SpmcManifest,
-        boot_sequence, check_memory, check_partition,
+        self, Accepted, ManifestError, PartitionManifest, Reserved, SpmcManifest, boot_sequence,
+        check_memory, check_partition,
     },
 };
 
@@ -45,7 +45,7 @@ static ACCEPTED: Once<AllAccepted> = Once::new(Vec::new());
 
 /// What nobody may be given: the SPMC's own devices and the firmware's memory, and the copies that
 /// restarts need.
-type Own = Vec<Range<u64>, { MAX_DEVICES + BOARD.secure_firmware.len() + MAX_PARTITIONS }>;
+pub type Own = Vec<Range<u64>, { MAX_DEVICES + BOARD.secure_firmware.len() + MAX_PARTITIONS }>;
 
 /// Loads every partition that can be.
 pub fn load_all(
@@ -82,7 +82,7 @@ pub fn load_all(
             Err(reason) => error!("partition refused: {=str}", reason.as_str()),
         }
     }
-    share_tables(table_memory(manifest, accepted, &own));
+    spare::share_tables(spare::table_memory(manifest, accepted, &own));
     regions::tell(manifest, core, accepted, &slots);
     for slot in &slots {
         estate::map_static_buffers(core, *slot, &mut Port, &mut pe.held);
@@ -319,7 +319,7 @@ fn save(
         )
     };
     let all = accepted.iter().chain([partition]);
-    let copy = room(manifest, all, own, size, PAGE as u64).ok_or_else(no_room)?;
+    let copy = spare::room(manifest, all, own, size, PAGE as u64).ok_or_else(no_room)?;
     let from = partition.region.start..partition.region.start.wrapping_add(size);
     let copied = boot::with_memory(from, |from| {
         boot::with_memory(copy.clone(), |to| to.copy_from_slice(from))
@@ -329,91 +329,4 @@ fn save(
     }
     own.push(copy.clone()).map_err(|_| no_room())?;
     Ok(copy)
-}
-
-/// Makes tables of memory that is mapped and nobody's: one in eight for the image's own map, the others for
-/// partitions.
-fn share_tables(memory: Option<Range<usize>>) {
-    let parts = memory.map(|memory| {
-        let middle = memory.start + memory.len() / 8 / PAGE * PAGE;
-        (memory.start..middle, middle..memory.end)
-    });
-    let (own, partitions) = parts.unzip();
-    // SAFETY: As the caller says.
-    unsafe {
-        if let Some(own) = own {
-            boot::map().add_tables(own);
-        }
-        estate::share_tables(partitions);
-    }
-}
-
-/// Secure memory for more tables, mapped: of what nobody has, two megabytes in one block, or less. The later a
-/// partition comes the less is known of what it asks for, so all are loaded.
-fn table_memory(manifest: &SpmcManifest, accepted: &[Accepted], own: &Own) -> Option<Range<usize>> {
-    // What is no block of the map is mapped page by page, which takes time.
-    const SIZES: [(u64, u64); 4] = [
-        (2 << 20, 2 << 20),
-        (256 << 10, PAGE as u64),
-        (128 << 10, PAGE as u64),
-        (64 << 10, PAGE as u64),
-    ];
-    let found = SIZES
-        .into_iter()
-        .find_map(|(size, alignment)| room(manifest, accepted.iter(), own, size, alignment))?;
-    let range = found.start as usize..found.end as usize;
-    // SAFETY: It is secure RAM that is neither the image's nor anybody else's.
-    unsafe { boot::map().map(range.clone(), Kind::Data) }.ok()?;
-    info!("{=u64:#x}..{=u64:#x} is for tables", found.start, found.end);
-    Some(range)
-}
-
-/// Finds `size` bytes of secure memory that neither the image nor a partition has, aligned to a power of
-/// two, as high as can be: what later partitions ask for is mostly low.
-fn room<'a>(
-    manifest: &SpmcManifest,
-    partitions: impl Iterator<Item = &'a Accepted> + Clone,
-    own: &Own,
-    size: u64,
-    alignment: u64,
-) -> Option<Range<u64>> {
-    let entries = manifest
-        .partitions
-        .iter()
-        .filter_map(|entry| entry.region());
-    let regions = partitions.flat_map(|one| one.memory.iter().map(|region| region.range.clone()));
-    let image = manifest.image();
-    // Each pass ends below the lowest thing that was in the way, so the ranges are walked once.
-    let blocked = |wanted: &Range<u64>| {
-        let all = entries
-            .clone()
-            .chain(regions.clone())
-            .chain(image.clone())
-            .chain(own.iter().cloned());
-        all.filter(|taken| taken.start < wanted.end && wanted.start < taken.end)
-            .map(|taken| taken.start)
-            .min()
-    };
-    manifest
-        .memory
-        .iter()
-        .filter(|memory| memory.kind == MemoryKind::Memory)
-        .find_map(|memory| {
-            let range = memory.range();
-            let mut end = range.end;
-            loop {
-                let start = end.checked_sub(size)? & !(alignment - 1);
-                if start < range.start {
-                    return None;
-                }
-                let wanted = start..start.wrapping_add(size);
-                if !BOARD.is_secure_ram(start, size) {
-                    return None;
-                }
-                match blocked(&wanted) {
-                    None => return Some(wanted),
-                    Some(below) => end = below.min(end.wrapping_sub(PAGE as u64)),
-                }
-            }
-        })
 }

@@ -8,6 +8,7 @@ mod interrupts;
 mod load;
 mod port;
 mod regions;
+mod spare;
 mod vcpu;
 
 use cpu::Cpu;
