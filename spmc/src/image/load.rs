@@ -43,9 +43,13 @@ const PAGE: usize = 4096;
 type AllAccepted = Vec<Accepted, MAX_PARTITIONS>;
 static ACCEPTED: Once<AllAccepted> = Once::new(Vec::new());
 
-/// What nobody may be given: the SPMC's own devices and the firmware's memory, and the copies that
-/// restarts need.
-pub type Own = Vec<Range<u64>, { MAX_DEVICES + BOARD.secure_firmware.len() + MAX_PARTITIONS }>;
+/// What nobody may be given: the SPMC's own devices and the firmware's memory, the copies that restarts
+/// need, and what tables are made of.
+pub type Own = Vec<Range<u64>, { MAX_DEVICES + BOARD.secure_firmware.len() + MAX_PARTITIONS + 1 }>;
+
+/// With fewer tables left than that, more are made before another partition is loaded: what it has may be all over its
+/// address spaces.
+const FEW_TABLES: usize = 24;
 
 /// Loads every partition that can be.
 pub fn load_all(
@@ -60,11 +64,15 @@ pub fn load_all(
     let regions = boot::devices().chain(BOARD.secure_firmware.iter().copied());
     let mut own: Own = regions.map(|region| region.base..region.end()).collect();
     let mut slots: Vec<Slot, MAX_PARTITIONS> = Vec::new();
+    let mut added = None;
     for (entry, contexts) in contexts
         .iter_mut()
         .enumerate()
         .take(manifest.partitions.len())
     {
+        if added.is_none() && estate::free_tables() < FEW_TABLES {
+            added = Some(make_tables(manifest, accepted, &mut own));
+        }
         match load(manifest, entry, accepted, &mut own, core, pe, contexts) {
             Ok((partition, slot)) => {
                 info!(
@@ -82,7 +90,8 @@ pub fn load_all(
             Err(reason) => error!("partition refused: {=str}", reason.as_str()),
         }
     }
-    spare::share_tables(spare::table_memory(manifest, accepted, &own));
+    let added = added.unwrap_or_else(|| make_tables(manifest, accepted, &mut own));
+    estate::share_tables(added);
     regions::tell(manifest, core, accepted, &slots);
     for slot in &slots {
         estate::map_static_buffers(core, *slot, &mut Port, &mut pe.held);
@@ -91,6 +100,16 @@ pub fn load_all(
     let order = sequence.iter().filter_map(|index| slots.get(*index));
     let order: Vec<Slot, MAX_PARTITIONS> = order.copied().collect();
     core.set_boot_order(&order);
+}
+
+/// Makes tables of secure memory that nobody has, for which there is one place; how many.
+fn make_tables(manifest: &SpmcManifest, accepted: &[Accepted], own: &mut Own) -> usize {
+    let Some(memory) = spare::table_memory(manifest, accepted, own) else {
+        return 0;
+    };
+    // There is room for one.
+    let _ = own.push(memory.start as u64..memory.end as u64);
+    spare::make_tables(memory)
 }
 
 /// Why a partition was refused, as a sentence.

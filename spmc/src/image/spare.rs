@@ -9,19 +9,13 @@ use spmc::manifest::{Accepted, MemoryKind, SpmcManifest};
 const PAGE: usize = 4096;
 
 /// Makes tables of memory that is mapped and nobody's: one in eight for the image's own map, the others for
-/// partitions.
-pub fn share_tables(memory: Option<Range<usize>>) {
-    let parts = memory.map(|memory| {
-        let middle = memory.start + memory.len() / 8 / PAGE * PAGE;
-        (memory.start..middle, middle..memory.end)
-    });
-    let (own, partitions) = parts.unzip();
-    // SAFETY: As the caller says.
+/// partitions, which is how many are returned.
+pub fn make_tables(memory: Range<usize>) -> usize {
+    let middle = memory.start + memory.len() / 8 / PAGE * PAGE;
+    // SAFETY: `table_memory` found it where nobody has anything, and it is noted as the SPMC's from then on.
     unsafe {
-        if let Some(own) = own {
-            boot::map().add_tables(own);
-        }
-        estate::share_tables(partitions);
+        boot::map().add_tables(memory.start..middle);
+        estate::add_tables(middle..memory.end)
     }
 }
 

@@ -5,7 +5,7 @@ mod sharing;
 mod spaces;
 
 pub use sharing::{clear, covers, give_up, grant, hide, revoke, show};
-pub use spaces::{Spaces, share_tables};
+pub use spaces::{Spaces, add_tables, free_tables, share_tables};
 
 use super::{
     boot::{self, Core},
@@ -190,7 +190,7 @@ pub fn wipe(core: &Core, slot: Slot, vcpu: &mut Vcpu, held: &mut Held<0>) {
         "slot {=u8}: {=u64} KiB wiped, {=usize} tables free",
         slot.0,
         bytes / 1024,
-        spaces::free_tables()
+        free_tables()
     );
 }
 

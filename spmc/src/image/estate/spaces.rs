@@ -30,22 +30,27 @@ pub fn free_tables() -> usize {
     STAGE2.available()
 }
 
-/// All partitions are loaded: whoever wants more tables than it is guaranteed gets at most half of those that are left,
-/// so that none can use up what the others need. `memory` is mapped, and becomes tables.
+/// Makes tables of memory that is mapped; how many.
 ///
 /// # Safety
 /// Nobody else uses that memory, now or later.
-pub unsafe fn share_tables(memory: Option<Range<usize>>) {
-    if let Some(memory) = memory {
-        // SAFETY: As the caller promises.
-        let more = unsafe { STAGE2.add(memory) };
-        COMMON.add(more);
-        let partitions = QUOTAS.iter().filter(|quota| quota.taken() > 0);
-        let each = more / 2 / partitions.clone().count().max(1);
-        for quota in partitions {
-            // There are enough: they are more than twice as many.
-            quota.guarantee(each.min(LATER));
-        }
+pub unsafe fn add_tables(memory: Range<usize>) -> usize {
+    // SAFETY: As the caller promises.
+    let more = unsafe { STAGE2.add(memory) };
+    COMMON.add(more);
+    more
+}
+
+/// All partitions are loaded, and so many tables were [added](add_tables): whoever wants more than it is guaranteed
+/// gets at most half of those that are left, so that none can use up what the others need.
+pub fn share_tables(added: usize) {
+    let partitions = QUOTAS.iter().filter(|quota| quota.taken() > 0);
+    // What was taken of them while partitions were loaded is no more to be guaranteed.
+    let left = added.min(COMMON.left());
+    let each = left / 2 / partitions.clone().count().max(1);
+    for quota in partitions {
+        // There are enough: they are more than twice as many.
+        quota.guarantee(each.min(LATER));
     }
     COMMON.limit(COMMON.left() / 2);
 }

@@ -97,8 +97,12 @@ impl Rig {
 
     /// Tells vCPUs to look.
     pub fn kick(&mut self, mask: u8) {
-        for vcpu in (0..8).filter(|vcpu| mask & 1 << vcpu != 0) {
+        let kicked = (0..8).filter(|vcpu| mask & 1 << vcpu != 0);
+        for vcpu in kicked.clone() {
             assert!(self.gic.dirty(vcpu), "{vcpu} was kicked and would not look");
+        }
+        for vcpu in kicked {
+            // What the one before it found may have had it look already.
             if self.lazy {
                 self.waiting |= 1 << vcpu;
             } else {
