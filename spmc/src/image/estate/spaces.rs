@@ -14,7 +14,7 @@ use spmc::{
 };
 
 /// Tables of all partitions' maps to begin with.
-const TABLES: usize = 88;
+const TABLES: usize = 64;
 /// What each of them is guaranteed when it is loaded: two roots, and what it takes to map its memory.
 const AT_FIRST: usize = 4;
 /// What each of them is guaranteed beside that, if there is memory for more tables.
