@@ -147,6 +147,8 @@ pub struct Context<M> {
     pub call_is_wide: bool,
     /// Whether it is the single context of its partition, which any core may claim.
     pub migrates: bool,
+    /// Whether it runs at S-EL0.
+    pub el0: bool,
     /// The response that is kept for it.
     pub parked: Option<Parked>,
     /// Which virtual interrupt lines are raised for it: HCR_EL2.VI and VF while it has the core.
@@ -201,6 +203,7 @@ impl<M> Context<M> {
             waits_for: WaitsFor::Cycles,
             call_is_wide: false,
             migrates: false,
+            el0: false,
             parked: None,
             lines: Lines::DOWN,
             managed_exit: false,

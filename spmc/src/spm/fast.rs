@@ -175,9 +175,13 @@ impl<'c, M: Registers> Spmc<'c, M> {
         let service = service.registers();
         put(context.machine.x(), &pe.nwd.0, kind, fid, ids, service);
         enter_for(context, ids, Giver::NormalWorld, kind, (0, 0));
+        let raised = context.lines().any();
         pe.contexts[slot.index()] = Some(context);
         // What came while no core had it, it finds: nobody could raise its lines.
-        self.refresh_if_needed(pe, slot);
+        if raised || self.virtuals(slot, 0).is_deliverable() {
+            cold_path();
+            self.refresh(pe, slot);
+        }
         Some(slot)
     }
 

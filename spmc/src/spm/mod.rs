@@ -390,6 +390,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
     /// Gives a core its context of a partition.
     pub fn adopt(&self, pe: &mut Pe<'c, M>, slot: Slot, context: &'c mut Context<M>) {
         context.migrates = self.info(slot).is_some_and(PartitionInfo::is_up);
+        context.el0 = self.is_el0(slot);
         if let Some(partition) = self.partitions.get(slot.index()) {
             partition.at.store(pe.index.into(), Ordering::Release);
         }

@@ -27,6 +27,7 @@ impl Cpu {
     }
 
     /// Raises the lines that `slot`, which runs next, has raised.
+    #[inline(always)]
     pub(super) fn raise(&mut self, pe: &mut PeState, slot: Slot) {
         let lines = pe
             .context(slot)

@@ -169,10 +169,13 @@ impl Cpu {
     pub fn run(&mut self, spmc: &'static Core, pe: &mut PeState, slot: Slot) -> Next {
         let mut slot = slot;
         loop {
-            let outcome = if self.enter_plainly(pe, slot) || self.enter_with_vectors(pe, slot) {
+            let outcome = if self.enter_plainly(pe, slot)
+                || self.enter_with_vectors(pe, slot)
+                || (self.plain_user != slot.0 && self.enter_generally(spmc, pe, slot))
+            {
                 self.run_one(spmc, pe, slot)
             } else {
-                match self.run_otherwise(spmc, pe, slot) {
+                match self.run_user(spmc, pe, slot) {
                     Ok(next) => return next,
                     Err(outcome) => outcome,
                 }
@@ -238,32 +241,23 @@ impl Cpu {
         false
     }
 
-    /// Runs `slot` that is not entered in one of the short ways of S-EL1. `Ok` if all was done and somebody else's turn
-    /// has come, with the normal world's registers live again.
+    /// Does everything that there may be to do before `slot` runs at S-EL1. `false` if it is at S-EL0; then nothing has
+    /// happened.
     #[inline(never)]
-    fn run_otherwise(
-        &mut self,
-        spmc: &'static Core,
-        pe: &mut PeState,
-        slot: Slot,
-    ) -> Result<Next, Outcome> {
-        if self.enter_user(pe, slot) {
-            let outcome = self.run_user(spmc, pe, slot);
-            return self.leave_user(spmc, pe, slot, outcome);
+    fn enter_generally(&mut self, spmc: &Core, pe: &mut PeState, slot: Slot) -> bool {
+        let there =
+            self.live == Live::Partition(slot) && self.loaded == Some(slot) && self.user.is_none();
+        if !there {
+            if pe
+                .context(slot)
+                .is_some_and(|context| context.machine.is_el0())
+            {
+                return false;
+            }
+            self.make_resident(pe, slot);
         }
-        Err(self.run_generally(spmc, pe, slot))
-    }
-
-    /// Does everything that there may be to do before `slot` runs, and runs it.
-    #[cold]
-    #[inline(never)]
-    fn run_generally(&mut self, spmc: &'static Core, pe: &mut PeState, slot: Slot) -> Outcome {
-        self.make_resident(pe, slot);
         self.settle(spmc, pe, slot);
-        match self.user == Some(slot) {
-            true => self.run_user(spmc, pe, slot),
-            false => self.run_one(spmc, pe, slot),
-        }
+        true
     }
 
     /// Loads a partition anew or wipes it, as the core says; gives who runs next.

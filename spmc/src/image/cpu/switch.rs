@@ -13,20 +13,14 @@ impl Cpu {
     #[cold]
     #[inline(never)]
     pub(super) fn make_resident(&mut self, pe: &mut PeState, slot: Slot) {
-        if pe
-            .context(slot)
-            .is_some_and(|context| context.machine.is_el0())
-        {
-            return self.make_user_resident(pe, slot);
-        }
         self.put_away(pe);
-        // It may have called one at S-EL0, which left its EL1 registers alone.
-        let there = self.live == Live::Partition(slot);
-        if there && self.loaded == Some(slot) {
-            return;
-        }
         match self.live {
-            _ if there => {}
+            Live::Partition(resident) if resident == slot => {
+                if self.loaded != Some(slot) {
+                    self.load_again(pe, slot);
+                }
+                return;
+            }
             Live::Partition(_) => self.evict(pe),
             Live::NormalWorld => self.normal_world.save(),
             Live::Nobody => {}
@@ -36,11 +30,21 @@ impl Cpu {
             self.load_stage2(pe, previous, slot);
         }
         self.fit_fp(pe, slot);
-        if !there && let Some(context) = pe.context(slot) {
+        if let Some(context) = pe.context(slot) {
             // SAFETY: The earlier owner's registers were saved just above.
             unsafe { context.machine.el1.load() }
         }
         self.live = Live::Partition(slot);
+        self.find_plain();
+    }
+
+    /// Loads what else is needed of `slot`, whose EL1 registers are live: it has called a partition at S-EL0, which left
+    /// them alone.
+    #[cold]
+    #[inline(never)]
+    fn load_again(&mut self, pe: &mut PeState, slot: Slot) {
+        self.load_stage2(pe, self.loaded, slot);
+        self.fit_fp(pe, slot);
         self.find_plain();
     }
 

@@ -46,12 +46,17 @@ impl Cpu {
     }
 
     /// Gives the registers of EL0 back to whoever has those of EL1, if a partition at S-EL0 has them.
+    #[inline(always)]
+    pub(super) fn put_away(&mut self, pe: &mut PeState) {
+        if let Some(slot) = self.user {
+            self.put_this_away(pe, slot);
+        }
+    }
+
     #[cold]
     #[inline(never)]
-    pub(super) fn put_away(&mut self, pe: &mut PeState) {
-        let Some(slot) = self.user.take() else {
-            return;
-        };
+    fn put_this_away(&mut self, pe: &mut PeState, slot: Slot) {
+        self.user = None;
         if let Some(context) = pe.context(slot) {
             context.machine.el0.save();
             if self.fp_owner != slot.0 {
@@ -78,10 +83,45 @@ impl Cpu {
         self.loaded = Some(slot);
     }
 
-    /// Makes `slot` resident in the short way, if it is at S-EL0 and nothing else is to be done. `false` if it must be done
-    /// in the general one; then nothing has happened.
+    /// Runs `slot`, which is at S-EL0, until its exit concerns the core. `Ok` if that was the answer to the normal world,
+    /// and its registers are live again.
+    #[inline(never)]
+    pub(super) fn run_user(
+        &mut self,
+        spmc: &'static Core,
+        pe: &mut PeState,
+        slot: Slot,
+    ) -> Result<Next, Outcome> {
+        if !self.enter_user(pe, slot) {
+            self.make_user_resident(pe, slot);
+            self.settle(spmc, pe, slot);
+        }
+        let outcome = loop {
+            let Some(context) = pe.context(slot) else {
+                break spmc.abort(pe, slot, None, &mut Port);
+            };
+            let vcpu = &mut context.machine;
+            // SAFETY: This context's registers of EL0 are live, and this is the way of running those at S-EL0; its tables
+            // have the image's pages, and of what EL0 can reach only what is the partition's.
+            let exit = unsafe { el0::enter(&mut vcpu.regs, vcpu.ttbr0) };
+            if exit != Exit::Sync {
+                break Self::interrupted_while(spmc, pe, slot, exit);
+            }
+            // SVC with immediate 0.
+            if read_sysreg!("esr_el2") & 0xfc00_ffff == 0x15 << 26 {
+                break spmc.handle_partition(pe, slot, &mut Port);
+            }
+            if let Some(outcome) = self.user_trapped(spmc, pe, slot) {
+                break outcome;
+            }
+        };
+        self.leave_user(spmc, pe, slot, outcome)
+    }
+
+    /// Makes `slot` resident in the short way, if nothing else is to be done. `false` if it must be done in the general one;
+    /// then nothing has happened.
     #[inline(always)]
-    pub(super) fn enter_user(&mut self, pe: &mut PeState, slot: Slot) -> bool {
+    fn enter_user(&mut self, pe: &mut PeState, slot: Slot) -> bool {
         if self.plain_user != slot.0 || self.user.is_some() {
             return false;
         }
@@ -100,7 +140,7 @@ impl Cpu {
 
     /// The way back to the normal world, if its turn has come and nothing else has happened since.
     #[inline(always)]
-    pub(super) fn leave_user(
+    fn leave_user(
         &mut self,
         spmc: &'static Core,
         pe: &mut PeState,
@@ -123,35 +163,6 @@ impl Cpu {
             spmc.saved_quickly(pe, left);
         }
         Ok(outcome.next)
-    }
-
-    /// Enters the resident partition at S-EL0 again and again until its exit concerns the core.
-    #[inline(always)]
-    pub(super) fn run_user(
-        &mut self,
-        spmc: &'static Core,
-        pe: &mut PeState,
-        slot: Slot,
-    ) -> Outcome {
-        loop {
-            let Some(context) = pe.context(slot) else {
-                return spmc.abort(pe, slot, None, &mut Port);
-            };
-            let vcpu = &mut context.machine;
-            // SAFETY: This context's registers of EL0 are live, and this is the way of running those at S-EL0; its tables
-            // have the image's pages, and of what EL0 can reach only what is the partition's.
-            let exit = unsafe { el0::enter(&mut vcpu.regs, vcpu.ttbr0) };
-            if exit != Exit::Sync {
-                return Self::interrupted_while(spmc, pe, slot, exit);
-            }
-            // SVC with immediate 0.
-            if read_sysreg!("esr_el2") & 0xfc00_ffff == 0x15 << 26 {
-                return spmc.handle_partition(pe, slot, &mut Port);
-            }
-            if let Some(outcome) = self.user_trapped(spmc, pe, slot) {
-                return outcome;
-            }
-        }
     }
 
     /// A synchronous exception of a partition at S-EL0 that is no call: its first use of vector registers, a page that

@@ -12,7 +12,7 @@ use ffa_abi::{
 };
 use platform::{
     stage1::Kind,
-    stage2::{Attr, Mapping, Memory, Stage2, Stage2Error, Tlbi},
+    stage2::{Attr, Mapping, Memory, Regime, Stage2, Stage2Error, Tlbi},
     trap::Fault,
 };
 use spmc::{
@@ -69,23 +69,25 @@ pub fn grant(
         execute: view.execute,
         normal_world: false,
     };
-    let granted = with_estate(slot, held, |estate| {
-        // What it can write it can't execute, wherever it has it from.
-        if estate.spaces.is_el0() && view.write && view.execute {
-            return Err(FfaError::Denied);
+    let changed = change(slot, view.normal_world, held, |space, flush| {
+        let mut attr = attr;
+        if space.regime() == Regime::El0 {
+            // What it can write it can't execute, wherever it has it from.
+            if view.write && view.execute {
+                return Err(FfaError::Denied);
+            }
+            attr.normal_world = view.normal_world;
         }
-        let attr = estate.spaces.shown(attr, view.normal_world);
         let mappings = pieces.map(|pages| Mapping {
             ipa: pages.base,
             pa: pages.base,
             len: pages.bytes(),
             attr,
         });
-        let (space, flush) = estate.spaces.one(view.normal_world);
-        let mapped = space.map_all(mappings, &flush);
+        let mapped = space.map_all(mappings, flush);
         mapped.map_err(|error| refused(slot, error))
     });
-    granted.unwrap_or(Err(FfaError::NoMemory))
+    changed.unwrap_or(Err(FfaError::NoMemory))
 }
 
 /// A borrower loses pages.

@@ -158,7 +158,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
     /// on when it has dealt with it.
     pub(super) fn announce(&self, pe: &mut Pe<'c, M>, slot: Slot, giver: Giver) {
         let own = self.own_virtuals(pe, slot);
-        let el0 = self.is_el0(slot);
+        let el0 = pe.context(slot).is_some_and(|context| context.el0);
         let oldest = own.with(|queue| match el0 {
             true => queue.take(),
             false => queue.name_oldest(),

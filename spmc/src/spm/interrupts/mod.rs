@@ -43,6 +43,7 @@ use crate::{
     sync::{array, constructor},
     virtual_interrupts::{Interrupt, Virtual},
 };
+use core::hint::cold_path;
 
 /// What belongs to whom: the partition of each interrupt of a device.
 #[derive(Clone, Debug)]
@@ -154,14 +155,13 @@ impl<'c, M: Registers> Spmc<'c, M> {
         let index = self.context_index(slot, pe.index);
         // With a schedule receiver interrupt to raise, its answer must not go the short way.
         let sri = pe.sri;
-        let el0 = self.is_el0(slot);
         if let Some(context) = pe.context(slot) {
-            let (mut lines, mut unfinished) = self
+            let (lines, unfinished) = self
                 .virtuals(slot, index)
                 .with(|queue| (queue.lines(), queue.is_unfinished()));
-            if el0 {
-                unfinished |= lines.any();
-                lines = Lines::DOWN;
+            if context.el0 {
+                cold_path();
+                return context.set_lines(Lines::DOWN, unfinished || sri || lines.any());
             }
             context.set_lines(lines, unfinished || sri);
         }
