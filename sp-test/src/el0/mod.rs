@@ -24,7 +24,7 @@ pub const CALL: u8 = 2;
 /// [`READ`](crate::protocol::READ), [`WRITE`](crate::protocol::WRITE) or [`EXECUTE`](crate::protocol::EXECUTE);
 /// answers what was read, or what the code there answered.
 pub const TOUCH: u8 = 3;
-/// Command: executes the [privileged] instruction of the first argument; answers what it left in x0.
+/// Command: executes the privileged instruction of the first argument; answers what it left in x0.
 pub const INSTRUCTION: u8 = 4;
 /// Command: facts about itself: its version, or what FFA_VERSION refused it with, id, x4 at entry, boot information, how many rows there are, and
 /// TPIDRRO_EL0.
