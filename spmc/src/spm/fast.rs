@@ -69,6 +69,10 @@ impl<'c, M: Registers> Spmc<'c, M> {
         } else if fid & OF_MEMORY != 0 {
             cold_path();
             return self.memory_of_normal_world(pe, fid, machine);
+        } else if fid == raw::INTERRUPT {
+            cold_path();
+            // A secure interrupt took the normal world away: this is no call of its.
+            return Outcome::to(Next::NormalWorldResume);
         } else {
             None
         };
