@@ -32,9 +32,9 @@ const RECLAIM: u32 = Function::MemReclaim.raw32();
 /// who keeps its access compares.
 #[inline(always)]
 fn read(words: &[u64; OFFER], share: bool, sender: EndpointId) -> Option<Single> {
-    let (mut single, _) = single::offer(words, share)?;
+    let (mut single, _) = single::offer(words, share, sender)?;
     single.receiver.party = Some(Party::OTHER_WORLD);
-    (single.sender == sender).then_some(single)
+    Some(single)
 }
 
 /// x0 to x17 of a call of EL3.

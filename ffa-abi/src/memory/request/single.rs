@@ -40,10 +40,16 @@ const ONE: u64 = 1 << 32;
 const READ_ONLY: u64 = DataAccess::ReadOnly as u64 | COMPOSITE << 16;
 const READ_WRITE: u64 = DataAccess::ReadWrite as u64 | COMPOSITE << 16;
 
-/// Reads an offer to one partition, with its implementation defined value. Who sends it is as it says; whose the
-/// receiver is here, and its value, the caller fills in.
+/// Who sends an offer, as it says.
 #[inline(always)]
-pub fn offer(words: &[u64; OFFER], share: bool) -> Option<(Single, [u64; 2])> {
+pub const fn sender(words: &[u64; OFFER]) -> EndpointId {
+    EndpointId(words[0] as u16)
+}
+
+/// Reads an offer of `sender`'s to one partition, with its implementation defined value. Whose the receiver is here, and
+/// its value, the caller fills in.
+#[inline(always)]
+pub fn offer(words: &[u64; OFFER], share: bool, sender: EndpointId) -> Option<(Single, [u64; 2])> {
     let [
         who,
         handle,
@@ -66,7 +72,7 @@ pub fn offer(words: &[u64; OFFER], share: bool) -> Option<(Single, [u64; 2])> {
     } else {
         Attributes(0)
     };
-    let plain = who >> 16 == u64::from(attributes.0)
+    let plain = who == u64::from(sender.0) | u64::from(attributes.0) << 16
         && accesses == ACCESSES
         && offset == ACCESS_OFFSET
         && composite == count | ONE
@@ -82,7 +88,7 @@ pub fn offer(words: &[u64; OFFER], share: bool) -> Option<(Single, [u64; 2])> {
     }
     let single = Single {
         share,
-        sender: EndpointId(who as u16),
+        sender,
         attributes,
         tag,
         receiver: Receiver {

@@ -173,14 +173,14 @@ impl<'c, M: Registers> Spmc<'c, M> {
         if kind == TransactionKind::Donate {
             return None;
         }
-        let (mut single, value) = single::offer(words, kind == TransactionKind::Share)?;
-        let is_sender = match caller.id {
-            Some(id) => single.sender == id,
-            None => !single.sender.is_secure(),
+        let sender = match caller.id {
+            Some(id) => id,
+            None => Some(single::sender(words)).filter(|id| !id.is_secure())?,
         };
+        let (mut single, value) = single::offer(words, kind == TransactionKind::Share, sender)?;
         let receiver = single.receiver.endpoint;
         let slot = self.find(receiver)?;
-        if !is_sender || receiver == single.sender || value != [0; 2] {
+        if receiver == sender || value != [0; 2] {
             return None;
         }
         single.receiver.party = Some(party(Owner::Partition(slot)));

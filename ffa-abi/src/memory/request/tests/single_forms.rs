@@ -55,7 +55,8 @@ fn an_offer_that_it_takes_is_what_the_general_way_reads() {
         let good = [draft.clone(), draft.permissions(1)];
         let mut taken = 0;
         for (number, bytes) in all(&good).into_iter().enumerate() {
-            let Some((single, value)) = single::offer(&words(&bytes), share) else {
+            let words = words(&bytes);
+            let Some((single, value)) = single::offer(&words, share, single::sender(&words)) else {
                 assert!(number >= good.len(), "the good ones");
                 continue;
             };
