@@ -48,7 +48,7 @@ pub use end::Remains;
 pub use estates::Estates;
 pub use pages::{PAGE, Pages, Party, Region, View};
 pub use request::{MAX_RECEIVERS, Progress, Receiver, Retrieve, Retrieved, Send};
-pub use single::Single;
+pub use single::{Borrow, Borrowed, Single};
 pub use transaction::{Borrower, Transaction};
 
 use crate::{error::FfaError, id::EndpointId, memory::Handle};

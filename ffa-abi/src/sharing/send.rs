@@ -227,15 +227,28 @@ impl<
     /// while they have transactions.
     fn account(&mut self, owner: Party, sender: EndpointId) -> Option<usize> {
         let fixed = PARTIES - 1;
-        if let Some(index) = owner.index().checked_sub(1) {
-            return (index < fixed).then_some(index);
+        match owner.index().checked_sub(1) {
+            Some(index) => (index < fixed).then_some(index),
+            None => self.account_of_other_world(sender),
         }
+    }
+
+    /// The same, of a sender of the other world.
+    pub(super) fn account_of_other_world(&mut self, sender: EndpointId) -> Option<usize> {
         let (mut own, mut free) = (None, None);
-        for (account, id) in self.senders.iter().enumerate().skip(fixed) {
-            if self.handle_quota.used(account) == 0 {
-                free = free.or(Some(account));
-            } else if *id == sender {
-                own = Some(account);
+        // How many transactions may be of accounts that were not looked at.
+        let mut left = self.live;
+        for (account, id) in self.senders.iter().enumerate().skip(PARTIES - 1) {
+            match self.handle_quota.used(account) {
+                0 => free = free.or(Some(account)),
+                _ if *id == sender => {
+                    own = Some(account);
+                    break;
+                }
+                used => left = left.saturating_sub(used.into()),
+            }
+            if left == 0 && free.is_some() {
+                break;
             }
         }
         let account = own.or(free)?;

@@ -11,3 +11,4 @@ mod model;
 mod rig;
 mod search;
 mod send;
+mod single;

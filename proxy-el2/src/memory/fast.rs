@@ -12,15 +12,15 @@ use crate::{
 use ffa_abi::{
     EndpointId, Function, Regs, Reply, Version, copy_registers,
     fid::raw,
-    memory::{AccessFlags, Attributes, DataAccess, Handle, InstructionAccess, ReclaimFlags},
-    sharing::{Pages, Party, Receiver, Single},
+    memory::{
+        Handle, ReclaimFlags,
+        request::single::{self, OFFER},
+    },
+    sharing::{Party, Single},
 };
 
 /// Bytes of a descriptor with one receiver and one constituent.
-const LENGTH: usize = 112;
-const WORDS: usize = LENGTH / size_of::<u64>();
-/// Where the composite region is.
-const COMPOSITE: u64 = 80;
+const LENGTH: u32 = single::bytes(OFFER);
 
 const SHARE: u32 = Function::MemShare.raw32();
 const SHARE_64: u32 = Function::MemShare.raw64();
@@ -28,66 +28,14 @@ const LEND: u32 = Function::MemLend.raw32();
 const LEND_64: u32 = Function::MemLend.raw64();
 const RECLAIM: u32 = Function::MemReclaim.raw32();
 
-/// What a descriptor offers, if it is what the short way is for. `sender` is the VM.
+/// What a descriptor offers, if it is what the short way is for. `sender` is the VM. Its implementation defined value only
+/// who keeps its access compares.
 #[inline(always)]
-fn read(words: &[u64; WORDS], share: bool, sender: EndpointId) -> Option<Single> {
-    let [
-        who,
-        handle,
-        tag,
-        accesses,
-        offset,
-        reserved,
-        access,
-        _,
-        _,
-        access_reserved,
-        composite,
-        composite_reserved,
-        base,
-        count,
-    ] = *words;
-    // What a single borrower takes lent memory for, it says itself.
-    let attributes = if share {
-        Attributes::NORMAL
-    } else {
-        Attributes(0)
-    };
-    let plain = who == u64::from(sender.0) | u64::from(attributes.0) << 16
-        && accesses == 32 | 1 << 32
-        && offset == 48
-        && composite == count | 1 << 32
-        && handle | reserved | access_reserved | composite_reserved | count >> 32 == 0;
-    let endpoint = EndpointId(access as u16);
-    let data = match access >> 16 {
-        READ_ONLY => DataAccess::ReadOnly,
-        READ_WRITE => DataAccess::ReadWrite,
-        _ => return None,
-    };
-    if !plain || !endpoint.is_secure() {
-        return None;
-    }
-    Some(Single {
-        share,
-        sender,
-        attributes,
-        tag,
-        receiver: Receiver {
-            endpoint,
-            party: Some(Party::OTHER_WORLD),
-            data,
-            instruction: InstructionAccess::Unspecified,
-            flags: AccessFlags::empty(),
-            // Only who keeps its access compares it.
-            implementation: None,
-        },
-        pages: Pages::new(base, count)?,
-    })
+fn read(words: &[u64; OFFER], share: bool, sender: EndpointId) -> Option<Single> {
+    let (mut single, _) = single::offer(words, share, sender)?;
+    single.receiver.party = Some(Party::OTHER_WORLD);
+    Some(single)
 }
-
-/// The access descriptor's first word, without the endpoint: permissions, no flags, where the composite region is.
-const READ_ONLY: u64 = DataAccess::ReadOnly as u64 | COMPOSITE << 16;
-const READ_WRITE: u64 = DataAccess::ReadWrite as u64 | COMPOSITE << 16;
 
 /// x0 to x17 of a call of EL3.
 #[inline(always)]
@@ -128,7 +76,7 @@ impl<'v, R: Registers> Proxy<'v, R> {
         let vm = self.vm(index)?;
         let shares = self.shares?;
         let x = vcpu.machine.x();
-        let one_piece = x[1] as u32 == LENGTH as u32 && x[2] as u32 == LENGTH as u32;
+        let one_piece = x[1] as u32 == LENGTH && x[2] as u32 == LENGTH;
         let same = vm.version.is_locked_at(Version::V1_2) && self.upstream.version >= Version::V1_2;
         if !one_piece || !same || x[3] | x[4] != 0 || self.upstream.rx == 0 {
             return None;
@@ -136,12 +84,12 @@ impl<'v, R: Registers> Proxy<'v, R> {
         let buffers = vm.buffers.lock();
         let tx = buffers.as_ref()?.tx.start;
         let mut state = shares.lock();
-        let words = machine.pass_words::<WORDS>(tx).ok()?;
+        let words = machine.pass_words::<OFFER>(tx).ok()?;
         let single = read(&words, SHARED, vm.info.id)?;
         let local = state.map.send_single(party(index), &single, machine)?;
 
         let fid = if SHARED { SHARE } else { LEND };
-        let length = LENGTH as u64;
+        let length = u64::from(LENGTH);
         ask(el3, fid, [length, length, 0]);
         machine.smc(el3);
         if el3.w::<0>() != raw::SUCCESS_32 {

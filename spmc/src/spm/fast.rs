@@ -26,6 +26,9 @@ const DIRECT_32: u8 = 0;
 const DIRECT_64: u8 = 1;
 const DIRECT2: u8 = 2;
 
+/// A bit that calls about memory have, and what else is frequent has not: who makes those pays for one more look.
+const OF_MEMORY: u32 = 1 << 4;
+
 const fn kind(kind: u8) -> RequestKind {
     match kind {
         DIRECT2 => RequestKind::Direct2,
@@ -63,6 +66,13 @@ impl<'c, M: Registers> Spmc<'c, M> {
             self.fast_request::<DIRECT_32>(pe)
         } else if fid == raw::FEATURES {
             return self.normal_world_features(pe);
+        } else if fid & OF_MEMORY != 0 {
+            cold_path();
+            return self.memory_of_normal_world(pe, fid, machine);
+        } else if fid == raw::INTERRUPT {
+            cold_path();
+            // A secure interrupt took the normal world away: this is no call of its.
+            return Outcome::to(Next::NormalWorldResume);
         } else {
             None
         };
@@ -92,6 +102,9 @@ impl<'c, M: Registers> Spmc<'c, M> {
         } else if fid == raw::DIRECT_RESP_32 {
             cold_path();
             Self::fast_response::<DIRECT_32>(pe, slot)
+        } else if fid & OF_MEMORY != 0 {
+            cold_path();
+            return self.memory_of_partition(pe, slot, fid, machine);
         } else {
             None
         };

@@ -224,7 +224,7 @@ pub(super) fn framework_answer<M>(
 
 /// Completes the normal world's call with `reply`. x8-x17 stay as they came, which is right for
 /// every reply of 32 bits ([`ffa_abi::contract::extended_to_el3`]).
-fn answer<M>(pe: &mut Pe<'_, M>, reply: Reply) -> Outcome {
+pub(super) fn answer<M>(pe: &mut Pe<'_, M>, reply: Reply) -> Outcome {
     reply.write(&mut pe.nwd.0);
     Outcome::to(Next::NormalWorld)
 }

@@ -207,7 +207,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
 
     /// Completes the partition's own call at once: it goes on.
     #[inline(never)]
-    fn answer_partition(&self, pe: &mut Pe<'c, M>, slot: Slot, reply: Reply) -> Outcome {
+    pub(super) fn answer_partition(&self, pe: &mut Pe<'c, M>, slot: Slot, reply: Reply) -> Outcome {
         if let Some(context) = pe.context(slot) {
             reply.write(context.machine.x());
         }

@@ -26,6 +26,7 @@
 mod offer;
 mod response;
 mod retrieval;
+pub mod single;
 #[cfg(test)]
 mod tests;
 

@@ -15,6 +15,7 @@
 //! partition that fails go with it.
 
 mod ends;
+mod fast;
 mod give_back;
 mod offer;
 mod permissions;
@@ -58,6 +59,9 @@ const HANDLES: usize = sized(4 * SENDERS);
 /// Room for 16 constituents each: half of them are guaranteed, four for each sender.
 const CHUNKS: usize = sized(8 * SENDERS);
 
+/// Where the constituents of transactions start.
+type Heads = Vec<(Handle, u32), HANDLES>;
+
 /// A copy of what lies in a TX buffer, made a word at a time.
 #[derive(Debug)]
 #[repr(align(8))]
@@ -69,7 +73,7 @@ pub(super) struct Memory {
     pub(super) sharing: Shares,
     /// Where the constituents of transactions start that are not complete: bytes from the start of
     /// their descriptors, in the layout of the sender.
-    pub(super) heads: Vec<(Handle, u32), HANDLES>,
+    pub(super) heads: Heads,
     /// What was copied from a TX buffer, while a call is handled.
     copy: Copied,
     /// What the normal world is being told of the memory that partitions have of it.
@@ -209,11 +213,11 @@ impl<'c, M: Registers> Spmc<'c, M> {
     ) -> Option<Result<Reply, FfaError>> {
         use TransactionKind::{Donate, Lend, Share};
         Some(match call {
-            Call::MemDonate(at) => self.mem_send(pe, caller, Donate, at, machine),
-            Call::MemLend(at) => self.mem_send(pe, caller, Lend, at, machine),
-            Call::MemShare(at) => self.mem_send(pe, caller, Share, at, machine),
-            Call::MemRetrieveReq(at) => self.mem_retrieve(pe, caller, at, machine),
-            Call::MemRelinquish => self.mem_relinquish(pe, caller, machine),
+            Call::MemDonate(at) => self.mem_send::<false>(pe, caller, Donate, at, machine),
+            Call::MemLend(at) => self.mem_send::<false>(pe, caller, Lend, at, machine),
+            Call::MemShare(at) => self.mem_send::<false>(pe, caller, Share, at, machine),
+            Call::MemRetrieveReq(at) => self.mem_retrieve::<false>(pe, caller, at, machine),
+            Call::MemRelinquish => self.mem_relinquish::<false>(pe, caller, machine),
             Call::MemReclaim { handle, flags } => {
                 self.mem_reclaim(pe, caller, handle, flags, machine)
             }

@@ -15,21 +15,27 @@
 //! constituents, or has too many, is INVALID_PARAMETERS and changes nothing. Constituents that make no
 //! sense, or find no room, end the transaction.
 
-use super::{BUFFER, Caller, Copied, Memory, party};
+use super::{
+    BUFFER, Caller, Copied, Ground, Heads, Memory, Shares,
+    fast::{bytes, has_words, words},
+    party,
+};
 use crate::{
     context::Registers,
     spm::{Machine, Mem, Owner, Pe, Spmc, mailbox::Mailbox},
 };
+use core::hint::cold_path;
 use ffa_abi::{
     EndpointId,
     FfaError::{self, Aborted, Denied, InvalidParameters, NoMemory},
     Reply,
     memory::{
         Constituent, Constituents, DescriptorCall, Handle, TransactionKind,
-        request::{self, Offer},
+        request::{self, Offer, single::OFFER},
     },
     sharing::{Progress, Send},
 };
+use zerocopy::IntoBytes;
 
 #[cfg(doc)]
 use ffa_abi::sharing::Sharing;
@@ -62,8 +68,9 @@ pub(super) const fn check_place(at: DescriptorCall) -> Result<(), FfaError> {
 }
 
 impl<'c, M: Registers> Spmc<'c, M> {
-    /// `FFA_MEM_DONATE`, `LEND` or `SHARE`.
-    pub(super) fn mem_send(
+    /// `FFA_MEM_DONATE`, `LEND` or `SHARE`. A caller of 1.2 or later may go the [short](super::fast) way.
+    #[inline(never)]
+    pub(super) fn mem_send<const SHORT: bool>(
         &self,
         pe: &mut Pe<'c, M>,
         caller: Caller,
@@ -78,44 +85,68 @@ impl<'c, M: Registers> Spmc<'c, M> {
                 let Memory {
                     sharing,
                     heads,
-                    copy: Copied(bytes),
+                    copy: Copied(to),
                     ..
                 } = memory;
-                let descriptor = copy(pair, at.fragment_length, bytes, ground.machine)?;
-                let offer = request::offer(
-                    caller.version,
-                    kind,
-                    descriptor,
-                    at.total_length,
-                    |send| self.identify(caller, send),
-                    |sender| match caller.id {
-                        Some(id) => sender == id,
-                        None => !sender.is_secure(),
-                    },
-                )?;
-                let whole = offer.is_whole();
-                let Offer {
-                    ref send,
-                    constituents,
-                    head,
-                } = offer;
-                if !whole && heads.is_full() {
-                    return Err(NoMemory);
-                }
-                let handle = sharing.begin(caller.party(), send)?;
-                match sharing.extend(handle, constituents)? {
-                    Progress::Complete => {
-                        sharing.seal(handle, ground)?;
-                        Ok(handle.success())
+                if SHORT && has_words(at, OFFER) {
+                    let words = words(pair, ground.machine)?;
+                    if let Some(handle) = self.send_single(caller, kind, &words, sharing, ground) {
+                        return Ok(handle.success());
                     }
-                    Progress::More => {
-                        // There is room.
-                        let _ = heads.push((handle, head));
-                        Ok(wanted(caller, handle, at.fragment_length, send.sender))
-                    }
+                    cold_path();
+                    let descriptor = bytes(words);
+                    let descriptor = descriptor.as_bytes();
+                    return self.send_any(caller, kind, at, descriptor, (sharing, heads), ground);
                 }
+                let descriptor = copy(pair, at.fragment_length, to, ground.machine)?;
+                self.send_any(caller, kind, at, descriptor, (sharing, heads), ground)
             })
         })
+    }
+
+    /// Sends what the first fragment of a descriptor offers.
+    #[inline(never)]
+    fn send_any<X: Mem>(
+        &self,
+        caller: Caller,
+        kind: TransactionKind,
+        at: DescriptorCall,
+        descriptor: &[u8],
+        (sharing, heads): (&mut Shares, &mut Heads),
+        ground: &mut Ground<'_, X>,
+    ) -> Result<Reply, FfaError> {
+        let offer = request::offer(
+            caller.version,
+            kind,
+            descriptor,
+            at.total_length,
+            |send| self.identify(caller, send),
+            |sender| match caller.id {
+                Some(id) => sender == id,
+                None => !sender.is_secure(),
+            },
+        )?;
+        let whole = offer.is_whole();
+        let Offer {
+            ref send,
+            constituents,
+            head,
+        } = offer;
+        if !whole && heads.is_full() {
+            return Err(NoMemory);
+        }
+        let handle = sharing.begin(caller.party(), send)?;
+        match sharing.extend(handle, constituents)? {
+            Progress::Complete => {
+                sharing.seal(handle, ground)?;
+                Ok(handle.success())
+            }
+            Progress::More => {
+                // There is room.
+                let _ = heads.push((handle, head));
+                Ok(wanted(caller, handle, at.fragment_length, send.sender))
+            }
+        }
     }
 
     /// `FFA_MEM_FRAG_TX`: handle, length in bytes, and the endpoint on whose behalf a hypervisor

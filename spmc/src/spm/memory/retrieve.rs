@@ -22,6 +22,7 @@
 
 use super::{
     Caller, Copied, Ground, Memory, Shares,
+    fast::{bytes, has_words, words},
     offer::{check_place, copy},
     slot,
 };
@@ -32,24 +33,27 @@ use crate::{
         mailbox::{Fetch, Mailbox},
     },
 };
+use core::hint::cold_path;
 use ffa_abi::{
     EndpointId,
     FfaError::{self, Denied, InvalidParameters, NoMemory},
     Reply, Version,
     memory::{
         Constituent, DescriptorCall, Handle, RelinquishFlags, TransactionKind,
-        request::{self, Description, Retrieval},
+        request::{self, Description, Retrieval, single::RETRIEVAL},
     },
     sharing::{MAX_RECEIVERS, Receiver, Retrieve, Transaction},
 };
 use heapless::Vec;
+use zerocopy::IntoBytes;
 
 #[cfg(doc)]
 use ffa_abi::sharing::Sharing;
 
 impl<'c, M: Registers> Spmc<'c, M> {
-    /// `FFA_MEM_RETRIEVE_REQ`.
-    pub(super) fn mem_retrieve(
+    /// `FFA_MEM_RETRIEVE_REQ`. A caller of 1.2 or later may go the [short](super::fast) way.
+    #[inline(never)]
+    pub(super) fn mem_retrieve<const SHORT: bool>(
         &self,
         pe: &mut Pe<'c, M>,
         caller: Caller,
@@ -73,28 +77,57 @@ impl<'c, M: Registers> Spmc<'c, M> {
                     gave_away,
                     ..
                 } = memory;
-                let bytes = copy(pair, at.total_length, to, ground.machine)?;
-                match request::retrieval(caller.version, bytes, caller.id)? {
-                    Retrieval::Borrower(request) => {
-                        let known = sharing.find(request.handle);
-                        let donor = known.filter(|known| known.kind() == TransactionKind::Donate);
-                        let donor = donor.and_then(|known| slot(known.owner()));
-                        let reply =
-                            self.retrieve_by_borrower(caller, &request, pair, sharing, ground);
-                        let known = sharing.find(request.handle);
-                        if let Some(donor) = donor
-                            && known.is_none_or(Transaction::donated)
-                        {
-                            *gave_away |= 1 << donor.index();
-                        }
-                        reply
+                if SHORT && has_words(at, RETRIEVAL) {
+                    let words = words(pair, ground.machine)?;
+                    let done = self.retrieve_single(caller, &words, pair, sharing, ground);
+                    if let Some(done) = done {
+                        return done;
                     }
-                    Retrieval::Hypervisor(handle) => {
-                        retrieve_by_hypervisor(caller, handle, pair, sharing, ground.machine)
-                    }
+                    cold_path();
+                    let descriptor = bytes(words);
+                    let descriptor = descriptor.as_bytes();
+                    return self.retrieve_any(
+                        caller,
+                        descriptor,
+                        pair,
+                        (sharing, gave_away),
+                        ground,
+                    );
                 }
+                let descriptor = copy(pair, at.total_length, to, ground.machine)?;
+                self.retrieve_any(caller, descriptor, pair, (sharing, gave_away), ground)
             })
         })
+    }
+
+    /// What a descriptor asks for.
+    #[inline(never)]
+    fn retrieve_any<X: Mem>(
+        &self,
+        caller: Caller,
+        descriptor: &[u8],
+        pair: &mut Mailbox,
+        (sharing, gave_away): (&mut Shares, &mut u32),
+        ground: &mut Ground<'_, X>,
+    ) -> Result<Reply, FfaError> {
+        match request::retrieval(caller.version, descriptor, caller.id)? {
+            Retrieval::Borrower(request) => {
+                let known = sharing.find(request.handle);
+                let donor = known.filter(|known| known.kind() == TransactionKind::Donate);
+                let donor = donor.and_then(|known| slot(known.owner()));
+                let reply = self.retrieve_by_borrower(caller, &request, pair, sharing, ground);
+                let known = sharing.find(request.handle);
+                if let Some(donor) = donor
+                    && known.is_none_or(Transaction::donated)
+                {
+                    *gave_away |= 1 << donor.index();
+                }
+                reply
+            }
+            Retrieval::Hypervisor(handle) => {
+                retrieve_by_hypervisor(caller, handle, pair, sharing, ground.machine)
+            }
+        }
     }
 
     fn retrieve_by_borrower<X: Mem>(
@@ -136,7 +169,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
     }
 
     /// Whether the caller is shown the NS bit of what it retrieves.
-    fn shows_ns_bit(&self, caller: Caller) -> bool {
+    pub(super) fn shows_ns_bit(&self, caller: Caller) -> bool {
         match caller.owner {
             Owner::NormalWorld => caller.version >= Version::V1_1,
             Owner::Partition(slot) => {

@@ -4,6 +4,7 @@ mod offers;
 mod properties;
 mod responses;
 mod retrievals;
+mod single_forms;
 
 use super::super::{
     Access, AccessFlags, AccessLayout, AccessPermissions, Attributes, Composite, Constituent,

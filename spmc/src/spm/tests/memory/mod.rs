@@ -15,6 +15,7 @@ mod offers;
 mod permissions;
 mod resources;
 mod retrievals;
+mod short;
 mod state;
 
 use draft::{Draft, NORMAL, NX, RO, RW, X, borrow, donate, lend, read, retrieve, share};

@@ -132,9 +132,9 @@ fn without_tables_nothing_changes() {
 #[test]
 fn nobody_else_may_and_nobody_later() {
     let mut f = starting(Version::V1_3);
-    // It is told what is wrong with a count that overflows before anything else.
     assert_eq!(f.sp(msg_wait()), Next::Booted);
     f.start(EL1);
+    // It is told what is wrong with a count that overflows before anything else.
     f.is_refused([GET, base(), 0xffff_ffff, 0], InvalidParameters);
     f.is_refused([GET, Fake::memory(EL1), 0, 0], Denied);
     f.is_refused([SET, Fake::memory(EL1), 1, READ_WRITE], Denied);
@@ -149,6 +149,7 @@ fn nobody_else_may_and_nobody_later() {
         );
     }
     f.nwd_runs(EL0);
+    f.is_refused([GET, base(), 0xffff_ffff, 0], InvalidParameters);
     f.is_refused([GET, base(), 0, 0], Denied);
     f.is_refused([SET, base(), 1, READ_WRITE], Denied);
     // Before anything that is wrong with it.
