@@ -4,12 +4,13 @@
 //!
 //! | checks, in this order | error |
 //! | --- | --- |
+//! | the caller speaks 1.0 | NOT_SUPPORTED |
 //! | a partition names a sender in w1, or the normal world one that is none of its endpoints | INVALID_PARAMETERS |
 //! | the sender has no pair | DENIED |
 //! | its TX can't be read | ABORTED |
 //! | the header names another sender, or the sender as receiver; w2 has a bit that is not the sender's to set | INVALID_PARAMETERS |
 //! | there is no such receiver, or both are the normal world's: that is between VMs | INVALID_PARAMETERS |
-//! | one of them has no indirect messages, or speaks 1.0 | DENIED |
+//! | one of them has no indirect messages, or the receiver speaks 1.0 | DENIED |
 //! | the receiver has no pair, or its RX is not empty | BUSY |
 //! | the payload starts in the header or ends beyond TX | INVALID_PARAMETERS |
 //! | the UUID is no service of the receiver's | INVALID_PARAMETERS |
@@ -59,8 +60,11 @@ impl<'c, M: Registers> Spmc<'c, M> {
         flags: Send2Flags,
         machine: &mut impl Machine,
     ) -> Result<(), FfaError> {
-        let (sender, allowed) = self.sends_as(caller, vm)?;
         let version = self.version_of(caller);
+        if version < FIRST {
+            return Err(FfaError::NotSupported);
+        }
+        let (sender, allowed) = self.sends_as(caller, vm)?;
         let header = self.with_tx(caller, sender, &mut pe.held, |tx| {
             let tx = tx.ok_or(FfaError::Denied)?;
             read_header(tx, version, machine)

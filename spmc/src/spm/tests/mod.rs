@@ -8,6 +8,7 @@ mod direct;
 mod discovery;
 mod el3;
 mod fixture;
+mod indirect;
 mod info;
 mod interrupts;
 mod life;
