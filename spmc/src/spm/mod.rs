@@ -39,8 +39,6 @@ pub use mailbox::{MAX_BUFFER_PAGES, MAX_VM_BUFFERS};
 #[cfg(feature = "snapshot")]
 pub use memory::Shares;
 #[cfg(feature = "snapshot")]
-pub use notifications::NormalWorldNotifications;
-#[cfg(feature = "snapshot")]
 pub use snapshot::{CoreNote, Negotiation};
 
 use crate::{

@@ -17,6 +17,7 @@ mod mailbox;
 #[cfg(not(miri))]
 mod memory;
 mod migrate;
+mod notifications;
 mod preempt;
 // Too slow under Miri; what runs there covers the same code.
 #[cfg(not(miri))]
