@@ -73,6 +73,10 @@ impl<'c, M: Registers> Spmc<'c, M> {
             cold_path();
             // A secure interrupt took the normal world away: this is no call of its.
             return Outcome::to(Next::NormalWorldResume);
+        } else if fid == raw::NOTIFICATION_SET
+            && let Some(outcome) = self.normal_world_set(pe, machine)
+        {
+            return outcome;
         } else {
             None
         };

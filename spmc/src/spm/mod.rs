@@ -15,11 +15,13 @@ mod discovery;
 mod fast;
 mod from_normal_world;
 mod from_partition;
+mod indirect;
 mod interrupts;
 mod life;
 mod machine;
 mod mailbox;
 mod memory;
+mod notifications;
 mod partition_info;
 mod power;
 mod smc;
@@ -55,6 +57,7 @@ use interrupts::{News, Owners, Virtuals};
 use life::Life;
 use mailbox::{Mailbox, NormalWorldMailboxes};
 use memory::Memory;
+use notifications::Notifications;
 
 /// Who runs next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -205,7 +208,7 @@ pub struct Spmc<'c, M> {
     partitions: Vec<Partition<'c, M>, MAX_PARTITIONS>,
     normal_world: Negotiated,
     /// The RX/TX pairs of the normal world's hypervisor and of its VMs.
-    mailboxes: Lock<NormalWorldMailboxes, { locks::PAIRS }>,
+    mailboxes: Lock<NormalWorldMailboxes, { locks::NORMAL_WORLD_PAIRS }>,
     /// Whose all memory is, and who gave it to whom.
     memory: Lock<Memory, { locks::SHARES }>,
     /// How often a partition was destroyed: the tag of `FFA_PARTITION_INFO_GET_REGS`.
@@ -216,6 +219,8 @@ pub struct Spmc<'c, M> {
     owners: Owners,
     /// The virtual interrupts of all contexts.
     virtuals: Virtuals,
+    /// The notifications of all endpoints.
+    notifications: Notifications,
     /// What cores have left for each other to look at, and which are on.
     news: News,
     /// The partitions in the order of booting.
@@ -321,6 +326,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
                 halted: AtomicBool::new(false),
                 owners: Owners::new(),
                 virtuals: Virtuals::new(),
+                notifications: Notifications::new(),
                 news: News::new(),
                 order: Vec::new(),
             }
