@@ -212,10 +212,14 @@ impl<'v, R: Registers> Proxy<'v, R> {
         match call {
             // `FFA_FEATURES` knows the 64-bit form alone, but both work.
             Call::RxtxMap { tx, rx, pages, .. } => {
-                vm.map_buffers(index, (tx, rx, pages), self.shares, machine)
+                let pair = (tx, rx, pages);
+                vm.map_buffers(index, pair, self.shares, &self.upstream, machine)
             }
             Call::RxtxUnmap { vm: named } => vm.unmap_buffers(index, named, self.shares, machine),
-            Call::RxRelease { vm: named } => vm.release_rx(named),
+            Call::RxRelease { vm: named } => vm.release_rx(named, machine),
+            Call::MsgSend2 { vm: named, flags } if self.implements(vm, call.fid()) => {
+                self.send_indirect(pe, vm, index, (named, flags), machine)
+            }
             Call::PartitionInfoGet { uuid, count_only } => {
                 self.partition_info_get(vm, uuid, count_only, machine)
             }
@@ -264,6 +268,7 @@ impl<'v, R: Registers> Proxy<'v, R> {
             Function::NotificationInfoGet => self.sri(vm).is_some(),
             Function::MsgSendDirectReq2 => has_direct2(version, upstream.direct2),
             Function::RxtxMap => fid.wide && upstream.rx != 0,
+            Function::MsgSend2 => upstream.rx != 0 && version >= Version::V1_1,
             Function::RxtxUnmap | Function::RxRelease | Function::PartitionInfoGet => {
                 upstream.rx != 0
             }

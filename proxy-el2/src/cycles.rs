@@ -235,7 +235,7 @@ impl<'v, R: Registers> Proxy<'v, R> {
             return Err(FfaError::Denied);
         }
         if !retain_rx {
-            vm.empty_rx();
+            vm.empty_rx(machine);
         }
         let own = vcpu.target();
         vcpu.transition(Event::Wait);

@@ -16,6 +16,7 @@ use crate::{
     proxy::Proxy,
     vm::Vm,
 };
+use core::ops::Range;
 use ffa_abi::{
     Call, EndpointId, FfaError, Regs, Reply, Uuid, Version,
     messaging::Messaging,
@@ -193,6 +194,32 @@ impl<'a> List<'a> {
         }
     }
 
+    /// Writes what the VM sees, `count` descriptors, into its RX.
+    fn write(
+        &self,
+        rx: &Range<u64>,
+        layout: DescriptorLayout,
+        count: u16,
+        memory: &mut impl Memory,
+    ) -> Result<(), FfaError> {
+        let mut at = rx.start;
+        let end = u64::from(count)
+            .checked_mul(layout.bytes() as u64)
+            .and_then(|bytes| at.checked_add(bytes));
+        if end.is_none_or(|end| end > rx.end) {
+            return Err(FfaError::NoMemory);
+        }
+        let mut bytes = [0; DescriptorLayout::Long.bytes()];
+        self.each(0, count, memory, |memory, info| {
+            let size = info.write(layout, &mut bytes).ok_or(FfaError::Aborted)?;
+            let descriptor = bytes.get(..size).ok_or(FfaError::Aborted)?;
+            memory.write(at, descriptor).map_err(broken)?;
+            at = at.saturating_add(size as u64);
+            Ok(())
+        })?;
+        memory.zero(at..rx.end).map_err(broken)
+    }
+
     /// Gives `each` what the VM sees, from the descriptor `start` on and no more than `most`.
     fn each<M: Memory>(
         &self,
@@ -257,6 +284,7 @@ impl<R> Vm<'_, R> {
                 messaging.receives_direct(),
             );
             properties.set(PartitionProperties::SENDS_DIRECT, messaging.sends_direct());
+            properties.set(PartitionProperties::INDIRECT, messaging.indirect());
             properties.set(
                 PartitionProperties::RECEIVES_DIRECT2,
                 messaging.receives_direct2(),
@@ -321,27 +349,10 @@ impl<R> Proxy<'_, R> {
                     return Ok(Reply::success2(count.into(), 0));
                 }
                 let mut buffers = vm.buffers.lock();
-                let pair = match &mut *buffers {
-                    Some(pair) if !pair.full => pair,
-                    _ => return Err(FfaError::Busy),
-                };
-                let mut at = pair.rx.start;
-                let end = u64::from(count)
-                    .checked_mul(layout.bytes() as u64)
-                    .and_then(|bytes| at.checked_add(bytes));
-                if end.is_none_or(|end| end > pair.rx.end) {
-                    return Err(FfaError::NoMemory);
-                }
-                let mut bytes = [0; DescriptorLayout::Long.bytes()];
-                list.each(0, count, machine, |memory, info| {
-                    let size = info.write(layout, &mut bytes).ok_or(FfaError::Aborted)?;
-                    let descriptor = bytes.get(..size).ok_or(FfaError::Aborted)?;
-                    memory.write(at, descriptor).map_err(broken)?;
-                    at = at.saturating_add(size as u64);
-                    Ok(())
+                let pair = buffers.as_mut().ok_or(FfaError::Busy)?;
+                pair.fill(vm.info.id, machine, |rx, machine| {
+                    list.write(rx, layout, count, machine)
                 })?;
-                machine.zero(at..pair.rx.end).map_err(broken)?;
-                pair.full = true;
                 let size = if query.version < Version::V1_1 {
                     0
                 } else {

@@ -13,6 +13,7 @@ mod cycles;
 mod discovery;
 mod fast;
 pub mod forward;
+mod indirect;
 mod kind;
 mod life;
 pub mod manifest;

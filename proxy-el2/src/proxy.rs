@@ -70,6 +70,10 @@ pub trait Machine<R>: Memory + El3 + Estates {
     /// The chain's first has given the core away, or has it back: its time slice starts or ends.
     fn slice(&mut self, away: bool);
 
+    /// Makes a virtual interrupt pending for a vCPU, wherever it is: one of the proxy's own, for which there is no
+    /// physical one. It is told as soon as it can take it; if it is off, when it is on.
+    fn raise(&mut self, vcpu: VcpuId, intid: u32);
+
     /// Has another core look after its chain ([`Proxy::interrupt`]), if it is on.
     fn kick(&mut self, core: u16);
 

@@ -32,6 +32,8 @@ pub struct VmInfo {
     pub services: Vec<Service, MAX_SERVICES>,
     /// How it exchanges messages: the methods of all services together.
     pub messaging: Messaging,
+    /// Whether it receives notifications.
+    pub notifications: bool,
     /// How many vCPUs it has, 1 to [`MAX_VCPUS`].
     pub vcpus: u8,
     /// The linear index of the core that each vCPU is pinned to; `None`: it runs where it is called.
@@ -41,7 +43,8 @@ pub struct VmInfo {
 }
 
 impl VmInfo {
-    /// A permissive primary with one vCPU on core 0 that sends messages and offers nothing.
+    /// A permissive primary with one vCPU on core 0 that sends direct messages, receives notifications and offers
+    /// nothing.
     pub fn primary(id: EndpointId, memory: Range<u64>) -> Self {
         let mut cores = [None; MAX_VCPUS];
         if let Some(first) = cores.first_mut() {
@@ -54,6 +57,7 @@ impl VmInfo {
             primary: true,
             services: Vec::new(),
             messaging: Messaging(1 << 1 | 1 << 10),
+            notifications: true,
             vcpus: 1,
             cores,
             memory,
@@ -65,6 +69,7 @@ impl VmInfo {
         Self {
             primary: false,
             messaging: Messaging(1 | 1 << 1 | 1 << 9 | 1 << 10),
+            notifications: false,
             cores: [None; MAX_VCPUS],
             ..Self::primary(id, memory)
         }
@@ -166,6 +171,11 @@ impl<'v, R> Vm<'v, R> {
             Kind::Direct2 => self.info.messaging.sends_direct2(),
             Kind::Direct { .. } => self.info.messaging.sends_direct(),
         }
+    }
+
+    /// Whether it exchanges indirect messages, which are of FF-A 1.1.
+    pub fn sends_indirect(&self) -> bool {
+        self.info.messaging.indirect() && self.version.get() >= Version::V1_1
     }
 
     #[cfg(any(test, feature = "snapshot"))]

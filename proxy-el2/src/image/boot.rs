@@ -53,6 +53,8 @@ static CORE: Once<Core> = Once::new(Core::new(Upstream {
     rx: 0,
     info_regs: false,
     sri: None,
+    indirect: false,
+    notifications: false,
 }));
 /// In whose hands the VMs' memory is.
 static SHARES: Shares = Shares::new();
