@@ -6,12 +6,12 @@
 //! chapter of FF-A hold ([`features`], [`partition_info`], [`message`],
 //! [`availability`], [`memory`], [`notification`], [`console`]), the descriptors in buffers ([`partition_info`], [`memory`],
 //! [`rxtx`], [`indirect`]), what a partition is made of and told at its start ([`package`],
-//! [`boot_info`]), the [register contract](contract), and the [ownership map](sharing) that both sides
-//! of memory sharing keep. It is shared by everything that speaks FF-A
+//! [`boot_info`]), the [register contract](contract), the [ownership map](sharing) that both sides
+//! of memory sharing keep, and a receiver's [`notifications`]. It is shared by everything that speaks FF-A
 //! in this project: the secure partition manager at S-EL2, the proxy at NS-EL2 and the partitions.
 //!
-//! It never touches hardware, never allocates, holds no `unsafe` and, but for [`sharing`], knows no
-//! policy: whether a call is allowed *now* is the business of the cores that use it. Decoding is total: every bit
+//! It never touches hardware, never allocates, holds no `unsafe` and, but for [`sharing`] and
+//! [`notifications`], knows no policy: whether a call is allowed *now* is the business of the cores that use it. Decoding is total: every bit
 //! pattern gives a call or exactly one error.
 //!
 //! | side | reads | writes |
@@ -54,6 +54,7 @@ pub mod memory;
 pub mod message;
 pub mod messaging;
 pub mod notification;
+pub mod notifications;
 pub mod package;
 pub mod partition_info;
 pub mod regs;

@@ -104,9 +104,6 @@ impl Pending {
 const IDS_64: usize = 20;
 /// The same in the 32-bit form.
 const IDS_32: usize = 10;
-/// The most execution contexts in one list.
-const CONTEXTS: usize = 3;
-
 /// The result of `FFA_NOTIFICATION_INFO_GET`: who has notifications pending. Up to 20 lists (10 in
 /// the 32-bit form) of an endpoint and up to 3 of its execution contexts; none means that the
 /// notifications are for the endpoint as a whole.
@@ -129,6 +126,9 @@ pub struct InfoLists {
 pub struct Full;
 
 impl InfoLists {
+    /// The most execution contexts in one list.
+    pub const CONTEXTS: usize = 3;
+
     /// No list, for the answer in the form of the call.
     pub const fn new(wide: bool) -> Self {
         Self {
@@ -156,7 +156,7 @@ impl InfoLists {
     ///
     /// [`Full`] if they do not all fit; nothing is added then.
     pub fn push(&mut self, endpoint: EndpointId, contexts: &[u16]) -> Result<(), Full> {
-        let lists = contexts.len().div_ceil(CONTEXTS).max(1);
+        let lists = contexts.len().div_ceil(Self::CONTEXTS).max(1);
         let ids = lists.checked_add(contexts.len()).ok_or(Full)?;
         if self
             .used
@@ -168,7 +168,7 @@ impl InfoLists {
         if contexts.is_empty() {
             self.list(endpoint, &[]);
         }
-        for contexts in contexts.chunks(CONTEXTS) {
+        for contexts in contexts.chunks(Self::CONTEXTS) {
             self.list(endpoint, contexts);
         }
         Ok(())

@@ -115,9 +115,8 @@ pub fn play(scenario: &Scenario, boot: &Boot, play: &Play) -> Result<Outcome> {
                 image: boot.image.clone(),
                 timeout,
                 arguments: scenario
-                    .clock
                     .arguments()
-                    .iter()
+                    .into_iter()
                     .map(Into::into)
                     .chain(arguments.iter().cloned())
                     .collect(),

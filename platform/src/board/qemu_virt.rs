@@ -40,7 +40,8 @@ pub const QEMU_VIRT: Board = Board {
     secure_ram: &[Region::new(0x0e00_0000, 0x0100_0000)],
     secure_firmware: &[Region::new(0x0e00_0000, 0x0010_0000)],
     secure_config: &[Region::new(0x0e00_2000, 0x1000)],
-    normal_ram: &[Region::new(0x4000_0000, 0x4000_0000)],
+    // As much as there can be below 4 GiB. How much there is, the machine's owner says, and manifests have to.
+    normal_ram: &[Region::new(0x4000_0000, 0xc000_0000)],
     normal_device_tree: Region::new(0x4000_0000, 0x0010_0000),
     secure_image: Region::new(0x0e10_0000, 0x0020_0000),
     normal_image: Region::new(0x6000_0000, 0x0040_0000),

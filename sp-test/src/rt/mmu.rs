@@ -1,5 +1,5 @@
-//! A stage 1 for S-EL1, for as long as something needs it: an identity map of the first gibibyte, and of the one
-//! that is the normal world's. The normal world's devices, which are in the first gibibyte too, are seen
+//! A stage 1 for S-EL1, for as long as something needs it: an identity map of the first gibibyte, of the one
+//! that is the normal world's, and of the next, which is on large machines. The normal world's devices, which are in the first gibibyte too, are seen
 //! [elsewhere](NORMAL_DEVICES).
 
 use crate::board::NORMAL_RAM;
@@ -44,7 +44,9 @@ pub fn open() {
     // image is made of.
     unsafe {
         (*table)[0] = BLOCK;
-        (*table)[NORMAL_WORLD] = (NORMAL_WORLD as u64 * GIBIBYTE) | BLOCK | NS | NO_FETCH;
+        for gibibyte in [NORMAL_WORLD, NORMAL_WORLD + 1] {
+            (*table)[gibibyte] = (gibibyte as u64 * GIBIBYTE) | BLOCK | NS | NO_FETCH;
+        }
         (*table)[(NORMAL_DEVICES / GIBIBYTE) as usize] = BLOCK | DEVICE | NS | NO_FETCH;
         asm!(
             "dsb sy",

@@ -50,7 +50,7 @@ const MEMORY: Binary = payload("sp-mem");
 const SIZE: u32 = 0x10_0000;
 
 /// All of them.
-pub fn all() -> [Scenario; 4] {
+pub fn all() -> [Scenario; 5] {
     [
         memory(
             "memory-direct",
@@ -83,7 +83,27 @@ pub fn all() -> [Scenario; 4] {
             )
         },
         cores(),
+        large(),
     ]
+}
+
+/// The machine has two gibibytes more, of which the normal world has one.
+fn large() -> Scenario {
+    let scenario = memory(
+        "memory-large",
+        "a gibibyte is given away in one piece, on a machine that has it",
+        Bl33::Direct(payload("client-memory-large")),
+    );
+    Scenario {
+        // Elsewhere the next gibibyte is not memory to its end.
+        only: Some(crate::board::QEMU_VIRT.name),
+        memory: Some(3072),
+        spmc: scenario.spmc.clone().with(
+            "reg = <0x0 0x40000000 0x0 0x40000000>;",
+            "reg = <0x0 0x40000000 0x0 0x80000000>;",
+        ),
+        ..scenario
+    }
 }
 
 /// Of the partitions only the first two, of which the second has a block of memory and a context on each core, on which

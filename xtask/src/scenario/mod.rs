@@ -180,6 +180,8 @@ pub struct Scenario {
     pub timeout: Duration,
     /// What its clock counts.
     pub clock: Clock,
+    /// MiB of the machine's memory, if not what the board has.
+    pub memory: Option<u32>,
     /// What must be seen.
     pub expect: Vec<Text>,
     /// What must not be seen.
@@ -217,6 +219,13 @@ const SMOKE: [&str; 7] = [
 ];
 
 impl Scenario {
+    /// QEMU's arguments beside the board's.
+    pub fn arguments(&self) -> Vec<String> {
+        let memory = self.memory.map(|mib| ["-m".to_owned(), mib.to_string()]);
+        let clock = self.clock.arguments().iter().map(|text| (*text).to_owned());
+        clock.chain(memory.into_iter().flatten()).collect()
+    }
+
     /// Whether it can be booted on a board.
     pub fn is_for(&self, board: &Board) -> bool {
         self.only.is_none_or(|only| only == board.name) && board.flow(self.flow).is_some()
@@ -273,6 +282,7 @@ pub fn boot(name: &'static str, about: &'static str, bl33: Bl33) -> Scenario {
         partitions: vec![echo(), relay()],
         timeout: Duration::from_secs(60),
         clock: Clock::Host,
+        memory: None,
         expect: Vec::new(),
         forbid: vec![
             Text {

@@ -97,7 +97,8 @@ pub(super) fn offer(deal: Deal, lender: &Party, borrowers: &[Party], ranges: &[R
 fn is_normal_world(offer: &Form) -> bool {
     let ranges = offer.region.map(|region| region.ranges);
     let first = ranges.and_then(|ranges| ranges.first().copied());
-    board::NORMAL_RAM.contains(&first.unwrap_or_default().base)
+    // Secure memory of both boards is below it.
+    first.unwrap_or_default().base >= board::NORMAL_RAM.start
 }
 
 /// How `borrower` retrieves that: with all that it can get but execution. What is donated it executes too, as its owner

@@ -16,6 +16,7 @@ mod fragments;
 mod hypervisor;
 mod interleaved;
 mod kinds;
+pub mod large;
 mod ownership;
 mod party;
 mod permissions;
