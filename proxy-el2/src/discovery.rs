@@ -296,12 +296,14 @@ impl<R> Vm<'_, R> {
             properties
         };
         let wide = self.wide_cycles();
+        let notified = self.is_notified();
         let uuid = query.uuid;
         let services = self.info.services.iter();
         let services = services.filter(move |service| uuid.is_nil() || service.uuid == uuid);
         services.map(move |service| {
             let mut properties = messaging(service.messaging);
             properties.set(PartitionProperties::WIDE_CYCLES, wide);
+            properties.set(PartitionProperties::NOTIFICATIONS, notified);
             PartitionInfo {
                 id: self.info.id,
                 contexts: self.info.vcpus.into(),

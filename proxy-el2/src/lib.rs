@@ -21,6 +21,7 @@ pub mod memory;
 mod messages;
 #[cfg(any(test, feature = "snapshot"))]
 mod note;
+mod notifications;
 mod owed;
 pub mod proxy;
 mod psci;

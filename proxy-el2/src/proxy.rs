@@ -15,6 +15,7 @@ use crate::{
     buffers::Memory,
     forward::{El3, Upstream},
     memory::{Bereaved, Shares},
+    notifications::Bitmaps,
     owed::Owed,
     sync::Mutex,
     untold::UntoldList,
@@ -194,6 +195,7 @@ pub struct Proxy<'v, R> {
     /// Memory of VMs, and in whose hands it is.
     pub(crate) shares: Option<&'v Shares>,
     pub(crate) bereaved: Bereaved,
+    pub(crate) bitmaps: Bitmaps,
 }
 
 impl<'v, R: Registers> Proxy<'v, R> {
@@ -207,6 +209,7 @@ impl<'v, R: Registers> Proxy<'v, R> {
             untold: UntoldList::new(),
             shares: None,
             bereaved: Bereaved::new(false),
+            bitmaps: Bitmaps::new(false),
         }
     }
 

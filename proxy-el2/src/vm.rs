@@ -14,6 +14,7 @@ use ffa_abi::{
     EndpointId, Negotiated, Uuid, Version,
     contract::{Mode, Peer},
     messaging::{MAX_SERVICES, Messaging, Service},
+    notifications::{Manager, Receiver},
 };
 use heapless::Vec;
 
@@ -114,6 +115,10 @@ pub(crate) struct Vm<'v, R> {
     dead: AtomicBool,
     /// Held while a vCPU goes off, so that not two of them are each other's last.
     pub going_off: Mutex<()>,
+    /// Whether the SPMC keeps its notifications from partitions.
+    bitmap: AtomicBool,
+    /// Its notifications from VMs.
+    pub receiver: Mutex<Receiver<MAX_VCPUS>>,
     /// Its RX/TX pair.
     pub buffers: Mutex<Option<Pair>>,
     /// Its vCPUs while no core has them.
@@ -127,6 +132,8 @@ impl<'v, R> Vm<'v, R> {
             version: Negotiated::unasked(),
             dead: AtomicBool::new(false),
             going_off: Mutex::new(()),
+            bitmap: AtomicBool::new(false),
+            receiver: Mutex::new(Receiver::new(Manager::Hypervisor)),
             buffers: Mutex::new(None),
             parked: [const { Mutex::new(None) }; MAX_VCPUS],
         }
@@ -148,6 +155,16 @@ impl<'v, R> Vm<'v, R> {
     /// It has ended. `false` if it had before.
     pub fn end(&self) -> bool {
         !self.dead.swap(true, Ordering::AcqRel)
+    }
+
+    /// Whether the SPMC keeps its notifications from partitions.
+    pub fn has_bitmap(&self) -> bool {
+        self.bitmap.load(Ordering::Acquire)
+    }
+
+    /// It does so from now on, or no more.
+    pub fn set_bitmap(&self, there: bool) {
+        self.bitmap.store(there, Ordering::Release);
     }
 
     /// It for the register contract.

@@ -276,6 +276,10 @@ impl<R> Vm<'_, R> {
         if !pair.full && !pair.forwarded {
             return Err(FfaError::Denied);
         }
+        // It must have read that there is a message.
+        if pair.full && self.receiver.lock().has_unread_rx_full() {
+            return Err(FfaError::Denied);
+        }
         pair.release(self.info.id, machine)?;
         pair.full = false;
         Ok(Reply::success(0))

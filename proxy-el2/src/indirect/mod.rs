@@ -263,8 +263,14 @@ impl<'v, R: Registers> Proxy<'v, R> {
             }
             message.deliver(receiver.version.get(), rx, machine)
         })?;
+        let notified = receiver.is_notified();
+        if notified {
+            receiver.receiver.lock().rx_full();
+        }
         drop((first, second));
-        let _ = pe;
+        if notified {
+            self.notify(pe, to, None, machine);
+        }
         Ok(())
     }
 }
