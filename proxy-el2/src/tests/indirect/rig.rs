@@ -1,18 +1,17 @@
 //! Three VMs, each on a core of its own, above the machine of these tests.
 
-pub(in super::super) use super::spmc::*;
+pub(in super::super) use super::{host::*, message::*, spmc::*};
 use crate::{
-    buffers::{Memory, Unreachable},
-    forward::{El3, Upstream},
+    forward::Upstream,
     memory::Shares,
-    proxy::{Machine, Next, Pe, Proxy, Turn},
+    proxy::{Next, Pe, Proxy},
     tests::fixture::{Frame, Gp, frame},
     vcpu::{Vcpu, VcpuId, VmIndex},
     vm::VmInfo,
 };
 use core::ops::Range;
 use ffa_abi::{
-    EndpointId, FfaError, Regs, Uuid, Version,
+    EndpointId, FfaError, Uuid, Version,
     fid::raw::*,
     messaging::{Messaging, Service},
 };
@@ -32,156 +31,9 @@ pub(in super::super) const fn page(vm: u16, number: u64) -> u64 {
     0x4000_0000 * vm as u64 + number * 0x1000
 }
 
-/// What stands in for a VM's TX.
-pub(in super::super) const fn stand_in(vm: u16) -> u64 {
-    0x6000_0000 + vm as u64 * 0x4000
-}
-
 /// The service that a VM offers.
 pub(in super::super) fn service(vm: u16) -> Uuid {
     Uuid([vm as u8 | 0x40; 16])
-}
-
-pub(in super::super) struct Host {
-    pub spmc: Spmc,
-    pub memory: BTreeMap<u64, Box<[u8; 4096]>>,
-    pub open: Vec<Range<u64>>,
-    /// How many windows there are tables for.
-    pub tables: usize,
-    /// The proxy's own TX, and what stands in for those of VMs.
-    pub tx: Vec<u8>,
-    pub stand_ins: Vec<Vec<u8>>,
-    /// Virtual interrupts.
-    pub raised: Vec<(VcpuId, u32)>,
-    /// Reads of VMs' memory: where, and how many bytes.
-    pub reads: Vec<(u64, usize)>,
-    /// What every read changes, after it: the hostile VM on another core.
-    pub rewrites: Option<fn(&mut [u8])>,
-}
-
-impl Host {
-    pub fn page(&mut self, address: u64) -> &mut [u8; 4096] {
-        let page = self.memory.entry(address & !0xfff);
-        page.or_insert_with(|| Box::new([0x5a; 4096]))
-    }
-
-    fn bytes(&mut self, range: Range<u64>, mut each: impl FnMut(usize, &mut [u8])) {
-        let inside = |window: &Range<u64>| window.start <= range.start && range.end <= window.end;
-        assert!(self.open.iter().any(inside), "{range:x?} is not open");
-        let mut at = range.start;
-        while at < range.end {
-            let end = range.end.min((at | 0xfff) + 1);
-            let start = (at & 0xfff) as usize;
-            let part = &mut self.page(at)[start..start + (end - at) as usize];
-            each((at - range.start) as usize, part);
-            at = end;
-        }
-    }
-}
-
-impl El3 for Host {
-    fn smc(&mut self, regs: &mut Regs) {
-        self.spmc.call(regs, &self.tx, &self.stand_ins);
-        self.tx.fill(0xee);
-    }
-}
-
-impl Memory for Host {
-    fn open(&mut self, pages: Range<u64>) -> Result<(), Unreachable> {
-        if self.open.len() == self.tables {
-            return Err(Unreachable);
-        }
-        self.open.push(pages);
-        Ok(())
-    }
-
-    fn close(&mut self, pages: Range<u64>) {
-        let at = self.open.iter().position(|window| *window == pages);
-        self.open.remove(at.expect("closed, but never opened"));
-    }
-
-    fn write(&mut self, at: u64, bytes: &[u8]) -> Result<(), Unreachable> {
-        let range = at..at + bytes.len() as u64;
-        self.bytes(range, |start, to| {
-            to.copy_from_slice(&bytes[start..start + to.len()]);
-        });
-        Ok(())
-    }
-
-    fn zero(&mut self, range: Range<u64>) -> Result<(), Unreachable> {
-        self.bytes(range, |_, to| to.fill(0));
-        Ok(())
-    }
-
-    fn read(&mut self, at: u64, to: &mut [u8]) -> Result<(), Unreachable> {
-        self.reads.push((at, to.len()));
-        let rewrites = self.rewrites;
-        self.bytes(at..at + to.len() as u64, |start, from| {
-            to[start..start + from.len()].copy_from_slice(from);
-            if let Some(rewrites) = rewrites {
-                rewrites(from);
-            }
-        });
-        Ok(())
-    }
-
-    fn read_rx(&mut self, _: usize, _: &mut [u8]) -> Result<(), Unreachable> {
-        Err(Unreachable)
-    }
-
-    fn write_tx(&mut self, bytes: &[u8]) -> Result<(), Unreachable> {
-        let to = self.tx.get_mut(..bytes.len()).ok_or(Unreachable)?;
-        to.copy_from_slice(bytes);
-        Ok(())
-    }
-
-    fn stand_in(&mut self, vm: VmIndex) -> Option<u64> {
-        Some(stand_in(u16::from(vm.0) + 1))
-    }
-
-    fn write_stand_in(
-        &mut self,
-        vm: VmIndex,
-        offset: usize,
-        bytes: &[u8],
-    ) -> Result<(), Unreachable> {
-        let to = &mut self.stand_ins[usize::from(vm.0)];
-        let to = to.get_mut(offset..offset + bytes.len());
-        to.ok_or(Unreachable)?.copy_from_slice(bytes);
-        Ok(())
-    }
-}
-
-crate::tests::spmc::no_estates!(Host);
-
-impl Machine<Gp> for Host {
-    fn console(&mut self, _: EndpointId, _: u8) {}
-
-    fn interrupts(&mut self, _: &[VcpuId]) -> Turn {
-        Turn::Nobody
-    }
-
-    fn has_interrupt(&mut self, _: VcpuId) -> bool {
-        false
-    }
-
-    fn timer_ns(&mut self, _: VcpuId) -> Option<u64> {
-        None
-    }
-
-    fn leave(&mut self, _: &mut Vcpu<Gp>) {}
-
-    fn slice(&mut self, _: bool) {}
-
-    fn raise(&mut self, vcpu: VcpuId, intid: u32) {
-        self.raised.push((vcpu, intid));
-    }
-
-    fn kick(&mut self, _: u16) {}
-
-    fn power_on(&mut self, _: u16) -> bool {
-        true
-    }
 }
 
 /// What a test says of how it wants the rig.
@@ -433,54 +285,6 @@ impl Rig {
 
 pub(in super::super) fn index(vm: u16) -> VmIndex {
     VmIndex(vm as u8 - 1)
-}
-
-/// A message in the layout of its sender's version.
-#[derive(Clone, Debug)]
-pub(in super::super) struct Message {
-    pub flags: u32,
-    pub offset: u32,
-    pub receiver: u16,
-    pub sender: u16,
-    pub size: u32,
-    pub service: Uuid,
-    pub payload: Vec<u8>,
-}
-
-impl Message {
-    pub fn new(sender: u16, receiver: u16) -> Self {
-        let payload: Vec<u8> = (0..100).map(|n| n ^ sender as u8).collect();
-        Self {
-            flags: 0,
-            offset: 48,
-            receiver,
-            sender,
-            size: payload.len() as u32,
-            service: Uuid::NIL,
-            payload,
-        }
-    }
-
-    pub fn bytes(&self, version: Version) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        bytes.extend(self.flags.to_le_bytes());
-        bytes.extend([0xdd; 4]);
-        bytes.extend(self.offset.to_le_bytes());
-        bytes.extend(self.receiver.to_le_bytes());
-        bytes.extend(self.sender.to_le_bytes());
-        bytes.extend(self.size.to_le_bytes());
-        if version >= Version::V1_2 {
-            bytes.extend([0xdd; 4]);
-            bytes.extend(self.service.0);
-        }
-        if let Ok(offset) = u16::try_from(self.offset)
-            && usize::from(offset) >= bytes.len()
-        {
-            bytes.resize(offset.into(), 0xdd);
-            bytes.extend(&self.payload);
-        }
-        bytes
-    }
 }
 
 impl Rig {

@@ -139,7 +139,9 @@ impl Spmc {
         match regs.w::<0>() {
             FEATURES if regs[1] == 4 => return Ok(success([1 << 2 | 2, 0, 0, 0, 0, 0])),
             RXTX_MAP_64 => self.map(regs, tx)?,
-            RXTX_UNMAP => drop(self.pairs.remove(&high).ok_or(InvalidParameters)?),
+            RXTX_UNMAP => {
+                self.pairs.remove(&high).ok_or(InvalidParameters)?;
+            }
             RX_RELEASE if low == 0 => return Err(Denied),
             RX_RELEASE => self.release(low)?,
             RX_ACQUIRE => {
