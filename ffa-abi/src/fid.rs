@@ -340,6 +340,7 @@ pub mod raw {
     pub const DIRECT_RESP2: u32 = Function::MsgSendDirectResp2.raw64();
     pub const CONSOLE_LOG_64: u32 = Function::ConsoleLog.raw64();
     pub const PARTITION_INFO_GET_REGS: u32 = Function::PartitionInfoGetRegs.raw64();
+    pub const NOTIFICATION_SET: u32 = Function::NotificationSet.raw32();
     pub const NORMAL_WORLD_RESUME: u32 = Function::NormalWorldResume.raw32();
 }
 

@@ -64,7 +64,7 @@ macro_rules! copy_registers {
 
 /// One value from two words, low and high.
 #[inline(always)]
-pub(crate) const fn join(low: u32, high: u32) -> u64 {
+pub const fn join(low: u32, high: u32) -> u64 {
     low as u64 | (high as u64) << 32
 }
 

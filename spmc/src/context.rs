@@ -509,6 +509,8 @@ pub struct PartitionInfo {
     /// It runs at S-EL0: the SPMC makes its translations, and it has no virtual interrupt lines, so it
     /// hears of its interrupts only when it waits. Only with a single context.
     pub el0: bool,
+    /// It receives notifications (`notification-support`).
+    pub notifications: bool,
 }
 
 impl PartitionInfo {
@@ -531,6 +533,7 @@ impl PartitionInfo {
             devices: Vec::new(),
             power_off_messages: false,
             el0: false,
+            notifications: false,
         }
     }
 

@@ -10,6 +10,7 @@
 //! | [`SHARES`] | whose all memory is, and who gave it to whom |
 //! | [`MEMORY`] | what the image knows of a partition's memory |
 //! | [`CONTEXT`] | a single context while no core has it |
+//! | [`NOTIFICATIONS`] | the notifications of a partition, or those of the normal world |
 //!
 //! Innermost are locks that need no token, since whoever has one calls nothing: the virtual
 //! interrupts of a context, and the tables of the image's own map.
@@ -24,6 +25,8 @@ pub const SHARES: u8 = 2;
 pub const MEMORY: u8 = 3;
 /// Level of a partition's parked context.
 pub const CONTEXT: u8 = 4;
+/// Level of the notifications of a receiver.
+pub const NOTIFICATIONS: u8 = 5;
 
 /// Shows that a core holds no lock above `LEVEL`. It can't be copied, and each core has one for the
 /// level 0, in its [`Pe`](crate::spm::Pe).

@@ -30,6 +30,8 @@ impl Interrupt {
     pub const TIMER: Self = Self(0);
     /// The managed exit interrupt.
     pub const MANAGED_EXIT: Self = Self(1);
+    /// The notification pending interrupt.
+    pub const NOTIFICATION_PENDING: Self = Self(2);
     /// An interrupt of another context.
     pub const INTER_PROCESSOR: Self = Self(3);
 
@@ -94,7 +96,7 @@ impl Queue {
             active_on: self.active_on,
             ..Self::NEW
         };
-        self.enabled = Interrupt::MANAGED_EXIT.bit() | Interrupt(2).bit();
+        self.enabled = Interrupt::MANAGED_EXIT.bit() | Interrupt::NOTIFICATION_PENDING.bit();
         if !rules.managed_exit_virq {
             self.fiq = Interrupt::MANAGED_EXIT.bit();
         }
@@ -124,9 +126,11 @@ impl Queue {
         }
     }
 
-    /// The oldest that is pending and enabled, which the context is told of.
+    /// The oldest that is pending and enabled and [wakes](Virtual::wakes), which the context is told
+    /// of.
     pub fn name_oldest(&mut self) -> Option<Interrupt> {
-        self.named = self.oldest();
+        let wakes = self.enabled & !Interrupt::NOTIFICATION_PENDING.bit();
+        self.named = self.oldest_of(wakes);
         self.named
     }
 
@@ -145,8 +149,12 @@ impl Queue {
 
     /// The oldest that is pending and enabled.
     pub fn oldest(&self) -> Option<Interrupt> {
+        self.oldest_of(self.enabled)
+    }
+
+    fn oldest_of(&self, wanted: u64) -> Option<Interrupt> {
         let mut all = self.order.iter().map(|place| Interrupt(*place));
-        all.find(|interrupt| self.enabled & interrupt.bit() != 0)
+        all.find(|interrupt| wanted & interrupt.bit() != 0)
     }
 
     /// Takes that one out.
@@ -167,17 +175,19 @@ impl Queue {
         self.fiq = with(self.fiq, fiq);
     }
 
+    /// Those that are pending and enabled, one bit for each.
+    fn deliverable(&self) -> u64 {
+        let pending = self.order.iter().map(|place| Interrupt(*place).bit());
+        pending.fold(0, |pending, bit| pending | bit) & self.enabled
+    }
+
     /// Which lines are raised.
     pub fn lines(&self) -> Lines {
-        let mut lines = Lines::DOWN;
-        for place in &self.order {
-            let bit = Interrupt(*place).bit();
-            if self.enabled & bit != 0 {
-                lines.fiq |= self.fiq & bit != 0;
-                lines.irq |= self.fiq & bit == 0;
-            }
+        let deliverable = self.deliverable();
+        Lines {
+            irq: deliverable & !self.fiq != 0,
+            fiq: deliverable & self.fiq != 0,
         }
-        lines
     }
 
     /// A device's interrupt is active on a core: it can't come again until it is
@@ -298,6 +308,11 @@ impl Virtual {
     }
 }
 
+/// Whether there is more among these than that notifications are pending.
+const fn wakes(interrupts: u64) -> bool {
+    interrupts & !Interrupt::NOTIFICATION_PENDING.bit() != 0
+}
+
 /// No time at all.
 pub const NEVER: u64 = u64::MAX;
 
@@ -305,8 +320,8 @@ pub const NEVER: u64 = u64::MAX;
 #[derive(Debug)]
 pub struct Virtual {
     queue: Mutex<Queue>,
-    /// Whether one is pending and enabled: what is seen without the lock.
-    deliverable: AtomicU32,
+    /// Those that are pending and enabled, one bit for each: what is seen without the lock.
+    deliverable: AtomicU64,
     /// When its emulated timer fires, [`NEVER`] if it does not.
     deadline: AtomicU64,
     /// The core whose alarm is set for it.
@@ -327,7 +342,7 @@ impl Virtual {
         pub fn new() -> Self {
             Self {
                 queue: Mutex::new(Queue::NEW),
-                deliverable: AtomicU32::new(0),
+                deliverable: AtomicU64::new(0),
                 deadline: AtomicU64::new(NEVER),
                 watcher: AtomicU32::new(0),
                 told: AtomicU32::new(0),
@@ -339,11 +354,11 @@ impl Virtual {
     pub fn with<R>(&self, change: impl FnOnce(&mut Queue) -> R) -> R {
         let mut queue = self.queue.lock();
         let result = change(&mut queue);
-        let any = queue.lines().any();
-        if any && self.deliverable.load(Ordering::Relaxed) == 0 {
+        let deliverable = queue.deliverable();
+        if wakes(deliverable) && !wakes(self.deliverable.load(Ordering::Relaxed)) {
             self.told.store(0, Ordering::Relaxed);
         }
-        self.deliverable.store(any.into(), Ordering::SeqCst);
+        self.deliverable.store(deliverable, Ordering::SeqCst);
         result
     }
 
@@ -351,6 +366,13 @@ impl Virtual {
     #[inline(always)]
     pub fn is_deliverable(&self) -> bool {
         self.deliverable.load(Ordering::SeqCst) != 0
+    }
+
+    /// Whether one is for which the context is to run. For notifications alone it is not: the normal
+    /// world's scheduler knows of those.
+    #[inline(always)]
+    pub fn wakes(&self) -> bool {
+        wakes(self.deliverable.load(Ordering::SeqCst))
     }
 
     /// When its timer fires, if that is for `core` to see to.

@@ -274,6 +274,7 @@ fn partition_info(
         devices: partition.interrupts.iter().map(|one| one.intid).collect(),
         power_off_messages: read.power_off_messages,
         el0: read.exception_level == ExceptionLevel::SEl0,
+        notifications: read.notifications,
         ..PartitionInfo::new(partition.id, services, read.execution_ctx_count)
     }
 }

@@ -86,6 +86,8 @@ pub struct PartitionManifest {
     pub abort_action: Option<AbortAction>,
     /// `vm-availability-messages`: which it wants to be told of. Not below FF-A 1.1.
     pub vm_events: VmEvents,
+    /// `notification-support`: it receives notifications. Not below FF-A 1.1.
+    pub notifications: bool,
 }
 
 /// What becomes of a partition that aborts (`abort-action`).
@@ -194,6 +196,7 @@ impl PartitionManifest {
             lifecycle,
             abort_action: read_abort_action(&root, lifecycle)?,
             vm_events: read_vm_events(&root, ffa_version)?,
+            notifications: read_notifications(&root, ffa_version)?,
         })
     }
 
@@ -302,6 +305,17 @@ fn read_vm_events(root: &Reader<'_>, version: Version) -> Result<VmEvents, Manif
         return Err(root.out_of_range(property, found.into(), wanted));
     }
     Ok(events)
+}
+
+/// Whether it receives notifications.
+fn read_notifications(root: &Reader<'_>, version: Version) -> Result<bool, ManifestError> {
+    let property = "notification-support";
+    let found = root.flag(property)?;
+    if found && version < Version::V1_1 {
+        let wanted = "nothing with an ffa-version below 1.1";
+        return Err(root.out_of_range(property, 1, wanted));
+    }
+    Ok(found)
 }
 
 fn read_abort_action(

@@ -41,8 +41,6 @@ pub(super) const TABLE: &[(&str, Rule)] = &[
     ("stream-ids",              Rule::Refused(NO_SMMU)),
     ("stream-ids-access-permissions", Rule::Refused(NO_SMMU)),
     ("time-slice-mem",          Rule::Accepted),
-    // Messages and notifications.
-    ("notification-support",    Rule::Refused("there are no notifications")),
     // Life cycle.
     ("live-activation-support", Rule::Refused(NO_LIVE)),
     ("live-activation-register", Rule::Refused(NO_LIVE)),

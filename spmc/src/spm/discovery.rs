@@ -1,13 +1,19 @@
 //! Setup and discovery: `FFA_FEATURES`, identifiers, and the calls that answer at once.
 
 use super::{MAX_BUFFER_PAGES, Partition, Spmc};
-use crate::{context::Registers, virtual_interrupts::MANAGED_EXIT};
+use crate::{
+    context::Registers,
+    virtual_interrupts::{MANAGED_EXIT, NOTIFICATION_PENDING},
+};
 use core::sync::atomic::Ordering;
 use ffa_abi::{
     FfaError, Function, Reply, Version,
     call::FeatureQuery,
     contract::Mode,
-    features::{BufferSize, FeatureId, RetrieveInput, RetrieveProperties, RxtxProperties},
+    features::{
+        BufferSize, FeatureId, NotificationProperties, RetrieveInput, RetrieveProperties,
+        RxtxProperties,
+    },
     fid::{Fid, WIDE_BIT},
 };
 
@@ -24,6 +30,8 @@ pub(super) enum Asker {
         up: bool,
         /// Whether it runs at S-EL0.
         el0: bool,
+        /// Whether it receives notifications.
+        notifications: bool,
     },
 }
 
@@ -42,6 +50,10 @@ const fn implemented(fid: Fid, asker: Asker) -> bool {
     match asker {
         Asker::NormalWorld { version } => for_normal_world(fid, version),
         Asker::Partition { el0, .. } if is_permissions(fid.function) => el0,
+        Asker::Partition {
+            notifications: false,
+            ..
+        } if receives_notifications(fid.function) => false,
         Asker::Partition { version, up, .. } => {
             for_partition(fid, version, wide_cycles(asker), !up)
         }
@@ -54,21 +66,25 @@ const FIRST: u32 = Fid::narrow(Function::Error).raw();
 /// Whether the normal world has the function with this number, and there is nothing else to say of it: it asks often.
 #[inline(always)]
 pub(super) const fn has_plainly(number: u32, version: Version) -> bool {
-    let row = (version.raw() >= Version::V1_2.raw()) as usize
-        + (version.raw() >= Version::V1_3.raw()) as usize;
+    let minor = version.minor() as usize;
+    let row = if minor < PLAIN.len() {
+        minor
+    } else {
+        PLAIN.len() - 1
+    };
     let index = (number & !WIDE_BIT).wrapping_sub(FIRST);
     let wide = number & WIDE_BIT != 0;
     index < u64::BITS && PLAIN[row][wide as usize] >> index & 1 != 0
 }
 
-/// What the normal world may call without further properties: for versions up to 1.1, 1.2 and from 1.3 on, the
+/// What the normal world may call without further properties: for versions 1.0 to 1.2 and from 1.3 on, the
 /// 32-bit and the 64-bit forms, one bit for each function.
-const PLAIN: [[u64; 2]; 3] = {
-    let versions = [Version::V1_1, Version::V1_2, Version::V1_3];
-    let mut rows = [[0; 2]; 3];
+const PLAIN: [[u64; 2]; 4] = {
+    let versions = [Version::V1_0, Version::V1_1, Version::V1_2, Version::V1_3];
+    let mut rows = [[0; 2]; 4];
     let mut n = 0;
-    while n < Function::ALL.len() * 6 {
-        let (function, wide, row) = (Function::ALL[n / 6], n % 2, n / 2 % 3);
+    while n < Function::ALL.len() * 8 {
+        let (function, wide, row) = (Function::ALL[n / 8], n % 2, n / 2 % 4);
         let fid = Fid {
             function,
             wide: wide != 0,
@@ -91,12 +107,19 @@ const fn for_normal_world(fid: Fid, version: Version) -> bool {
     use Function::*;
     match fid.function {
         Success | Version | Features | IdGet | SpmIdGet | RxtxMap | RxtxUnmap | RxRelease
-        | RxAcquire | PartitionInfoGet | MsgSendDirectReq | MsgSendDirectReq2
-        | NotificationInfoGet | MemDonate | MemLend | MemShare | MemRetrieveReq | MemRelinquish
-        | MemReclaim | MemFragRx | MemFragTx => true,
+        | RxAcquire | PartitionInfoGet | MsgSendDirectReq | MsgSendDirectReq2 | MemDonate
+        | MemLend | MemShare | MemRetrieveReq | MemRelinquish | MemReclaim | MemFragRx
+        | MemFragTx => true,
         // The 64-bit forms of cycle management live at the virtual instance only.
         Error | Interrupt | Run => !fid.wide,
         PartitionInfoGetRegs => version.has_extended_registers(),
+        NotificationBitmapCreate
+        | NotificationBitmapDestroy
+        | NotificationBind
+        | NotificationUnbind
+        | NotificationSet
+        | NotificationGet
+        | NotificationInfoGet => version.raw() >= self::Version::V1_1.raw(),
         NsResInfoGet => version.raw() >= self::Version::V1_3.raw(),
         _ => false,
     }
@@ -113,10 +136,22 @@ const fn for_partition(fid: Fid, version: Version, wide_cycles: bool, several: b
         | MemRelinquish | MemReclaim | MemFragRx | MemFragTx => true,
         Error | Interrupt | Run | MsgWait | Yield => !fid.wide || wide_cycles,
         PartitionInfoGetRegs => version.has_extended_registers(),
+        NotificationBind | NotificationUnbind | NotificationSet | NotificationGet => {
+            version.raw() >= self::Version::V1_1.raw()
+        }
         SecondaryEpRegister => several,
         Abort => version.raw() >= self::Version::V1_3.raw(),
         _ => false,
     }
+}
+
+/// The functions that only partitions with notifications have.
+const fn receives_notifications(function: Function) -> bool {
+    use Function::*;
+    matches!(
+        function,
+        NotificationBind | NotificationUnbind | NotificationGet
+    )
 }
 
 /// The functions of memory management that only partitions at S-EL0 have.
@@ -206,11 +241,29 @@ impl<M> Partition<'_, M> {
     }
 }
 
-/// The interrupt that a feature id asks for. No notifications, so nothing tells of them.
+/// What there is of notifications: global ones, and such for each context, for VMs and for partitions.
+const NOTIFICATIONS: NotificationProperties = NotificationProperties {
+    only_global_for_vms: false,
+    only_global_for_partitions: false,
+    bitmaps: [0; 2],
+};
+
+/// What w2 says of the feature that is asked for: an interrupt's id, or properties.
 #[cold]
 #[inline(never)]
-fn interrupt_id(asker: Asker, id: u8) -> Option<u32> {
+fn feature(asker: Asker, id: u8) -> Option<u32> {
     match (FeatureId::try_from(id), asker) {
+        (
+            Ok(FeatureId::NotificationPendingInterrupt),
+            Asker::Partition {
+                el0: false,
+                notifications: true,
+                ..
+            },
+        ) if asker.version() >= Version::V1_1 => Some(NOTIFICATION_PENDING),
+        (Ok(FeatureId::Notification), _) if asker.version() >= Version::V1_3 => {
+            Some(NOTIFICATIONS.w2())
+        }
         (Ok(FeatureId::ScheduleReceiverInterrupt), Asker::NormalWorld { .. }) => {
             Some(SCHEDULE_RECEIVER)
         }
@@ -230,7 +283,7 @@ impl<M: Registers> Spmc<'_, M> {
                 with_properties(fid, asker, input)
             }
             FeatureQuery::Function(fid) if implemented(fid, asker) => Reply::success(0),
-            FeatureQuery::Feature(id) => match interrupt_id(asker, id) {
+            FeatureQuery::Feature(id) => match feature(asker, id) {
                 Some(id) => Reply::success(id),
                 None => Reply::error(FfaError::NotSupported),
             },

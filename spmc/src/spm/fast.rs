@@ -63,6 +63,10 @@ impl<'c, M: Registers> Spmc<'c, M> {
             self.fast_request::<DIRECT_32>(pe)
         } else if fid == raw::FEATURES {
             return self.normal_world_features(pe);
+        } else if fid == raw::NOTIFICATION_SET
+            && let Some(outcome) = self.normal_world_set(pe, machine)
+        {
+            return outcome;
         } else {
             None
         };

@@ -111,7 +111,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
                 let released = self.rx_release_by_normal_world(vm, &mut pe.held);
                 return answer(pe, done(released));
             }
-            Call::NotificationInfoGet { wide } => self.interrupts_info(pe, wide),
+            Call::NotificationInfoGet { wide } => self.notification_info(pe, wide),
             Call::RxAcquire { vm } => {
                 let acquired = self.rx_acquire(vm, &mut pe.held);
                 return answer(pe, done(acquired));
@@ -142,7 +142,10 @@ impl<'c, M: Registers> Spmc<'c, M> {
                     version,
                     id: None,
                 };
-                match self.memory_call(pe, caller, call, machine) {
+                let done = self.memory_call(pe, caller, call, machine);
+                let done =
+                    done.or_else(|| self.notification_call(pe, Sender::NormalWorld, call, machine));
+                match done {
                     Some(done) => return answer(pe, done.unwrap_or_else(Reply::error)),
                     // Everything else is not the normal world's to call, is not built yet, or is our
                     // own completion bounced back by EL3.

@@ -47,6 +47,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
             mode,
             up,
             el0: partition.info.el0,
+            notifications: partition.info.notifications,
         };
         let regs = Regs::of(context.machine.x());
 
@@ -187,10 +188,16 @@ impl<'c, M: Registers> Spmc<'c, M> {
                     version,
                     id: Some(id),
                 };
-                match self.memory_call(pe, caller, call, machine) {
+                if let Some(done) = self.memory_call(pe, caller, call, machine) {
+                    let reply = done.unwrap_or_else(Reply::error);
+                    return self.answer_partition(pe, slot, reply);
+                }
+                match self.notification_call(pe, sender, call, machine) {
                     Some(done) => {
                         let reply = done.unwrap_or_else(Reply::error);
-                        return self.answer_partition(pe, slot, reply);
+                        let same = self.answer_partition(pe, slot, reply);
+                        // The scheduler may have to hear of it when the normal world has this core.
+                        return self.finish(pe, same, machine);
                     }
                     None => Err(FfaError::NotSupported),
                 }

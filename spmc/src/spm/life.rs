@@ -124,7 +124,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
     /// The context on this core failed: a fault that can't be its own EL1's to handle, or its own
     /// wish, with a `reason`. Its partition has failed with all of its contexts: those on other cores
     /// are stopped there. Who waits for it gets ABORTED, requests that it sent are answered into the
-    /// void, its RX/TX pair is nobody's any more, its devices interrupt nobody, and its manifest says
+    /// void, its RX/TX pair and its notifications are nobody's any more, its devices interrupt nobody, and its manifest says
     /// what becomes of it.
     #[cold]
     #[inline(never)]
@@ -154,6 +154,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
         // begins on another core that would have to end now.
         self.bury_all(slot);
         self.unmap_of_partition(slot, machine, &mut pe.held);
+        self.forget_notifications(slot, &mut pe.held);
         let whole = self.memory_ended(slot, machine, &mut pe.held);
         let action = match partition.info.abort_action {
             AbortAction::Restart if initialises || !whole => AbortAction::Stop,

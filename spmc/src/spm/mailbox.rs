@@ -306,8 +306,13 @@ impl<'c, M: Registers> Spmc<'c, M> {
             return Err(FfaError::InvalidParameters);
         }
         let partition = self.partitions.get(slot.index()).ok_or(FfaError::Denied)?;
-        partition.mailbox.with(held, |mailbox, _| {
-            mailbox.as_mut().ok_or(FfaError::Denied)?.release()
+        partition.mailbox.with(held, |mailbox, held| {
+            let mailbox = mailbox.as_mut().ok_or(FfaError::Denied)?;
+            // First it reads that a message lies there.
+            if self.has_unread_rx_full(partition.info.id, held) {
+                return Err(FfaError::Denied);
+            }
+            mailbox.release()
         })
     }
 

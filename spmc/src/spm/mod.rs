@@ -20,6 +20,7 @@ mod life;
 mod machine;
 mod mailbox;
 mod memory;
+mod notifications;
 mod partition_info;
 mod power;
 mod smc;
@@ -36,6 +37,8 @@ pub use machine::{Interrupts, Machine, Mem, Notice, Owner, Window};
 pub use mailbox::{MAX_BUFFER_PAGES, MAX_VM_BUFFERS};
 #[cfg(feature = "snapshot")]
 pub use memory::Shares;
+#[cfg(feature = "snapshot")]
+pub use notifications::NormalWorldNotifications;
 #[cfg(feature = "snapshot")]
 pub use snapshot::{CoreNote, Negotiation};
 
@@ -55,6 +58,7 @@ use interrupts::{News, Owners, Virtuals};
 use life::Life;
 use mailbox::{Mailbox, NormalWorldMailboxes};
 use memory::Memory;
+use notifications::Notifications;
 
 /// Who runs next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -216,6 +220,8 @@ pub struct Spmc<'c, M> {
     owners: Owners,
     /// The virtual interrupts of all contexts.
     virtuals: Virtuals,
+    /// The notifications of all endpoints.
+    notifications: Notifications,
     /// What cores have left for each other to look at, and which are on.
     news: News,
     /// The partitions in the order of booting.
@@ -321,6 +327,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
                 halted: AtomicBool::new(false),
                 owners: Owners::new(),
                 virtuals: Virtuals::new(),
+                notifications: Notifications::new(),
                 news: News::new(),
                 order: Vec::new(),
             }

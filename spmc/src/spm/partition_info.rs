@@ -107,6 +107,7 @@ impl<M> Partition<'_, M> {
         services.take(count).filter_map(move |service| {
             let mut properties = methods(all.unwrap_or(service.messaging)) | told;
             properties.set(Properties::WIDE_CYCLES, wide);
+            properties.set(Properties::NOTIFICATIONS, self.info.notifications);
             query.describe(PartitionInfo {
                 id: self.info.id,
                 contexts: self.info.contexts,

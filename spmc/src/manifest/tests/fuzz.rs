@@ -612,12 +612,12 @@ fn nothing_of_the_specification_is_forgotten() {
         "lifecycle-support",
         "abort-action",
         "vm-availability-messages",
+        "notification-support",
         "memory-regions",
         "device-regions",
     ];
     let all = [
         "auxiliary-id",
-        "notification-support",
         "has-primary-scheduler",
         "time-slice-mem",
         "live-activation-support",

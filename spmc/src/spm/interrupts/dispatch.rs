@@ -81,7 +81,8 @@ impl<'c, M: Registers> Spmc<'c, M> {
             self.silence(slot, machine);
             return Delivery::Noted;
         }
-        if !self.own_virtuals(pe, slot).is_deliverable() {
+        if !self.own_virtuals(pe, slot).wakes() {
+            self.show(pe, slot, machine);
             return Delivery::Noted;
         }
         let rules = partition.info.rules;
@@ -99,10 +100,10 @@ impl<'c, M: Registers> Spmc<'c, M> {
             State::Waiting => {
                 // Another core may have had it meanwhile, and dealt with the interrupt.
                 let own = self.own_virtuals(pe, slot);
-                let wanted = |now: &Look| now.state == State::Waiting && own.is_deliverable();
+                let wanted = |now: &Look| now.state == State::Waiting && own.wakes();
                 match self.claim(pe, slot, wanted) {
                     true => Delivery::Runs(self.enter_for_interrupt(pe, current, slot)),
-                    false if own.is_deliverable() => {
+                    false if own.wakes() => {
                         self.elsewhere(pe, slot, machine);
                         Delivery::Noted
                     }
@@ -126,8 +127,20 @@ impl<'c, M: Registers> Spmc<'c, M> {
         }
     }
 
+    /// A context has nothing to run for: its lines are as its interrupts say.
+    #[cold]
+    fn show(&self, pe: &mut Pe<'c, M>, slot: Slot, machine: &mut impl Machine) {
+        match self.look(pe, slot) {
+            Some(_) => self.refresh_if_needed(pe, slot),
+            None if self.own_virtuals(pe, slot).is_deliverable() => {
+                self.elsewhere(pe, slot, machine);
+            }
+            None => {}
+        }
+    }
+
     /// Another core has the context: it is to look.
-    fn elsewhere(&self, pe: &Pe<'c, M>, slot: Slot, machine: &mut impl Machine) {
+    pub(in crate::spm) fn elsewhere(&self, pe: &Pe<'c, M>, slot: Slot, machine: &mut impl Machine) {
         let at = self.whereabouts(slot);
         if at != pe.index {
             self.notify(at, slot, machine);

@@ -16,6 +16,9 @@
 //! | was preempted, yielded, has not run yet | it finds the line raised when it runs |
 //! | is dead or off | a device's interrupt is switched off |
 //!
+//! The notification pending interrupt alone wakes nobody, and preempts no callee: a line is raised
+//! ([`notifications`](super::notifications)).
+//!
 //! A partition at S-EL0 has no lines: it is told when it waits, and then it has taken what it is told of.
 //!
 //! While the SPMC itself gives cycles (a partition initialises, deals with an interrupt, is told that
@@ -195,6 +198,8 @@ impl<'c, M: Registers> Spmc<'c, M> {
         if let Some(context) = pe.context(slot) {
             context.forget_interrupts();
         }
+        self.pend_npi_again(slot, index, &mut pe.held);
+        self.refresh_if_needed(pe, slot);
     }
 
     /// A partition's devices interrupt nobody any more.

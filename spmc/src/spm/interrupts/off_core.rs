@@ -38,7 +38,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
         });
         self.let_go(pe, slot, machine);
         self.refresh(pe, slot);
-        let pending = own.is_deliverable();
+        let pending = own.wakes();
         let rules = self.info(slot).map(|info| info.rules).unwrap_or_default();
         if !pending || state != State::Waiting {
             return outcome;

@@ -140,6 +140,13 @@ fn features_are_what_the_asker_may_call() {
         (RxtxUnmap, false, true, true, true),
         (RxRelease, false, true, true, true),
         (RxAcquire, false, true, false, false),
+        (NotificationBitmapCreate, false, true, false, false),
+        (NotificationBitmapDestroy, false, true, false, false),
+        // Neither partition receives notifications.
+        (NotificationBind, false, true, false, false),
+        (NotificationUnbind, false, true, false, false),
+        (NotificationSet, false, true, true, true),
+        (NotificationGet, false, true, false, false),
         (NotificationInfoGet, false, true, false, false),
         (NotificationInfoGet, true, true, false, false),
         // B has several contexts.
@@ -207,7 +214,7 @@ fn features_are_what_the_asker_may_call() {
             f.sp(msg_wait());
         }
     }
-    // There are no notifications; the hint is no part of an identifier.
+    // Nobody here is told of notifications, or how they are; the hint is no part of an identifier.
     for query in [0, 1, 3, 4, 0x100, 0x7fff_ffff, DIRECT_REQ2 | SVE_HINT] {
         f.answered(ask(query), &no);
     }

@@ -1,0 +1,181 @@
+//! How receivers and their schedulers hear of what is pending: the notification pending interrupt, the
+//! schedule receiver interrupt, and the framework's own notification.
+
+use super::super::{Machine, Pe, Spmc};
+use crate::{
+    MAX_CPUS,
+    context::{Registers, Slot},
+    locks::Held,
+    virtual_interrupts::Interrupt,
+};
+use ffa_abi::EndpointId;
+
+/// Contexts of a partition, one bit for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Contexts(u32);
+
+impl Contexts {
+    pub(super) const NONE: Self = Self(0);
+
+    /// One of them, or all `count` (`None`).
+    pub(super) const fn of(one: Option<u16>, count: u16) -> Self {
+        const { assert!(MAX_CPUS < 32) };
+        match one {
+            Some(n) => Self(1 << (n & 31)),
+            None => Self((1 << (count & 31)) - 1),
+        }
+    }
+
+    pub(super) const fn add(&mut self, index: u16) {
+        self.0 |= 1 << (index & 31);
+    }
+}
+
+impl Iterator for Contexts {
+    type Item = u16;
+
+    fn next(&mut self) -> Option<u16> {
+        let lowest = self.0.trailing_zeros();
+        self.0 &= self.0.wrapping_sub(1);
+        (lowest < u32::BITS).then_some(lowest as u16)
+    }
+}
+
+impl<'c, M: Registers> Spmc<'c, M> {
+    /// The NPI is pending for these contexts, if they have virtual interrupts that they see.
+    /// [`show_npi`](Self::show_npi) follows.
+    #[inline]
+    pub(super) fn pend_npi(&self, slot: Slot, contexts: Contexts) {
+        if self.is_el0(slot) {
+            return;
+        }
+        for index in contexts {
+            self.virtuals(slot, index).with(|queue| {
+                queue.pend(Interrupt::NOTIFICATION_PENDING);
+            });
+        }
+    }
+
+    /// The lines of these contexts are as their interrupts say, wherever they are: those that no core
+    /// has find theirs when they are entered.
+    #[inline]
+    pub(super) fn show_npi(
+        &self,
+        pe: &mut Pe<'c, M>,
+        slot: Slot,
+        contexts: Contexts,
+        machine: &mut impl Machine,
+    ) {
+        let Some(info) = self.info(slot).filter(|info| !info.el0) else {
+            return;
+        };
+        if info.is_up() {
+            if contexts != Contexts::NONE {
+                match self.look(pe, slot) {
+                    Some(_) => self.refresh(pe, slot),
+                    None => self.elsewhere(pe, slot, machine),
+                }
+            }
+            return;
+        }
+        for index in contexts {
+            if index == pe.index {
+                self.refresh(pe, slot);
+            } else if self.news.on() & 1 << index != 0 {
+                self.notify(index, slot, machine);
+            }
+        }
+    }
+
+    /// A context's interrupts are as at its first entry: what is pending for it it hears of again.
+    pub(in crate::spm) fn pend_npi_again(&self, slot: Slot, index: u16, held: &mut Held<0>) {
+        if self.has_notifications(slot) {
+            self.notifications.of(slot).with(held, |own, _| {
+                if own.pending_for(index) {
+                    self.pend_npi(slot, Contexts::of(Some(index), 0));
+                }
+            });
+        }
+    }
+
+    /// The normal world's scheduler is to ask whom to run: at once, or when the normal world next has
+    /// this core.
+    pub(super) fn ask_scheduler(pe: &mut Pe<'c, M>, delay: bool, machine: &mut impl Machine) {
+        match delay {
+            true => pe.sri = true,
+            false => machine.schedule_receiver(),
+        }
+    }
+
+    /// Notes that a message lies in the RX buffer of `receiver`. Whether anybody is to be told of it: it
+    /// has notifications, and its scheduler does not know it yet. [`signal_rx_full`](Self::signal_rx_full)
+    /// follows then.
+    pub fn note_rx_full<const HELD: u8>(
+        &self,
+        receiver: EndpointId,
+        held: &mut Held<HELD>,
+    ) -> bool {
+        if !receiver.is_secure() {
+            return self.notifications.normal_world.with(held, |all, _| {
+                all.find(receiver).is_some_and(|of| {
+                    of.receiver.rx_full();
+                    of.receiver.has_news()
+                })
+            });
+        }
+        let Some(slot) = self.find(receiver) else {
+            return false;
+        };
+        if !self.has_notifications(slot) {
+            return false;
+        }
+        self.notifications.of(slot).with(held, |own, _| {
+            // It has failed meanwhile.
+            if self.is_buried(slot) {
+                return false;
+            }
+            own.rx_full();
+            self.pend_npi(slot, self.all_contexts(slot));
+            true
+        })
+    }
+
+    /// Tells `receiver` and its scheduler what [`note_rx_full`](Self::note_rx_full) has noted.
+    pub fn signal_rx_full(
+        &self,
+        pe: &mut Pe<'c, M>,
+        receiver: EndpointId,
+        delay: bool,
+        machine: &mut impl Machine,
+    ) {
+        if receiver.is_secure()
+            && let Some(slot) = self.find(receiver)
+        {
+            self.show_npi(pe, slot, self.all_contexts(slot), machine);
+        }
+        Self::ask_scheduler(pe, delay, machine);
+    }
+
+    /// Whether `receiver` has notifications and has not read yet that a message lies in its RX buffer.
+    pub fn has_unread_rx_full<const HELD: u8>(
+        &self,
+        receiver: EndpointId,
+        held: &mut Held<HELD>,
+    ) -> bool {
+        if !receiver.is_secure() {
+            return self.notifications.normal_world.with(held, |all, _| {
+                all.find(receiver)
+                    .is_some_and(|of| of.receiver.has_unread_rx_full())
+            });
+        }
+        self.find(receiver).is_some_and(|slot| {
+            let own = self.notifications.of(slot);
+            own.with(held, |own, _| own.has_unread_rx_full())
+        })
+    }
+
+    pub(super) fn all_contexts(&self, slot: Slot) -> Contexts {
+        self.info(slot)
+            .map_or(Contexts::NONE, |info| Contexts::of(None, info.contexts))
+    }
+}
