@@ -30,8 +30,7 @@ static TX: Buffer = Buffer(UnsafeCell::new([0; BYTES]));
 static RX: Buffer = Buffer(UnsafeCell::new([0; BYTES]));
 
 /// What stands in for each VM's TX towards the SPMC.
-// SAFETY: Nothing is placed there but buffers, of which the SPMC reads what was written, and what was there when the machine
-// came up: this world's own memory, which firmware has loaded.
+// SAFETY: Any bits are a buffer. The SPMC reads of it what was written.
 #[unsafe(link_section = ".noinit")]
 static STAND_INS: [Buffer; MAX_VMS] = [const { Buffer(UnsafeCell::new([0; BYTES])) }; MAX_VMS];
 

@@ -152,8 +152,12 @@ impl<'v, R: Registers> Proxy<'v, R> {
             return Err(INVALID);
         }
         notifications.set(sender, context, bitmap)?;
+        let untold = notifications.has_news();
         drop(notifications);
-        self.notify(pe, index, context, machine);
+        // Of what was pending and has been told nobody is told again.
+        if untold {
+            self.notify(pe, index, context, machine);
+        }
         Ok(())
     }
 

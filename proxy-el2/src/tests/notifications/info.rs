@@ -64,6 +64,7 @@ fn partitions_come_first_and_each_is_named_once_until_it_is_read() {
         assert_eq!(rig.raised(), [(2, 1, NPI), (3, 0, NPI)]);
         // Once, though it is set again.
         rig.succeeds(2, &set(2, 3, 0, 1));
+        assert_eq!(rig.raised(), []);
         assert_eq!(ask(&mut rig, wide), None);
         rig.sees(3, &get(3, 0, 2), &pending(0, 1, 0, 0));
         assert_eq!(ask(&mut rig, wide), None);

@@ -10,6 +10,8 @@
 //! The list holds what the SPMC shows to the normal world, and behind that the services of VMs, the
 //! asking one's among them. A VM that offers nothing is not in it.
 
+mod vms;
+
 use crate::{
     buffers::{Memory, Unreachable},
     forward::{El3, Upstream, ask},
@@ -19,10 +21,10 @@ use crate::{
 use core::ops::Range;
 use ffa_abi::{
     Call, EndpointId, FfaError, Regs, Reply, Uuid, Version,
-    messaging::Messaging,
     partition_info::{DescriptorLayout, InfoCount, InfoRegs, PartitionInfo, PartitionProperties},
 };
 use heapless::Vec;
+use vms::{Slice, Vms};
 
 /// The most descriptors in the registers of a reply.
 const IN_REGISTERS: usize = 5;
@@ -57,31 +59,6 @@ impl Query {
         let sends = PartitionProperties::SENDS_DIRECT | PartitionProperties::SENDS_DIRECT2;
         let known = info.properties & PartitionProperties::known(self.version);
         if secure { known & !sends } else { known }
-    }
-}
-
-/// The services of VMs that a query asks for.
-trait Vms {
-    /// The descriptor with this number; `None` beyond the last.
-    fn nth(&self, query: &Query, number: usize) -> Option<PartitionInfo>;
-
-    /// How many there are.
-    fn count(&self, query: &Query) -> usize {
-        let mut number = 0usize;
-        while self.nth(query, number).is_some() {
-            number = number.saturating_add(1);
-        }
-        number
-    }
-}
-
-/// The proxy's VMs.
-struct Slice<'a, 'v, R>(&'a [Vm<'v, R>]);
-
-impl<R> Vms for Slice<'_, '_, R> {
-    fn nth(&self, query: &Query, number: usize) -> Option<PartitionInfo> {
-        let mut all = self.0.iter().flat_map(|vm| vm.descriptors(query));
-        all.nth(number)
     }
 }
 
@@ -271,61 +248,6 @@ fn with_list<M: El3 + Memory, T>(
     };
     let _ = ask(release, machine);
     result
-}
-
-impl<R> Vm<'_, R> {
-    /// Its services as a query asks for them.
-    fn descriptors(&self, query: &Query) -> impl Iterator<Item = PartitionInfo> {
-        let version = self.version.get();
-        let messaging = |messaging: Messaging| {
-            let mut properties = PartitionProperties::AARCH64;
-            properties.set(
-                PartitionProperties::RECEIVES_DIRECT,
-                messaging.receives_direct(),
-            );
-            properties.set(PartitionProperties::SENDS_DIRECT, messaging.sends_direct());
-            properties.set(PartitionProperties::INDIRECT, messaging.indirect());
-            properties.set(
-                PartitionProperties::RECEIVES_DIRECT2,
-                messaging.receives_direct2(),
-            );
-            properties.set(
-                PartitionProperties::SENDS_DIRECT2,
-                messaging.sends_direct2(),
-            );
-            properties
-        };
-        let wide = self.wide_cycles();
-        let notified = self.is_notified();
-        let uuid = query.uuid;
-        let services = self.info.services.iter();
-        let services = services.filter(move |service| uuid.is_nil() || service.uuid == uuid);
-        services.map(move |service| {
-            let mut properties = messaging(service.messaging);
-            properties.set(PartitionProperties::WIDE_CYCLES, wide);
-            properties.set(PartitionProperties::NOTIFICATIONS, notified);
-            PartitionInfo {
-                id: self.info.id,
-                contexts: self.info.vcpus.into(),
-                properties,
-                // What was asked for is not told again.
-                protocol: if uuid.is_nil() {
-                    service.uuid
-                } else {
-                    Uuid::NIL
-                },
-                image: Uuid::NIL,
-                version: Some(version),
-            }
-        })
-    }
-
-    fn query(&self, uuid: Uuid) -> Query {
-        Query {
-            uuid,
-            version: self.version.get(),
-        }
-    }
 }
 
 impl<R> Proxy<'_, R> {
