@@ -2,7 +2,9 @@
 //! `FFA_MSG_SEND2` in the sender's TX buffer and in the receiver's RX buffer.
 //!
 //! Sender and receiver may speak different versions: the header is read in one layout and written in
-//! the other, so that the payload may move.
+//! the other, so that the payload may move. Who copies a message reads the header once
+//! ([`read`](IndirectHeader::read)), finds its payload ([`payload`](IndirectHeader::payload)) and a place
+//! for that in the receiver's buffer ([`placed`](IndirectHeader::placed)).
 
 use crate::{id::EndpointId, uuid::Uuid, version::Version, wire::layout};
 use core::ops::Range;
@@ -63,6 +65,9 @@ pub struct IndirectHeader {
 }
 
 impl IndirectHeader {
+    /// Bytes of the longest header.
+    pub const MAX_BYTES: usize = size_of::<WireLong>();
+
     /// Bytes of the header in `version`: 20 in 1.1, else 40.
     pub fn bytes(version: Version) -> usize {
         if version < Version::V1_2 {
@@ -98,6 +103,29 @@ impl IndirectHeader {
         let start = self.payload_offset as usize;
         let end = start.checked_add(self.payload_size as usize)?;
         (start >= Self::bytes(version) && end <= size).then_some(start..end)
+    }
+
+    /// The header of the same message in a buffer of `size` bytes of a receiver of `version`. The payload
+    /// stays where it is, unless the receiver's header reaches beyond its start or the buffer ends before
+    /// its end: then it lies right behind the header. `None` if it does not fit there either.
+    ///
+    /// The flags are zero, and so is the service below 1.2.
+    pub fn placed(&self, version: Version, size: usize) -> Option<Self> {
+        let header = Self::bytes(version);
+        let service = match version < Version::V1_2 {
+            true => Uuid::NIL,
+            false => self.service,
+        };
+        let at = |payload_offset| Self {
+            flags: 0,
+            payload_offset,
+            service,
+            ..*self
+        };
+        [self.payload_offset, header as u32]
+            .map(at)
+            .into_iter()
+            .find(|placed| placed.payload(version, size).is_some())
     }
 
     /// Writes the header at the start of `out`, in the layout of `version`, and returns its size in
@@ -173,6 +201,36 @@ mod tests {
         assert_eq!(at(u32::MAX, u32::MAX).payload(v1_2, 0x1000), None);
     }
 
+    #[test]
+    fn a_payload_stays_where_it_is_if_it_can() {
+        let place = |payload_offset, payload_size, version, size| {
+            let message = IndirectHeader {
+                flags: 5,
+                payload_offset,
+                payload_size,
+                ..HEADER
+            };
+            let placed = message.placed(version, size)?;
+            assert_eq!((placed.flags, placed.payload_size), (0, payload_size));
+            let ids = (placed.sender, placed.receiver);
+            assert_eq!(ids, (HEADER.sender, HEADER.receiver));
+            assert_eq!(placed.service.is_nil(), version < Version::V1_2);
+            Some(placed.payload_offset)
+        };
+        let (v1_1, v1_2) = (Version::V1_1, Version::V1_2);
+        assert_eq!(place(40, 8, v1_1, 0x1000), Some(40));
+        assert_eq!(place(40, 8, v1_2, 0x1000), Some(40));
+        assert_eq!(place(39, 8, v1_2, 0x1000), Some(40));
+        assert_eq!(place(20, 8, v1_2, 0x1000), Some(40));
+        assert_eq!(place(20, 8, v1_1, 0x1000), Some(20));
+        assert_eq!(place(0xff8, 8, v1_2, 0x1000), Some(0xff8));
+        assert_eq!(place(0xff9, 8, v1_2, 0x1000), Some(40));
+        assert_eq!(place(0x3000, 0x1000 - 20, v1_1, 0x1000), Some(20));
+        assert_eq!(place(0x3000, 0x1000 - 39, v1_2, 0x1000), None);
+        assert_eq!(place(20, 0x1000 - 20, v1_2, 0x1000), None);
+        assert_eq!(place(u32::MAX, u32::MAX, v1_2, 0x1000), None);
+    }
+
     proptest! {
         #![proptest_config(crate::property())]
 
@@ -194,6 +252,41 @@ mod tests {
             prop_assert_eq!(IndirectHeader::read(Version::V1_1, &bytes), Some(short));
             if let Some(payload) = header.payload(Version::V1_2, 0x1000) {
                 prop_assert!(payload.start >= 40 && payload.end <= 0x1000);
+            }
+        }
+
+        /// From one version to another: what is delivered can be read, and is the message that was sent.
+        #[test]
+        fn a_message_that_was_placed_is_the_same_message(
+            offset in 0u32..0x1100,
+            length in 0u32..0x1100,
+            sizes in [1usize..=4, 1usize..=4],
+            versions in [0usize..3, 0usize..3],
+            service: [u8; 16],
+        ) {
+            let [from, to] = versions.map(|n| [Version::V1_1, Version::V1_2, Version::V1_3][n]);
+            let [tx, rx] = sizes.map(|pages| pages * 0x1000);
+            let sent = IndirectHeader {
+                payload_offset: offset,
+                payload_size: length,
+                service: Uuid(service),
+                ..HEADER
+            };
+            let placed = sent.placed(to, rx);
+            if let Some(placed) = placed {
+                let mut bytes = [0; 40];
+                prop_assert_eq!(placed.write(to, &mut bytes), Some(IndirectHeader::bytes(to)));
+                prop_assert_eq!(IndirectHeader::read(to, &bytes), Some(placed));
+                let payload = placed.payload(to, rx).expect("it is inside");
+                prop_assert_eq!(payload.len(), length as usize);
+                // Once more is no other place.
+                prop_assert_eq!(placed.placed(to, rx), Some(placed));
+                if from == to && sent.payload(from, tx.min(rx)).is_some() {
+                    prop_assert_eq!(placed.payload_offset, offset);
+                }
+            } else {
+                let room = rx - IndirectHeader::bytes(to);
+                prop_assert!(length as usize > room);
             }
         }
     }

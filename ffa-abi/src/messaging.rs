@@ -21,6 +21,11 @@ impl Messaging {
     pub const fn sends_direct(self) -> bool {
         self.0 & 1 << 1 != 0
     }
+    /// Sends and receives indirect messages, by `FFA_MSG_SEND2`.
+    #[inline(always)]
+    pub const fn is_indirect(self) -> bool {
+        self.0 & 1 << 2 != 0
+    }
     /// Receives `FFA_MSG_SEND_DIRECT_REQ2`.
     #[inline(always)]
     pub const fn receives_direct2(self) -> bool {

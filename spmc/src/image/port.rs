@@ -1,7 +1,10 @@
 //! The machine, as the core's calls see it.
 
 use super::{boot, estate};
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::{
+    ops::Range,
+    sync::atomic::{AtomicU32, Ordering},
+};
 use defmt::{error, warn};
 use ffa_abi::{
     EndpointId, FfaError, Regs,
@@ -170,6 +173,17 @@ impl Mem for Port {
         true
     }
 
+    fn copy(&mut self, source: Window, from: Range<usize>, to: Window, at: usize) -> bool {
+        let length = from.len();
+        let (Some(from), Some(at)) = (inside(source, from.start, length), inside(to, at, length))
+        else {
+            return false;
+        };
+        // SAFETY: As in `read` and `write`; windows don't overlap.
+        unsafe { foreign::copy(from, at, length) }
+        true
+    }
+
     fn zero(&mut self, window: Window, offset: usize) -> bool {
         let Some(length) = window.size.checked_sub(offset) else {
             return false;
@@ -181,6 +195,7 @@ impl Mem for Port {
         unsafe { foreign::zero(at, length) }
         true
     }
+
     fn grant(
         &mut self,
         held: &mut Held<{ locks::SHARES }>,

@@ -31,8 +31,8 @@ const METHODS: u32 = RECEIVES_DIRECT | SENDS_DIRECT | INDIRECT | DIRECT2;
 pub struct Service {
     /// The protocol. Never nil.
     pub uuid: Uuid,
-    /// How: [`RECEIVES_DIRECT`], [`SENDS_DIRECT`], [`RECEIVES_DIRECT2`], [`SENDS_DIRECT2`]; at
-    /// least one.
+    /// How: [`RECEIVES_DIRECT`], [`SENDS_DIRECT`], [`INDIRECT`], [`RECEIVES_DIRECT2`],
+    /// [`SENDS_DIRECT2`]; at least one.
     pub messaging_method: u32,
 }
 
@@ -76,9 +76,9 @@ fn method(node: &Reader<'_>, found: u32, version: Version) -> Result<u32, Manife
         let wanted = "bits 9 and 10 clear with an ffa-version below 1.2";
         return Err(node.out_of_range(property, found.into(), wanted));
     }
-    if found & INDIRECT != 0 {
-        let why = "there are no indirect messages yet";
-        return Err(node.unsupported(property, found.into(), "bit 2 (indirect) clear", why));
+    if found & INDIRECT != 0 && version < Version::V1_1 {
+        let wanted = "bit 2 (indirect) clear with an ffa-version below 1.1";
+        return Err(node.out_of_range(property, found.into(), wanted));
     }
     Ok(found)
 }

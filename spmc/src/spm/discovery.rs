@@ -119,7 +119,8 @@ const fn for_normal_world(fid: Fid, version: Version) -> bool {
         | NotificationUnbind
         | NotificationSet
         | NotificationGet
-        | NotificationInfoGet => version.raw() >= self::Version::V1_1.raw(),
+        | NotificationInfoGet
+        | MsgSend2 => version.raw() >= self::Version::V1_1.raw(),
         NsResInfoGet => version.raw() >= self::Version::V1_3.raw(),
         _ => false,
     }
@@ -136,7 +137,7 @@ const fn for_partition(fid: Fid, version: Version, wide_cycles: bool, several: b
         | MemRelinquish | MemReclaim | MemFragRx | MemFragTx => true,
         Error | Interrupt | Run | MsgWait | Yield => !fid.wide || wide_cycles,
         PartitionInfoGetRegs => version.has_extended_registers(),
-        NotificationBind | NotificationUnbind | NotificationSet | NotificationGet => {
+        NotificationBind | NotificationUnbind | NotificationSet | NotificationGet | MsgSend2 => {
             version.raw() >= self::Version::V1_1.raw()
         }
         SecondaryEpRegister => several,

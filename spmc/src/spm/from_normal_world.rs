@@ -116,6 +116,10 @@ impl<'c, M: Registers> Spmc<'c, M> {
                 let acquired = self.rx_acquire(vm, &mut pe.held);
                 return answer(pe, done(acquired));
             }
+            Call::MsgSend2 { vm, flags } => {
+                let sent = self.msg_send2(pe, Sender::NormalWorld, vm, flags, machine);
+                return answer(pe, done(sent));
+            }
             Call::PartitionInfoGet { uuid, count_only } => {
                 let told = self.partition_info(query(uuid), count_only, machine, &mut pe.held);
                 return answer(pe, told.unwrap_or_else(Reply::error));

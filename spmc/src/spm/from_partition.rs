@@ -155,6 +155,12 @@ impl<'c, M: Registers> Spmc<'c, M> {
                 let released = self.rx_release_by_partition(slot, vm, &mut pe.held);
                 return self.answer_partition(pe, slot, done(released));
             }
+            Call::MsgSend2 { vm, flags } => {
+                let sent = self.msg_send2(pe, sender, vm, flags, machine);
+                let same = self.answer_partition(pe, slot, done(sent));
+                // The scheduler may have to hear of it when the normal world has this core.
+                return self.finish(pe, same, machine);
+            }
             Call::PartitionInfoGet { uuid, count_only } => {
                 let told = self.partition_info(query(uuid), count_only, machine, &mut pe.held);
                 return self.answer_partition(pe, slot, told.unwrap_or_else(Reply::error));

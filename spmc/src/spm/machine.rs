@@ -4,6 +4,7 @@ use crate::{
     context::{AbortAction, Slot},
     locks::{self, Held},
 };
+use core::ops::Range;
 use ffa_abi::{
     EndpointId, FfaError, Regs,
     memory::{PermissionRun, Permissions},
@@ -68,6 +69,13 @@ pub trait Mem {
     /// can't be written.
     #[must_use]
     fn write(&mut self, _window: Window, _offset: usize, _from: &[u8]) -> bool {
+        false
+    }
+
+    /// Copies bytes `from` of one window into another, from byte `at` on. The two share no byte. `false`
+    /// as for [`read`](Self::read) and [`write`](Self::write); what was written then is undefined.
+    #[must_use]
+    fn copy(&mut self, _source: Window, _from: Range<usize>, _to: Window, _at: usize) -> bool {
         false
     }
 

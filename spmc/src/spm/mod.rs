@@ -15,6 +15,7 @@ mod discovery;
 mod fast;
 mod from_normal_world;
 mod from_partition;
+mod indirect;
 mod interrupts;
 mod life;
 mod machine;
@@ -37,8 +38,6 @@ pub use machine::{Interrupts, Machine, Mem, Notice, Owner, Window};
 pub use mailbox::{MAX_BUFFER_PAGES, MAX_VM_BUFFERS};
 #[cfg(feature = "snapshot")]
 pub use memory::Shares;
-#[cfg(feature = "snapshot")]
-pub use notifications::NormalWorldNotifications;
 #[cfg(feature = "snapshot")]
 pub use snapshot::{CoreNote, Negotiation};
 
@@ -209,7 +208,7 @@ pub struct Spmc<'c, M> {
     partitions: Vec<Partition<'c, M>, MAX_PARTITIONS>,
     normal_world: Negotiated,
     /// The RX/TX pairs of the normal world's hypervisor and of its VMs.
-    mailboxes: Lock<NormalWorldMailboxes, { locks::PAIRS }>,
+    mailboxes: Lock<NormalWorldMailboxes, { locks::NORMAL_WORLD_PAIRS }>,
     /// Whose all memory is, and who gave it to whom.
     memory: Lock<Memory, { locks::SHARES }>,
     /// How often a partition was destroyed: the tag of `FFA_PARTITION_INFO_GET_REGS`.

@@ -105,7 +105,10 @@ impl<M> Partition<'_, M> {
         };
         let services = self.info.services.iter().filter(move |_| alive);
         services.take(count).filter_map(move |service| {
-            let mut properties = methods(all.unwrap_or(service.messaging)) | told;
+            let messaging = all.unwrap_or(service.messaging);
+            let mut properties = methods(messaging) | told;
+            let indirect = messaging.is_indirect() && version >= Version::V1_1;
+            properties.set(Properties::INDIRECT, indirect);
             properties.set(Properties::WIDE_CYCLES, wide);
             properties.set(Properties::NOTIFICATIONS, self.info.notifications);
             query.describe(PartitionInfo {
@@ -158,7 +161,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
                     })?;
                 }
                 None => {
-                    count = self.mailboxes.with(held, |mailboxes, _| {
+                    count = self.with_normal_world(held, |mailboxes, _| {
                         let mailbox = mailboxes
                             .find(EndpointId::HYPERVISOR)
                             .ok_or(FfaError::Busy)?;

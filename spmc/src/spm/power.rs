@@ -11,7 +11,7 @@
 //! | answers anything but success | the log says so. EL3 would stop the machine on a refusal, which is not a partition's to cause |
 //! | fails while it is told | the next one is told |
 
-use super::{Machine, Next, Notice, Outcome, Pe, Spmc};
+use super::{Machine, Next, Notice, Outcome, Pe, Spmc, interrupts::News};
 use crate::{
     MAX_CPUS,
     context::{Giver, Registers, RequestKind, Slot},
@@ -175,7 +175,11 @@ impl<'c, M: Registers> Spmc<'c, M> {
         let news = self.news.switch_off(core) | pe.due;
         self.route_elsewhere(core, machine);
         pe.due = 0;
-        pe.sri = false;
+        // Whom the scheduler was to be told of stays pending: another core tells it.
+        if core::mem::take(&mut pe.sri) || news & News::SCHEDULER != 0 {
+            let told = self.news.leave(pe.index, News::SCHEDULER);
+            told.into_iter().for_each(|core| machine.kick(core));
+        }
         for slot in (0..self.partitions.len()).map(|slot| Slot(slot as u8)) {
             let migrates = self.info(slot).is_some_and(|info| info.is_up());
             // One that left while this core went off has told nobody of what it left pending.

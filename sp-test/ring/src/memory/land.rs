@@ -1,6 +1,7 @@
 //! Memory of all endpoints, and what the SPMC makes of their stage 2, page by page.
 
 use crate::{random::Rng, world::Chip};
+use core::ops::Range;
 use ffa_abi::{
     FfaError,
     sharing::{PAGE, Pages, Pieces, Region, View},
@@ -217,6 +218,17 @@ impl Land {
         inside
     }
 
+    pub(super) fn copy(
+        &mut self,
+        source: Window,
+        from: Range<usize>,
+        to: Window,
+        at: usize,
+    ) -> bool {
+        let mut bytes = vec![0; from.len()];
+        self.read(source, from.start, &mut bytes) && self.write(to, at, &bytes)
+    }
+
     pub(super) fn zero(&mut self, window: Window, offset: usize) -> bool {
         let inside = self.inside(window, offset, 0);
         if inside {
@@ -314,6 +326,10 @@ impl Mem for Chip<'_> {
 
     fn write(&mut self, window: Window, offset: usize, from: &[u8]) -> bool {
         self.land.write(window, offset, from)
+    }
+
+    fn copy(&mut self, source: Window, from: Range<usize>, to: Window, at: usize) -> bool {
+        self.land.copy(source, from, to, at)
     }
 
     fn zero(&mut self, window: Window, offset: usize) -> bool {

@@ -136,7 +136,9 @@ impl<'c, M: Registers> Spmc<'c, M> {
     #[cold]
     #[inline(never)]
     pub fn kicked(&self, pe: &mut Pe<'c, M>, machine: &mut impl Machine) {
-        pe.due |= self.news.take(pe.index);
+        let news = self.news.take(pe.index);
+        pe.due |= news & !News::SCHEDULER;
+        pe.sri |= news & News::SCHEDULER != 0;
         for slot in (0..self.partitions.len()).map(|slot| Slot(slot as u8)) {
             if !self.is_alive(slot) {
                 self.stop_idle(pe, slot);

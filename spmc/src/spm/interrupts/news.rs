@@ -8,7 +8,8 @@ use crate::{
     sync::{AtomicU32, Ordering, array, constructor},
 };
 
-/// For each core the partitions that it is to look at, one bit for each; and which cores are on.
+/// For each core the partitions that it is to look at, one bit for each, and [whether the normal
+/// world's scheduler](Self::SCHEDULER) is to be told; and which cores are on.
 ///
 /// Who has news for a core writes them first and looks then whether it is on; a core that goes off is
 /// marked first and takes its news then. So one of the two sees them.
@@ -19,6 +20,9 @@ pub(in crate::spm) struct News {
 }
 
 impl News {
+    /// The schedule receiver interrupt, which another core should have raised, is to be raised.
+    pub(in crate::spm) const SCHEDULER: u32 = 1 << 31;
+
     constructor! {
         /// No news, no core on.
         pub(in crate::spm) fn new() -> Self {

@@ -251,7 +251,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
         work: impl FnOnce(Option<&mut Mailbox>, &mut Held<{ locks::PAIRS }>) -> Result<R, FfaError>,
     ) -> Result<R, FfaError> {
         match caller.owner {
-            Owner::NormalWorld => self.mailboxes.with(held, |all, held| {
+            Owner::NormalWorld => self.with_normal_world(held, |all, held| {
                 work(all.find(EndpointId::HYPERVISOR), held)
             }),
             Owner::Partition(slot) => {

@@ -3,8 +3,10 @@
 
 use super::super::{Pe, Spmc, direct::Sender};
 use crate::{
+    MAX_CPUS,
     context::{Registers, Slot},
     locks::Held,
+    virtual_interrupts::Interrupt,
 };
 use ffa_abi::{FfaError, id::Endpoints};
 
@@ -92,7 +94,13 @@ impl<'c, M: Registers> Spmc<'c, M> {
     /// bound to it any longer; what it has set stays pending for who receives it.
     #[cold]
     pub(in crate::spm) fn forget_notifications(&self, slot: Slot, held: &mut Held<0>) {
-        self.notifications.of(slot).with(held, |own, _| own.clear());
+        self.notifications.of(slot).with(held, |own, _| {
+            own.clear();
+            for index in 0..MAX_CPUS as u16 {
+                self.virtuals(slot, index)
+                    .with(|queue| queue.clear(Interrupt::NOTIFICATION_PENDING));
+            }
+        });
         let Some(id) = self.info(slot).map(|info| info.id) else {
             return;
         };

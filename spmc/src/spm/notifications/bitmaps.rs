@@ -88,27 +88,20 @@ impl NormalWorldReceivers {
         Ok(())
     }
 
-    /// These have a bitmap, and nobody else.
-    #[cfg(feature = "snapshot")]
-    pub(in crate::spm) fn restore(&mut self, noted: &[(EndpointId, u16, OfVm)]) {
+    /// These have a bitmap, with so many vCPUs, and nobody else.
+    #[cfg(any(test, feature = "snapshot"))]
+    pub(super) fn restore<'n>(
+        &mut self,
+        noted: impl IntoIterator<Item = (EndpointId, u16, &'n OfVm)>,
+    ) {
         self.0.iter_mut().for_each(NormalWorldReceiver::clear);
         for (id, contexts, receiver) in noted {
-            if let Some(place) = self.free(*id) {
-                place.id = Some(*id);
-                place.contexts = *contexts;
-                place.receiver = receiver.clone();
+            if let Some(place) = self.free(id) {
+                place.id = Some(id);
+                place.contexts = contexts;
+                place.receiver.clone_from(receiver);
             }
         }
-    }
-
-    /// Notes who has one.
-    #[cfg(feature = "snapshot")]
-    pub(in crate::spm) fn note(
-        &mut self,
-    ) -> heapless::Vec<(EndpointId, u16, OfVm), { MAX_VM_BITMAPS + 1 }> {
-        self.all()
-            .map(|(id, of)| (id, of.contexts, of.receiver.clone()))
-            .collect()
     }
 }
 

@@ -24,11 +24,8 @@ mod get;
 mod info;
 mod set;
 mod signal;
-#[cfg(feature = "snapshot")]
+#[cfg(any(test, feature = "snapshot"))]
 mod snapshot;
-
-#[cfg(feature = "snapshot")]
-pub use snapshot::NormalWorldNotifications;
 
 use super::{Spmc, direct::Sender};
 use crate::{

@@ -174,6 +174,31 @@ impl<'c, M: Registers> Spmc<'c, M> {
         })
     }
 
+    /// No message lies in the RX buffer of `receiver` any more that it would read of: its pair is gone.
+    pub fn forget_rx_full<const HELD: u8>(&self, receiver: EndpointId, held: &mut Held<HELD>) {
+        if !receiver.is_secure() {
+            self.notifications.normal_world.with(held, |all, _| {
+                if let Some(of) = all.find(receiver) {
+                    of.receiver.rx_emptied();
+                }
+            });
+        } else if let Some(slot) = self.find(receiver) {
+            let own = self.notifications.of(slot);
+            own.with(held, |own, _| own.rx_emptied());
+        }
+    }
+
+    /// Whether `vm` has a bitmap.
+    pub(in crate::spm) fn has_bitmap<const HELD: u8>(
+        &self,
+        vm: EndpointId,
+        held: &mut Held<HELD>,
+    ) -> bool {
+        self.notifications
+            .normal_world
+            .with(held, |all, _| all.find(vm).is_some())
+    }
+
     pub(super) fn all_contexts(&self, slot: Slot) -> Contexts {
         self.info(slot)
             .map_or(Contexts::NONE, |info| Contexts::of(None, info.contexts))

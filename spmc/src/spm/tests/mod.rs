@@ -8,6 +8,7 @@ mod direct;
 mod discovery;
 mod el3;
 mod fixture;
+mod indirect;
 mod info;
 mod interrupts;
 mod life;
@@ -16,6 +17,7 @@ mod mailbox;
 #[cfg(not(miri))]
 mod memory;
 mod migrate;
+mod notifications;
 mod preempt;
 // Too slow under Miri; what runs there covers the same code.
 #[cfg(not(miri))]
