@@ -21,6 +21,8 @@ pub const TIMER: u32 = 3;
 pub const MANAGED_EXIT: u32 = 4;
 /// The virtual interrupt of notifications.
 pub const NOTIFICATION: u32 = 5;
+/// The same of a VM behind the proxy.
+pub const NOTIFICATION_OF_VM: u32 = 9;
 /// The virtual interrupt that one context of a partition sends to another.
 pub const IPI: u32 = 9;
 /// The normal world's SGI by which it is told to run a partition.

@@ -1,10 +1,11 @@
 //! What a party does when it is asked: the client for itself too.
 
 use super::protocol::{
-    CALL, COMPARE, COMPARE_ENTRIES, ENTRIES, FAULT, FETCH, FILL, LOAD, LOAD_32, OK, READ, SET,
-    STORE, TOUCH, UNKNOWN, WATCH, WRITE, WRONG_REGISTER,
+    CALL, COMPARE, COMPARE_ENTRIES, ENTRIES, FAULT, FETCH, FILL, LAST, LOAD, LOAD_32, OK, READ,
+    SET, STORE, TOUCH, UNKNOWN, WATCH, WRITE, WRONG_REGISTER,
 };
 use super::{ZEROES, pattern};
+use crate::abi;
 use crate::expect::{self, Mismatch};
 use crate::rt::{
     call::{Conduit, checked_call, fresh},
@@ -18,6 +19,8 @@ pub type Answer = (u64, [u64; 4]);
 
 /// x4-x7 of the next call.
 static MORE: [AtomicU64; 4] = [const { AtomicU64::new(0) }; 4];
+/// x4-x7 of what the last call came back with.
+static RESULTS: [AtomicU64; 4] = [const { AtomicU64::new(0) }; 4];
 /// Calls so far.
 static CALLS: AtomicU64 = AtomicU64::new(0);
 
@@ -30,6 +33,13 @@ pub fn obey(command: u16, a: [u64; 4]) -> Answer {
                 slot.store(value, Relaxed);
             }
             (OK, [0; 4])
+        }
+        LAST => {
+            let mut results = [0; 4];
+            for (result, slot) in results.iter_mut().zip(&RESULTS) {
+                *result = slot.load(Relaxed);
+            }
+            (OK, results)
         }
         WRITE => answer(
             (a[0]..)
@@ -80,7 +90,10 @@ fn make(a: [u64; 4]) -> Answer {
             want: 0,
         }),
     };
-    let wrong = (5..8)
+    for (slot, result) in RESULTS.iter().zip(&exchange.got[4..8]) {
+        slot.store(*result, Relaxed);
+    }
+    let wrong = (results(a[0])..8)
         .try_for_each(zero)
         .and_then(|()| expect::own(&exchange, 8));
     match wrong {
@@ -93,6 +106,14 @@ fn make(a: [u64; 4]) -> Answer {
             let [x0, x1, x2, x3, x4, ..] = exchange.got;
             (OK, [x0 & 0xffff_ffff | x4 << 32, x1, x2, x3])
         }
+    }
+}
+
+/// From which register on nothing comes back of a call; [`CALL`] has no room for more than that.
+const fn results(id: u64) -> u8 {
+    match id as u32 {
+        abi::NOTIFICATION_GET | abi::NOTIFICATION_INFO_GET_32 | abi::NOTIFICATION_INFO_GET_64 => 8,
+        _ => 5,
     }
 }
 

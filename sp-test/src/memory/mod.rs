@@ -15,6 +15,8 @@ pub mod protocol;
 pub mod hand;
 #[cfg(all(target_arch = "aarch64", target_os = "none"))]
 pub mod party;
+#[cfg(all(target_arch = "aarch64", target_os = "none"))]
+mod plan;
 
 use crate::abi;
 use crate::board::place;

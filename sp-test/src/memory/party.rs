@@ -1,8 +1,8 @@
 //! The program `sp-mem`, a partition or a VM: its start and its loop.
 
 use super::Who;
-use super::hand;
-use super::protocol::{self, DIE, OK, UNKNOWN, WHO};
+use super::protocol::{self, DIE, OK, PLAN, REPORT, TAKE, UNKNOWN, WHO};
+use super::{hand, plan};
 use crate::abi::{self, Regs};
 use crate::partition::{query, respond};
 use crate::rt::{
@@ -34,6 +34,7 @@ pub fn run(boot: &Boot) -> ! {
     );
     VERSION.store(version, Relaxed);
     BASE.store(boot.base, Relaxed);
+    plan::open(&who);
     if who.is_partition() {
         cores::others(other);
     }
@@ -63,6 +64,10 @@ fn serve(who: &Who) -> ! {
                 let response = answer(who, &regs);
                 rt::owes(0);
                 response
+            }
+            abi::RUN | abi::RUN_64 => {
+                plan::run(who);
+                wait()
             }
             _ => wait(),
         };
@@ -97,6 +102,9 @@ fn answer(who: &Who, request: &Regs) -> Regs {
             let came_back = query(who.end(), 0);
             (UNKNOWN, [came_back[0], came_back[2], 0, 0])
         }
+        Some(PLAN) => plan::make(arguments),
+        Some(REPORT) => plan::report(),
+        Some(TAKE) => plan::take(who),
         Some(command) => hand::obey(command, arguments),
     };
     let mut regs = respond(abi::DIRECT_RESP_64, request);

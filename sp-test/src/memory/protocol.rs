@@ -32,6 +32,18 @@ pub const DIE: u16 = 11;
 /// Command: reads, compares and writes memory that was filled, as [`COMPARE`], again and again for argument 3 ticks.
 /// Answers how many words differed, how often it has been through, the first one's address and value.
 pub const WATCH: u16 = 12;
+/// Command: answers x4-x7 of what the last [`CALL`] came back with.
+pub const LAST: u16 = 13;
+/// Command: what to do each time that FFA_RUN ends a wait. It takes its interrupts, reads its notifications with the
+/// flags argument 0, and sets those of argument 3 for each receiver in arguments 1 and 2 (w1 of the call) that is not
+/// zero. Flags of zero end that.
+pub const PLAN: u16 = 14;
+/// Command: answers what came of that since the last time it was asked: how often it ran, with the notifications
+/// pending interrupts that it took in the upper half; notifications of partitions, of VMs, of the framework.
+pub const REPORT: u16 = 15;
+/// Command: takes the interrupts that are pending: answers how many it took since [`REPORT`] or this, the last one's
+/// number, how many of them were others than that of notifications.
+pub const TAKE: u16 = 16;
 
 /// A load.
 pub const LOAD: u64 = 0;

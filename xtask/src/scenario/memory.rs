@@ -62,29 +62,34 @@ pub fn all() -> [Scenario; 5] {
             "the same with FF-A 1.0 in the normal world",
             Bl33::Direct(payload("client-memory-10")),
         ),
-        Scenario {
-            vm: Manifest::plain("vm.dts").with(
-                "ffa-version = <0x00010002>;",
-                "ffa-version = <0x00010003>;\n\t/* Long, since a machine in an emulator is slow. */\n\ttime-slice-us = <200000>;",
-            ),
-            vms: vec![
-                vm("vm-two", Manifest::plain("vms-2.dts")),
-                vm(
-                    "vm-three",
-                    Manifest::plain("vms-3.dts")
-                        .with("vcpu-count = <2>;", "vcpu-count = <1>;")
-                        .with("\tvcpu-cores = <0 1>;\n", ""),
-                ),
-            ],
-            ..memory(
-                "memory-vm",
-                "the same from VMs, and between them",
-                Bl33::Vm(payload("client-memory-13")),
-            )
-        },
+        with_vms(memory(
+            "memory-vm",
+            "the same from VMs, and between them",
+            Bl33::Vm(payload("client-memory-13")),
+        )),
         cores(),
         large(),
     ]
+}
+
+/// With two VMs beside the client's.
+pub(super) fn with_vms(scenario: Scenario) -> Scenario {
+    Scenario {
+        vm: Manifest::plain("vm.dts").with(
+            "ffa-version = <0x00010002>;",
+            "ffa-version = <0x00010003>;\n\t/* Long, since a machine in an emulator is slow. */\n\ttime-slice-us = <200000>;",
+        ),
+        vms: vec![
+            vm("vm-two", Manifest::plain("vms-2.dts")),
+            vm(
+                "vm-three",
+                Manifest::plain("vms-3.dts")
+                    .with("vcpu-count = <2>;", "vcpu-count = <1>;")
+                    .with("\tvcpu-cores = <0 1>;\n", ""),
+            ),
+        ],
+        ..scenario
+    }
 }
 
 /// The machine has two gibibytes more, of which the normal world has one.
@@ -161,18 +166,28 @@ fn vm(name: &'static str, manifest: Manifest) -> Vm {
 }
 
 fn memory(name: &'static str, about: &'static str, bl33: Bl33) -> Scenario {
-    let nodes = nodes();
+    parties(name, about, bl33, &nodes())
+}
+
+/// A boot with these of the partitions.
+pub(super) fn parties(
+    name: &'static str,
+    about: &'static str,
+    bl33: Bl33,
+    nodes: &[Node],
+) -> Scenario {
     let mut scenario = Scenario {
         timeout: Duration::from_secs(180),
         clock: Clock::Instructions,
-        spmc: spmc_with(&nodes).with(UART, format!("{DEVICE}{UART}")),
+        spmc: spmc_with(nodes).with(UART, format!("{DEVICE}{UART}")),
         ..boot(name, about, bl33)
     };
-    scenario.partitions.extend(partitions(&nodes));
+    scenario.partitions.extend(partitions(nodes));
     scenario
 }
 
-fn nodes() -> Vec<Node> {
+/// All of them.
+pub(super) fn nodes() -> Vec<Node> {
     (3..)
         .zip(ALL)
         .map(|(number, rules)| Node {

@@ -9,6 +9,7 @@ mod interrupts;
 mod lifecycle;
 mod many;
 mod memory;
+mod notifications;
 mod storm;
 mod vectors;
 mod vms;
@@ -191,7 +192,7 @@ pub struct Scenario {
 }
 
 /// The suites that are several boots: all whose names begin so.
-pub const GROUPS: [&str; 12] = [
+pub const GROUPS: [&str; 14] = [
     "contract",
     "discovery",
     "bad",
@@ -204,6 +205,8 @@ pub const GROUPS: [&str; 12] = [
     "vectors",
     "el0",
     "memory",
+    "notifications",
+    "indirect",
 ];
 
 /// The suite of a few boots that show whether a board works at all, as far as it has them.
@@ -397,6 +400,7 @@ pub fn tests(board: &Board) -> Vec<Scenario> {
     tests.push(vms::eight_cores());
     tests.extend(storm::all());
     tests.extend(memory::all());
+    tests.extend(notifications::all());
     tests.extend(fvp::all());
     tests.retain(|test| test.is_for(board));
     tests

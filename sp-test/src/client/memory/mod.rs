@@ -18,13 +18,13 @@ mod interleaved;
 mod kinds;
 pub mod large;
 mod ownership;
-mod party;
+pub(super) mod party;
 mod permissions;
 mod quotas;
 mod repeated;
-mod start;
+pub(super) mod start;
 mod values;
-mod wrong;
+pub(super) mod wrong;
 mod zeroes;
 
 use super::{Client, plain};
@@ -77,9 +77,15 @@ pub fn main(name: &str, version: u32, boot: &Boot) -> ! {
 }
 
 /// The client, with all that it knows.
-struct Suite {
-    client: Client,
-    me: Party,
+pub(super) struct Suite {
+    /// In names of cases.
+    pub title: &'static str,
+    /// After a case that failed: what it left behind is not the next one's.
+    pub clean: fn(&Self),
+    /// How its cases went.
+    pub client: Client,
+    /// The client as a party.
+    pub me: Party,
     /// The next spare page of each party.
     next: [Cell<u64>; PARTIES],
     /// Pages that each has given away for good, from the end of its spare ones.
@@ -89,13 +95,16 @@ struct Suite {
 }
 
 impl Suite {
-    fn start(name: &str, version: u32, boot: &Boot) -> Self {
+    /// The client starts.
+    pub fn start(name: &str, version: u32, boot: &Boot) -> Self {
         let client = Client::start_at(name, version, boot);
         let me = Party {
             who: Who::client(client.direct, version),
             client: client.me,
         };
         Self {
+            title: "memory",
+            clean: Self::recover,
             client,
             me,
             next: [const { Cell::new(0) }; PARTIES],
@@ -105,7 +114,7 @@ impl Suite {
     }
 
     /// A party.
-    fn party(&self, who: Who) -> Party {
+    pub fn party(&self, who: Who) -> Party {
         Party {
             who,
             client: self.client.me,
@@ -113,12 +122,12 @@ impl Suite {
     }
 
     /// The partitions that live as long as the boot.
-    fn partitions(&self) -> [Party; LASTING.len()] {
+    pub fn partitions(&self) -> [Party; LASTING.len()] {
         LASTING.map(|who| self.party(who))
     }
 
     /// The VMs beside the client, if it is one.
-    fn vms(&self) -> List<Party, 2> {
+    pub fn vms(&self) -> List<Party, 2> {
         match self.client.direct {
             true => List::new(),
             false => List::of(VMS.map(|who| self.party(who))),
@@ -126,7 +135,7 @@ impl Suite {
     }
 
     /// Everybody who may send, the client first.
-    fn everybody(&self) -> List<Party, 8> {
+    pub fn everybody(&self) -> List<Party, 8> {
         let vms = self.vms();
         let others = self.partitions().into_iter().chain(vms.iter().copied());
         List::of(core::iter::once(self.me).chain(others))
@@ -139,29 +148,29 @@ impl Suite {
     }
 
     /// A case.
-    fn case(&mut self, name: impl Display, run: impl FnOnce(&Self) -> Check) {
+    pub fn case(&mut self, name: impl Display, run: impl FnOnce(&Self) -> Check) {
         self.open.replace(List::new());
         let verdict = run(self);
         if verdict.is_err() {
-            self.recover();
+            (self.clean)(self);
         }
         self.client.count += 1;
-        let mode = self.client.mode();
+        let (title, mode) = (self.title, self.client.mode());
         match verdict {
-            Ok(()) => crate::say!("@case memory/{mode}/{name} pass"),
+            Ok(()) => crate::say!("@case {title}/{mode}/{name} pass"),
             Err(wrong) => {
                 self.client.failures += 1;
-                crate::say!("@case memory/{mode}/{name} fail {wrong}");
+                crate::say!("@case {title}/{mode}/{name} fail {wrong}");
             }
         }
     }
 
     /// The same with a formatted name.
-    fn named(&mut self, name: Arguments<'_>, run: impl FnOnce(&Self) -> Check) {
+    pub fn named(&mut self, name: Arguments<'_>, run: impl FnOnce(&Self) -> Check) {
         self.case(name, run);
     }
 
-    /// After a case that failed: what it left behind is not the next one's.
+    /// Its handles are nobody's any more.
     fn recover(&self) {
         let open = *self.open.borrow();
         for party in self.everybody().iter() {
@@ -186,7 +195,7 @@ impl Suite {
     }
 
     /// Spare pages of a party's, in a row, in turn.
-    fn pages(&self, party: &Party, pages: u64) -> Range {
+    pub fn pages(&self, party: &Party, pages: u64) -> Range {
         let number = number(party);
         let (base, _) = party.who.spare();
         let mut first = 0;

@@ -2,7 +2,7 @@
 
 use super::wrong::{Check, Wrong};
 use crate::abi::{self, ids};
-use crate::client::plain;
+use crate::client::{plain, told};
 use crate::memory::block::Block;
 use crate::memory::descriptor::Range;
 use crate::memory::protocol::{
@@ -21,7 +21,7 @@ const RET: u64 = 0xd65f_03c0_d65f_03c0;
 
 /// What a call came back with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Answer {
+pub(in crate::client) struct Answer {
     /// w0-w3 (x1 and x2 in all their bits), w4.
     pub x: [u64; 5],
 }
@@ -33,7 +33,7 @@ impl Answer {
     }
 
     /// What identifies it: the error's code, or w0.
-    fn what(&self) -> u64 {
+    pub fn what(&self) -> u64 {
         match self.error() {
             Some(code) => abi::code(code),
             None => self.x[0],
@@ -72,7 +72,7 @@ impl Answer {
 
 /// A party.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Party {
+pub(in crate::client) struct Party {
     /// Who it is.
     pub who: Who,
     /// The client's id.
@@ -126,6 +126,7 @@ impl Party {
         let mut regs = plain(abi::DIRECT_REQ_64, &call);
         // An interrupt of the normal world, or the end of its time: it goes on.
         while regs[0] == abi::INTERRUPT.into() {
+            told::interrupted();
             regs = plain(abi::RUN, &[u64::from(self.who.id) << 16]);
         }
         if regs[0] != abi::DIRECT_RESP_64.into() {
@@ -144,7 +145,7 @@ impl Party {
     }
 
     /// The same; everything but success is wrong.
-    fn told(&self, step: &'static str, command: u16, a: [u64; 4]) -> Result<[u64; 4], Wrong> {
+    pub fn told(&self, step: &'static str, command: u16, a: [u64; 4]) -> Result<[u64; 4], Wrong> {
         match self.ask(command, a)? {
             (OK, details) => Ok(details),
             (FAULT, [_, far, ..]) => Err(self.wrong("a fault at", far, 0)),
@@ -320,7 +321,7 @@ const fn bytes(range: Range) -> u64 {
 
 /// Constituents in a row.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Entries {
+pub(in crate::client) struct Entries {
     /// The first one's address.
     pub base: u64,
     /// Pages of each.

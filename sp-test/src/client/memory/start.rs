@@ -9,7 +9,7 @@ use crate::memory::protocol::{OK, WHO};
 const RUNS: u32 = 1000;
 
 /// The chapter. Says whether all is well: nothing else makes sense before.
-pub(super) fn run(suite: &mut Suite) -> bool {
+pub(in crate::client) fn run(suite: &mut Suite) -> bool {
     suite.case("start/own_buffers", buffers);
     for vm in suite.vms().iter() {
         suite.named(format_args!("start/{}_waits", vm.who.name), |suite| {
@@ -35,7 +35,7 @@ pub(super) fn run(suite: &mut Suite) -> bool {
 }
 
 /// The client maps its own buffers.
-pub(super) fn buffers(suite: &Suite) -> Check {
+pub(in crate::client) fn buffers(suite: &Suite) -> Check {
     let who = suite.me.who;
     let mapped = suite
         .me

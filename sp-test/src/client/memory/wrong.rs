@@ -5,7 +5,7 @@ use core::fmt;
 
 /// A step, and whose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Wrong {
+pub(in crate::client) struct Wrong {
     /// What was done, or looked at.
     pub step: &'static str,
     /// By whom.
@@ -17,7 +17,7 @@ pub(super) struct Wrong {
 }
 
 /// What a check is worth.
-pub(super) type Check = Result<(), Wrong>;
+pub(in crate::client) type Check = Result<(), Wrong>;
 
 /// The name of a register that a call has changed.
 pub(super) const fn register(number: u64) -> &'static str {

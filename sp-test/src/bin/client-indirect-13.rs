@@ -1,0 +1,8 @@
+//! The client of the suite `indirect` that is a VM of FF-A 1.3.
+#![cfg_attr(target_os = "none", no_std, no_main)]
+
+sp_test::binary!(|boot| sp_test::client::indirect::main(
+    "client-indirect-13",
+    sp_test::abi::V1_3,
+    boot
+));
