@@ -1,4 +1,4 @@
-//! The short way of direct messages between the normal world and partitions.
+//! The short way of direct messages between the normal world and partitions. Calls about memory have one of their own.
 //!
 //! It only knows how to succeed: whatever is not the plain good case goes the general way, which
 //! finds the error. Both are compared over every state of the search and over random registers.

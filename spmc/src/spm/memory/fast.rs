@@ -74,7 +74,7 @@ pub(super) fn words<const N: usize>(
     }
 }
 
-/// The bytes that such words were.
+/// Such words as they lie in memory: their bytes are those of the descriptor.
 #[inline(always)]
 pub(super) fn bytes<const N: usize>(words: [u64; N]) -> [u64; N] {
     words.map(u64::to_le)
@@ -199,7 +199,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
         ground: &mut Ground<'_, X>,
     ) -> Option<Result<Reply, FfaError>> {
         let request = single::retrieval(words)?;
-        // Who is still told of another one goes on to this.
+        // Of what the pair was fetching the general way takes leave.
         if caller.id != Some(request.caller) || pair.fetch.is_some() {
             return None;
         }
