@@ -2,7 +2,6 @@
 
 use crate::{
     buffers,
-    forward::ask,
     kind::{Kind, ids},
     memory,
     proxy::{Machine, Next, Pe, Proxy},
@@ -20,9 +19,6 @@ use ffa_abi::{
     message::MessageKind,
     smccc,
 };
-
-/// The schedule receiver interrupt, as `FFA_FEATURES` is asked of it.
-const SRI: u8 = FeatureId::ScheduleReceiverInterrupt as u8;
 
 impl<'v, R: Registers> Proxy<'v, R> {
     /// Handles a call of the vCPU that runs in the general way.
@@ -122,10 +118,11 @@ impl<'v, R: Registers> Proxy<'v, R> {
                     Function::MemRetrieveReq => Reply::success2(0, memory::RETRIEVALS),
                     _ => Reply::success(0),
                 },
-                FeatureQuery::Feature(SRI) => match self.sri(vm) {
-                    Some(intid) => Reply::success(intid),
-                    None => Reply::error(FfaError::NotSupported),
-                },
+                FeatureQuery::Feature(id) => {
+                    let feature = FeatureId::try_from(id).ok();
+                    let w2 = feature.and_then(|id| self.notification_feature(vm, id, machine));
+                    w2.map_or(Reply::error(FfaError::NotSupported), Reply::success)
+                }
                 _ => Reply::error(FfaError::NotSupported),
             },
             Call::IdGet => Reply::success(vm.info.id.0.into()),
@@ -177,26 +174,12 @@ impl<'v, R: Registers> Proxy<'v, R> {
                 let id = pe.running_id()?;
                 Ok(self.end(pe, id.vm, machine))
             }
-            Call::NotificationInfoGet { .. } => self.whom_to_run(pe, call, machine),
+            Call::NotificationInfoGet { wide } => self.whom_to_run(pe, wide, machine),
             _ => return None,
         })
     }
 
-    /// `FFA_NOTIFICATION_INFO_GET`: the SPMC names partitions that want cycles.
-    fn whom_to_run(
-        &self,
-        pe: &mut Pe<'v, R>,
-        call: Call,
-        machine: &mut impl Machine<R>,
-    ) -> Result<Next, FfaError> {
-        let answer = ask(call, machine)?;
-        let vcpu = pe.running().ok_or(FfaError::Denied)?;
-        let layout = contract::layout(Some(call.fid()), answer[0]);
-        contract::write(layout, &answer, vcpu.machine.x());
-        Ok(Next::Vcpu)
-    }
-
-    /// Buffers, discovery and memory. `None` if the registers are written.
+    /// Buffers, discovery, notifications, indirect messages and memory. `None` if the registers are written.
     #[inline(never)]
     fn discover(
         &self,
@@ -205,6 +188,9 @@ impl<'v, R: Registers> Proxy<'v, R> {
         call: Call,
         machine: &mut impl Machine<R>,
     ) -> Result<Option<Reply>, FfaError> {
+        if let Some(answer) = self.notification(pe, vm, call, machine) {
+            return answer.map(Some);
+        }
         if self.upstream.rx == 0 {
             return Err(FfaError::NotSupported);
         }
@@ -212,10 +198,14 @@ impl<'v, R: Registers> Proxy<'v, R> {
         match call {
             // `FFA_FEATURES` knows the 64-bit form alone, but both work.
             Call::RxtxMap { tx, rx, pages, .. } => {
-                vm.map_buffers(index, (tx, rx, pages), self.shares, machine)
+                let pair = (tx, rx, pages);
+                vm.map_buffers(index, pair, self.shares, &self.upstream, machine)
             }
             Call::RxtxUnmap { vm: named } => vm.unmap_buffers(index, named, self.shares, machine),
-            Call::RxRelease { vm: named } => vm.release_rx(named),
+            Call::RxRelease { vm: named } => vm.release_rx(named, machine),
+            Call::MsgSend2 { vm: named, flags } if self.implements(vm, call.fid()) => {
+                self.send_indirect(pe, vm, index, (named, flags), machine)
+            }
             Call::PartitionInfoGet { uuid, count_only } => {
                 self.partition_info_get(vm, uuid, count_only, machine)
             }
@@ -233,14 +223,14 @@ impl<'v, R: Registers> Proxy<'v, R> {
     }
 
     /// The interrupt with which the SPMC asks a VM for cycles: only the primary has some to give.
-    fn sri(&self, vm: &Vm<'v, R>) -> Option<u32> {
+    pub(crate) fn sri(&self, vm: &Vm<'v, R>) -> Option<u32> {
         let primary = vm.info.primary && vm.version.get() >= Version::V1_1;
         self.upstream.sri.filter(|_| primary)
     }
 
     /// Whether a VM may call a function: what is not here is answered NOT_SUPPORTED both by
     /// `FFA_FEATURES` and when it is called.
-    fn implements(&self, vm: &Vm<'v, R>, fid: Fid) -> bool {
+    pub(crate) fn implements(&self, vm: &Vm<'v, R>, fid: Fid) -> bool {
         let upstream = &self.upstream;
         let version = vm.version.get();
         match fid.function {
@@ -262,8 +252,13 @@ impl<'v, R: Registers> Proxy<'v, R> {
             | Function::ConsoleLog
             | Function::MsgSendDirectReq => true,
             Function::NotificationInfoGet => self.sri(vm).is_some(),
+            Function::NotificationBind
+            | Function::NotificationUnbind
+            | Function::NotificationSet
+            | Function::NotificationGet => upstream.notifications && version >= Version::V1_1,
             Function::MsgSendDirectReq2 => has_direct2(version, upstream.direct2),
             Function::RxtxMap => fid.wide && upstream.rx != 0,
+            Function::MsgSend2 => upstream.rx != 0 && version >= Version::V1_1,
             Function::RxtxUnmap | Function::RxRelease | Function::PartitionInfoGet => {
                 upstream.rx != 0
             }

@@ -235,7 +235,7 @@ impl<'v, R: Registers> Proxy<'v, R> {
             return Err(FfaError::Denied);
         }
         if !retain_rx {
-            vm.empty_rx();
+            vm.empty_rx(machine);
         }
         let own = vcpu.target();
         vcpu.transition(Event::Wait);
@@ -299,6 +299,7 @@ impl<'v, R: Registers> Proxy<'v, R> {
     pub fn interrupt(&self, pe: &mut Pe<'v, R>, machine: &mut impl Machine<R>) -> Next {
         let mut turn = machine.interrupts(&pe.chain());
         self.take_back_again(machine);
+        self.destroy_bitmaps_again(machine);
         if let Some(level) = self.tell_again(pe, turn, machine) {
             turn = match turn {
                 Turn::Level(lower) => Turn::Level(lower.min(level)),

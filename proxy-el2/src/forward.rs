@@ -29,6 +29,11 @@ pub struct Upstream {
     /// The SGI with which the SPMC asks for cycles for partitions (the schedule receiver interrupt). It is the
     /// primary's, whose the cores are.
     pub sri: Option<u32>,
+    /// Whether the SPMC exchanges indirect messages with VMs: it has `FFA_MSG_SEND2`, and `FFA_RX_ACQUIRE`.
+    pub indirect: bool,
+    /// Whether the SPMC keeps the notifications of VMs (`FFA_NOTIFICATION_BITMAP_CREATE`), and there is an interrupt with
+    /// which the primary is told.
+    pub notifications: bool,
 }
 
 /// Why the proxy can't work with EL3's side.
@@ -113,6 +118,8 @@ impl Upstream {
                 u8::from(FeatureId::ScheduleReceiverInterrupt).into(),
             )
             .filter(|intid| *intid < SGIS),
+            indirect: false,
+            notifications: false,
         })
     }
 }

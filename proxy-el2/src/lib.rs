@@ -13,6 +13,7 @@ mod cycles;
 mod discovery;
 mod fast;
 pub mod forward;
+mod indirect;
 mod kind;
 mod life;
 pub mod manifest;
@@ -20,6 +21,7 @@ pub mod memory;
 mod messages;
 #[cfg(any(test, feature = "snapshot"))]
 mod note;
+mod notifications;
 mod owed;
 pub mod proxy;
 mod psci;

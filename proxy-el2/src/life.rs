@@ -40,6 +40,7 @@ impl<'v, R: Registers> Proxy<'v, R> {
             }
             self.owed.lock().forget_answers(index);
             vm.close_buffers(index, self.shares, machine);
+            self.end_notifications(index, machine);
             self.end_memory(index, vm.info.id, machine);
             for core in self.cores().filter(|core| *core != pe.index) {
                 machine.kick(core);

@@ -15,6 +15,7 @@ use crate::{
     buffers::Memory,
     forward::{El3, Upstream},
     memory::{Bereaved, Shares},
+    notifications::Bitmaps,
     owed::Owed,
     sync::Mutex,
     untold::UntoldList,
@@ -69,6 +70,10 @@ pub trait Machine<R>: Memory + El3 + Estates {
 
     /// The chain's first has given the core away, or has it back: its time slice starts or ends.
     fn slice(&mut self, away: bool);
+
+    /// Makes a virtual interrupt pending for a vCPU, wherever it is: one of the proxy's own, for which there is no
+    /// physical one. It is told as soon as it can take it; if it is off, when it is on.
+    fn raise(&mut self, vcpu: VcpuId, intid: u32);
 
     /// Has another core look after its chain ([`Proxy::interrupt`]), if it is on.
     fn kick(&mut self, core: u16);
@@ -190,6 +195,7 @@ pub struct Proxy<'v, R> {
     /// Memory of VMs, and in whose hands it is.
     pub(crate) shares: Option<&'v Shares>,
     pub(crate) bereaved: Bereaved,
+    pub(crate) bitmaps: Bitmaps,
 }
 
 impl<'v, R: Registers> Proxy<'v, R> {
@@ -203,6 +209,7 @@ impl<'v, R: Registers> Proxy<'v, R> {
             untold: UntoldList::new(),
             shares: None,
             bereaved: Bereaved::new(false),
+            bitmaps: Bitmaps::new(false),
         }
     }
 

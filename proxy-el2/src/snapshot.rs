@@ -1,12 +1,13 @@
 //! Taking the state of the proxy apart and putting it together again, for the search of all states.
 
 use crate::{
-    MAX_VMS,
+    MAX_VCPUS, MAX_VMS,
+    buffers::PairNote,
     owed::{MAX_OWED, Owed},
     proxy::{Pe, Proxy},
     vcpu::{Registers, Secure, State, Vcpu, VcpuId, VmIndex},
 };
-use ffa_abi::TargetInfo;
+use ffa_abi::{TargetInfo, notifications::Receiver};
 use heapless::Vec;
 
 /// What is noted of a VM: its version and whether that is fixed, and whether it has ended.
@@ -46,6 +47,32 @@ impl<'v, R: Registers> Proxy<'v, R> {
         if let Some(vm) = self.vm(vm) {
             vm.version.set_raw(note.0);
             vm.revive(note.1);
+        }
+    }
+
+    /// What is noted of a VM's notifications: those from VMs, and whether the SPMC keeps others.
+    pub fn note_notifications(&self, vm: VmIndex) -> Option<(Receiver<MAX_VCPUS>, bool)> {
+        let vm = self.vm(vm)?;
+        Some((vm.receiver.lock().clone(), vm.has_bitmap()))
+    }
+
+    /// Goes on from what was noted of those.
+    pub fn restore_notifications(&self, vm: VmIndex, note: &(Receiver<MAX_VCPUS>, bool)) {
+        if let Some(vm) = self.vm(vm) {
+            *vm.receiver.lock() = note.0.clone();
+            vm.set_bitmap(note.1);
+        }
+    }
+
+    /// What is noted of a VM's pair.
+    pub fn note_pair(&self, vm: VmIndex) -> Option<PairNote> {
+        Some(PairNote(self.vm(vm)?.buffers.lock().clone()))
+    }
+
+    /// Goes on from what was noted of it. What the machine has opened is its own.
+    pub fn restore_pair(&self, vm: VmIndex, note: &PairNote) {
+        if let Some(vm) = self.vm(vm) {
+            vm.buffers.lock().clone_from(&note.0);
         }
     }
 

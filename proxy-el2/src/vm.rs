@@ -14,6 +14,7 @@ use ffa_abi::{
     EndpointId, Negotiated, Uuid, Version,
     contract::{Mode, Peer},
     messaging::{MAX_SERVICES, Messaging, Service},
+    notifications::{Manager, Receiver},
 };
 use heapless::Vec;
 
@@ -32,6 +33,8 @@ pub struct VmInfo {
     pub services: Vec<Service, MAX_SERVICES>,
     /// How it exchanges messages: the methods of all services together.
     pub messaging: Messaging,
+    /// Whether it receives notifications.
+    pub notifications: bool,
     /// How many vCPUs it has, 1 to [`MAX_VCPUS`].
     pub vcpus: u8,
     /// The linear index of the core that each vCPU is pinned to; `None`: it runs where it is called.
@@ -41,7 +44,8 @@ pub struct VmInfo {
 }
 
 impl VmInfo {
-    /// A permissive primary with one vCPU on core 0 that sends messages and offers nothing.
+    /// A permissive primary with one vCPU on core 0 that sends direct messages, receives notifications and offers
+    /// nothing.
     pub fn primary(id: EndpointId, memory: Range<u64>) -> Self {
         let mut cores = [None; MAX_VCPUS];
         if let Some(first) = cores.first_mut() {
@@ -54,6 +58,7 @@ impl VmInfo {
             primary: true,
             services: Vec::new(),
             messaging: Messaging(1 << 1 | 1 << 10),
+            notifications: true,
             vcpus: 1,
             cores,
             memory,
@@ -65,6 +70,7 @@ impl VmInfo {
         Self {
             primary: false,
             messaging: Messaging(1 | 1 << 1 | 1 << 9 | 1 << 10),
+            notifications: false,
             cores: [None; MAX_VCPUS],
             ..Self::primary(id, memory)
         }
@@ -109,6 +115,10 @@ pub(crate) struct Vm<'v, R> {
     dead: AtomicBool,
     /// Held while a vCPU goes off, so that not two of them are each other's last.
     pub going_off: Mutex<()>,
+    /// Whether the SPMC keeps its notifications from partitions.
+    bitmap: AtomicBool,
+    /// Its notifications from VMs.
+    pub receiver: Mutex<Receiver<MAX_VCPUS>>,
     /// Its RX/TX pair.
     pub buffers: Mutex<Option<Pair>>,
     /// Its vCPUs while no core has them.
@@ -122,6 +132,8 @@ impl<'v, R> Vm<'v, R> {
             version: Negotiated::unasked(),
             dead: AtomicBool::new(false),
             going_off: Mutex::new(()),
+            bitmap: AtomicBool::new(false),
+            receiver: Mutex::new(Receiver::new(Manager::Hypervisor)),
             buffers: Mutex::new(None),
             parked: [const { Mutex::new(None) }; MAX_VCPUS],
         }
@@ -145,6 +157,16 @@ impl<'v, R> Vm<'v, R> {
         !self.dead.swap(true, Ordering::AcqRel)
     }
 
+    /// Whether the SPMC keeps its notifications from partitions.
+    pub fn has_bitmap(&self) -> bool {
+        self.bitmap.load(Ordering::Acquire)
+    }
+
+    /// It does so from now on, or no more.
+    pub fn set_bitmap(&self, there: bool) {
+        self.bitmap.store(there, Ordering::Release);
+    }
+
     /// It for the register contract.
     pub fn peer(&self) -> Peer {
         Peer {
@@ -166,6 +188,11 @@ impl<'v, R> Vm<'v, R> {
             Kind::Direct2 => self.info.messaging.sends_direct2(),
             Kind::Direct { .. } => self.info.messaging.sends_direct(),
         }
+    }
+
+    /// Whether it exchanges indirect messages, which are of FF-A 1.1.
+    pub fn sends_indirect(&self) -> bool {
+        self.info.messaging.is_indirect() && self.version.get() >= Version::V1_1
     }
 
     #[cfg(any(test, feature = "snapshot"))]

@@ -53,6 +53,8 @@ static CORE: Once<Core> = Once::new(Core::new(Upstream {
     rx: 0,
     info_regs: false,
     sri: None,
+    indirect: false,
+    notifications: false,
 }));
 /// In whose hands the VMs' memory is.
 static SHARES: Shares = Shares::new();
@@ -128,6 +130,13 @@ pub fn primary() -> (&'static Core, &'static mut PeState, Cpu) {
     platform::guest::tlbi_all_guests();
     port::is_on_for_good(index as u16);
     let (core, pe, mut cpu) = own_part(index, settings, true);
+    core.create_bitmaps(&mut cpu, |vm, error| {
+        defmt::warn!(
+            "VM {=u16} receives no notifications: {}",
+            vm.0,
+            defmt::Display2Format(&error)
+        );
+    });
     for vm in load::indices(core) {
         let _ = core.tell(VmEvent::Created, vm, pe, &mut cpu);
     }

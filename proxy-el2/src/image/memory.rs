@@ -11,6 +11,7 @@ use proxy_el2::{
     MAX_VMS,
     buffers::{MAX_PAGES, Memory, OwnPair, Unreachable},
     forward::El3,
+    vcpu::VmIndex,
 };
 use spin::mutex::SpinMutex;
 
@@ -27,6 +28,11 @@ unsafe impl Sync for Buffer {}
 
 static TX: Buffer = Buffer(UnsafeCell::new([0; BYTES]));
 static RX: Buffer = Buffer(UnsafeCell::new([0; BYTES]));
+
+/// What stands in for each VM's TX towards the SPMC.
+// SAFETY: Any bits are a buffer. The SPMC reads of it what was written.
+#[unsafe(link_section = ".noinit")]
+static STAND_INS: [Buffer; MAX_VMS] = [const { Buffer(UnsafeCell::new([0; BYTES])) }; MAX_VMS];
 
 /// The image's map, once it is on.
 pub static MAP: Shared<Stage1> = Shared::new();
@@ -153,6 +159,29 @@ impl Memory for Port {
         }
         // SAFETY: The bytes are inside of TX, which is written through raw pointers only. The SPMC reads there.
         unsafe { foreign::write(TX.0.get() as usize, bytes) }
+        Ok(())
+    }
+
+    fn stand_in(&mut self, vm: VmIndex) -> Option<u64> {
+        let Buffer(buffer) = STAND_INS.get(usize::from(vm.0))?;
+        Some(buffer.get() as u64)
+    }
+
+    fn write_stand_in(
+        &mut self,
+        vm: VmIndex,
+        offset: usize,
+        bytes: &[u8],
+    ) -> Result<(), Unreachable> {
+        let Buffer(buffer) = STAND_INS.get(usize::from(vm.0)).ok_or(Unreachable)?;
+        let end = offset.checked_add(bytes.len()).ok_or(Unreachable)?;
+        if end > BYTES {
+            return Err(Unreachable);
+        }
+        let to = (buffer.get() as usize).wrapping_add(offset);
+        // SAFETY: The bytes are inside of the buffer, which is written through raw pointers only, by who has the lock of the
+        // VM's pair. The SPMC reads there.
+        unsafe { foreign::write(to, bytes) }
         Ok(())
     }
 }

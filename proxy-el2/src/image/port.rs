@@ -20,7 +20,7 @@ use proxy_el2::{
     buffers::{Memory, Unreachable},
     forward::El3,
     proxy::{Machine, Turn},
-    vcpu::{Vcpu, VcpuId},
+    vcpu::{Vcpu, VcpuId, VmIndex},
 };
 
 /// The most cores.
@@ -91,6 +91,19 @@ impl Memory for Cpu {
     fn write_tx(&mut self, bytes: &[u8]) -> Result<(), Unreachable> {
         Port.write_tx(bytes)
     }
+
+    fn stand_in(&mut self, vm: VmIndex) -> Option<u64> {
+        Port.stand_in(vm)
+    }
+
+    fn write_stand_in(
+        &mut self,
+        vm: VmIndex,
+        offset: usize,
+        bytes: &[u8],
+    ) -> Result<(), Unreachable> {
+        Port.write_stand_in(vm, offset, bytes)
+    }
 }
 
 impl Machine<Guest> for Cpu {
@@ -154,6 +167,14 @@ impl Machine<Guest> for Cpu {
     #[inline(always)]
     fn slice(&mut self, away: bool) {
         self.interrupts.slice(away);
+    }
+
+    fn raise(&mut self, vcpu: VcpuId, intid: u32) {
+        let Some(vm) = vms::of(vcpu) else { return };
+        let kick = vm.gic.lock().pend(vcpu.vcpu, intid);
+        // The one that is live here looks before it goes on.
+        let own = self.live().filter(|live| live.id == vcpu);
+        vm.kick(kick, own.map(|_| vcpu.vcpu));
     }
 
     fn kick(&mut self, core: u16) {

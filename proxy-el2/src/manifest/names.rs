@@ -14,7 +14,6 @@ const NO_MEMORY: &str = "a VM has one range of memory, which load-address and me
 const NO_SMMU: &str =
     "there is no SMMU driver, so nothing would confine what the device reads and writes";
 const NO_ROUTES: &str = "interrupts of devices go to core 0";
-const NO_NOTIFICATIONS: &str = "there are no notifications";
 
 /// What partitions' manifests have and a VM's has not.
 const REFUSED: &[(&str, &str)] = &[
@@ -24,7 +23,6 @@ const REFUSED: &[(&str, &str)] = &[
     ("stream-ids", NO_SMMU),
     ("stream-ids-access-permissions", NO_SMMU),
     ("interrupts-target", NO_ROUTES),
-    ("notification-support", NO_NOTIFICATIONS),
 ];
 
 /// Properties that any node may have.

@@ -168,23 +168,21 @@ fn read_methods(
 fn method(node: &Reader<'_>, found: u32, limits: Limits) -> Result<Messaging, VmManifestError> {
     let number = Found::Number(found.into());
     if found == 0 || found & !(DIRECT | DIRECT2 | INDIRECT) != 0 {
-        let wanted = "at least one of bits 0, 1, 9 and 10, and no other";
+        let wanted = "at least one of bits 0, 1, 2, 9 and 10, and no other";
         return Err(node.wrong(METHOD, number, wanted));
     }
     if found & DIRECT2 != 0 && !limits.version.has_extended_registers() {
         let wanted = "bits 9 and 10 clear with an ffa-version below 1.2";
         return Err(node.wrong(METHOD, number, wanted));
     }
+    if found & INDIRECT != 0 && limits.version < Version::V1_1 {
+        let wanted = "bit 2 clear with an ffa-version below 1.1";
+        return Err(node.wrong(METHOD, number, wanted));
+    }
     let refused = |wanted, why| {
         let found = Found::Number(found.into());
         Err(node.error(METHOD, Problem::Refused { found, wanted, why }))
     };
-    if found & INDIRECT != 0 {
-        return refused(
-            "bit 2 (indirect) clear",
-            "there are no indirect messages yet",
-        );
-    }
     if found & RECEIVES != 0 && limits.primary {
         return refused(
             "bits 0 and 9 (receive) clear for the primary",

@@ -39,6 +39,7 @@ const PROPERTIES: &[&str] = &[
     "ffa-version",
     "uuid",
     "messaging-method",
+    "notification-support",
     "tantalum,smccc-strict",
     "housekeeping-us",
     "time-slice-us",
@@ -71,6 +72,8 @@ pub struct VmManifest {
     pub services: Vec<Service, MAX_SERVICES>,
     /// How it exchanges messages: the methods of all services together. The primary receives none.
     pub messaging: Messaging,
+    /// Whether it receives notifications. The primary does.
+    pub notifications: bool,
     /// Its devices.
     pub devices: Vec<VmDevice, MAX_DEVICES>,
     /// Period of the proxy's own timer interrupt, in microseconds. The primary's only.
@@ -97,6 +100,7 @@ impl VmManifest {
         let primary = root.flag("primary")? || id == PRIMARY;
         let (vcpus, cores) = read_vcpus(&root, primary)?;
         let version = read_version(&root)?;
+        let notifications = read_notifications(&root, version, primary)?;
         let (services, messaging) = services::read(&root, Limits { version, primary })?;
         if !primary {
             for property in ["housekeeping-us", "time-slice-us"] {
@@ -125,6 +129,7 @@ impl VmManifest {
             cores,
             services,
             messaging,
+            notifications,
             devices: devices::read(&root)?,
             housekeeping_us: root.optional(
                 "housekeeping-us",
@@ -150,6 +155,7 @@ impl VmManifest {
             primary: self.primary,
             services: self.services.clone(),
             messaging: self.messaging,
+            notifications: self.notifications,
             vcpus: self.vcpus,
             cores: self.cores,
             memory: self.memory.clone(),
@@ -237,6 +243,25 @@ fn read_vcpus(
         }
     }
     Ok((vcpus, cores))
+}
+
+/// Reads whether the VM receives notifications.
+fn read_notifications(
+    root: &Reader<'_>,
+    version: Version,
+    primary: bool,
+) -> Result<bool, VmManifestError> {
+    let property = "notification-support";
+    let wished = root.flag(property)?;
+    if wished && version < Version::V1_1 {
+        let problem = Problem::Refused {
+            found: Found::Bytes(0),
+            wanted: "nothing with an ffa-version below 1.1",
+            why: "notifications are of FF-A 1.1",
+        };
+        return Err(root.error(property, problem));
+    }
+    Ok((wished || primary) && version >= Version::V1_1)
 }
 
 /// Reads the highest version that the VM may negotiate.

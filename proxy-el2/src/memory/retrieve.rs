@@ -1,10 +1,8 @@
 //! `FFA_MEM_RETRIEVE_REQ`, `FRAG_RX` and `RELINQUISH` of a VM: of what another VM gave.
 
 use super::{By, Fetch, Map, State, copy, party};
-use crate::{
-    buffers::{Memory, Pair},
-    proxy::Machine,
-};
+use crate::{buffers::Memory, proxy::Machine};
+use core::ops::Range;
 use ffa_abi::{
     EndpointId, FfaError, Reply, Version,
     memory::{
@@ -30,16 +28,16 @@ impl Fetch {
         }
     }
 
-    /// Writes the next fragment into the borrower's RX, which is FULL then. Gives its length in bytes.
+    /// Writes the next fragment into the borrower's RX. Gives its length in bytes.
     fn write(
         &mut self,
         version: Version,
         map: &Map,
-        pair: &mut Pair,
+        rx: &Range<u64>,
         memory: &mut impl Memory,
     ) -> Result<u32, FfaError> {
-        let mut at = pair.rx.start;
-        let room = pair.rx.end.saturating_sub(at);
+        let mut at = rx.start;
+        let room = rx.end.saturating_sub(at);
         let room = usize::try_from(room).unwrap_or(usize::MAX);
         let parts = map.pieces(self.handle).map(constituent);
         let length =
@@ -49,9 +47,7 @@ impl Fetch {
                     at = at.saturating_add(bytes.len() as u64);
                     Ok(())
                 })?;
-        let rest = at..pair.rx.end;
-        memory.zero(rest).map_err(|_| FfaError::Aborted)?;
-        pair.full = true;
+        memory.zero(at..rx.end).map_err(|_| FfaError::Aborted)?;
         self.offset = self.offset.saturating_add(length);
         Ok(length)
     }
@@ -96,25 +92,25 @@ impl<R> By<'_, '_, R> {
         } = &mut *state;
         let place = fetches.get_mut(self.index.index()).ok_or(invalid)?;
         let descriptor = copy(&pair.tx, length, input, machine)?;
-        if pair.full {
-            return Err(FfaError::Busy);
-        }
         let (own, version) = (self.vm.info.id, self.vm.version.get());
-        let request = match retrieval(version, descriptor, Some(own))? {
-            Retrieval::Borrower(request) => request,
-            Retrieval::Hypervisor(_) => return Err(invalid),
-        };
-        let mut fetch = Fetch {
-            handle: request.handle,
-            retrieved: map.retrieve(party(self.index), &request, machine)?,
-            offset: 0,
-        };
-        // Who asks for something else does not want the rest of what it had asked for.
-        if let Some(earlier) = place.take() {
-            map.told(earlier.handle);
-        }
-        let total = fetch.total(version)?;
-        let length = fetch.write(version, map, pair, machine)?;
+        let (fetch, total, length) = pair.fill(own, machine, |rx, machine| {
+            let request = match retrieval(version, descriptor, Some(own))? {
+                Retrieval::Borrower(request) => request,
+                Retrieval::Hypervisor(_) => return Err(invalid),
+            };
+            let mut fetch = Fetch {
+                handle: request.handle,
+                retrieved: map.retrieve(party(self.index), &request, machine)?,
+                offset: 0,
+            };
+            // Who asks for something else does not want the rest of what it had asked for.
+            if let Some(earlier) = place.take() {
+                map.told(earlier.handle);
+            }
+            let total = fetch.total(version)?;
+            let length = fetch.write(version, map, rx, machine)?;
+            Ok((fetch, total, length))
+        })?;
         if fetch.offset == total {
             map.told(fetch.handle);
         } else {
@@ -146,7 +142,9 @@ impl<R> By<'_, '_, R> {
         };
         let fetch = place.as_mut().filter(wanted).ok_or(invalid)?;
         let version = self.vm.version.get();
-        let length = fetch.write(version, map, pair, machine)?;
+        let length = pair.fill(self.vm.info.id, machine, |rx, machine| {
+            fetch.write(version, map, rx, machine)
+        })?;
         if fetch.offset == fetch.total(version)? {
             *place = None;
             map.told(handle);

@@ -148,6 +148,8 @@ const UPSTREAM: Upstream = Upstream {
     rx: 4 * 4096,
     info_regs: true,
     sri: None,
+    indirect: false,
+    notifications: false,
 };
 
 const NEWS: News = News {

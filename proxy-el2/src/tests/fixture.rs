@@ -62,6 +62,10 @@ macro_rules! one_vm {
             fn power_on(&mut self, _: u16) -> bool {
                 panic!("there is one core");
             }
+
+            fn raise(&mut self, _: crate::vcpu::VcpuId, _: u32) {
+                panic!("there is nobody to tell of");
+            }
         }
     };
 }
@@ -147,6 +151,8 @@ impl OneVm {
             rx: 0,
             info_regs: false,
             sri: None,
+            indirect: false,
+            notifications: false,
         });
         let vm = proxy.add(info).unwrap();
         let vcpu = Vcpu::new(Gp([0; 31]), VcpuId { vm, vcpu: 0 });
@@ -212,6 +218,8 @@ impl Fixture {
                 rx: 0,
                 info_regs: false,
                 sri: None,
+                indirect: false,
+                notifications: false,
             },
             el3: El3::default(),
             x: [0; 31],

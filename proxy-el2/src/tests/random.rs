@@ -95,7 +95,7 @@ proptest! {
         own in 0u32..4,
     ) {
         let version = Version::new(1, minor);
-        let upstream = Upstream { version: Version::V1_3, spm_id: EndpointId::SPMC, direct2, rx: 0, info_regs: false, sri: None };
+        let upstream = Upstream { version: Version::V1_3, spm_id: EndpointId::SPMC, direct2, rx: 0, info_regs: false, sri: None, indirect: false, notifications: false };
         let mut vm = OneVm::new(VM, 0..0, ffa_abi::contract::Mode::Permissive);
         let mut el3 = Random { answers: &answers, taken: 0, own, asked: vec![], last: None };
         let mut x = frame(&[VERSION.into(), version.raw().into()]);

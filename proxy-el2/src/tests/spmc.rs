@@ -351,6 +351,8 @@ impl Rig {
             rx: 0,
             info_regs: false,
             sri: None,
+            indirect: false,
+            notifications: false,
         };
         upstream.map_buffers(OWN, &mut spmc).unwrap();
         let memory = BASE..BASE + PAGES * 4096;

@@ -54,6 +54,8 @@ fn the_newest_version_that_both_speak_is_found() {
                 rx: 0,
                 info_regs: false,
                 sri: None,
+                indirect: false,
+                notifications: false,
             }
         );
         let newest_first = [Version::V1_3, Version::V1_2, Version::V1_1];

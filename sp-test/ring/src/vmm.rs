@@ -92,6 +92,8 @@ impl proxy::Machine<Gp> for Port {
 
     fn slice(&mut self, _: bool) {}
 
+    fn raise(&mut self, _: VcpuId, _: u32) {}
+
     fn kick(&mut self, _: u16) {}
 
     fn power_on(&mut self, _: u16) -> bool {

@@ -145,6 +145,7 @@ fn name() -> impl Strategy<Value = &'static str> {
         "vcpu-cores",
         "uuid",
         "messaging-method",
+        "notification-support",
         "base-address",
         "pages-count",
         "attributes",

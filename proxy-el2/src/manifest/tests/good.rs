@@ -23,6 +23,7 @@ fn one_vm_is_the_primary_with_one_vcpu_that_sends() {
         cores: [Some(0), None, None, None, None, None, None, None],
         services: heapless::Vec::new(),
         messaging: Messaging(0x402),
+        notifications: true,
         devices: heapless::Vec::new(),
         housekeeping_us: None,
         time_slice_us: 10_000,
@@ -63,6 +64,7 @@ fn everything_that_a_secondary_may_have_is_read() {
     let wanted = [service([1, 2, 3, 4], 0x203), service([5, 6, 7, 8], 0x400)];
     assert_eq!(vm.services, wanted);
     assert_eq!(vm.messaging, Messaging(0x603));
+    assert!(vm.notifications && vm.info().notifications);
     let [rtc, flash] = vm.devices.as_slice() else {
         panic!("{:?}", vm.devices);
     };
@@ -72,6 +74,21 @@ fn everything_that_a_secondary_may_have_is_read() {
     assert_eq!(flash.registers, 0x0400_0000..0x0401_0000);
     assert!(rtc.write && !flash.write && flash.interrupts.is_empty());
     check(&[FULL, FIRST], 4).unwrap();
+}
+
+#[test]
+fn who_receives_notifications_and_indirect_messages_says_so() {
+    let notified = |source: &str| parse(source).unwrap().notifications;
+    assert!(!notified(&changed(FULL, "notification-support;", "")));
+    // The primary is told whom to run in any case, if it may negotiate that.
+    let version = |to| changed(ONE, "ffa-version = <0x00010002>;", to);
+    assert!(notified(&version("ffa-version = <0x10001>;")));
+    assert!(notified(&version("notification-support;")));
+    assert!(!notified(&version("ffa-version = <0x10000>;")));
+    for (source, method) in [(FULL, "<0x203 0x400>"), (FIRST, "<0x402>")] {
+        let vm = parse(&changed(source, method, "<0x4>")).unwrap();
+        assert!(vm.messaging.is_indirect() && !vm.messaging.sends_direct());
+    }
 }
 
 #[test]

@@ -31,8 +31,10 @@ fn mistakes_in_the_root() {
          "node /: found property \"vcpu-cout\", wanted none that the format does not have"),
         ("acme,color", "tantalum,color",
          "node /: found property \"tantalum,color\", wanted none that the format does not have"),
-        ("acme,color", "notification-support",
-         "node /: property notification-support: not implemented yet: there are no notifications"),
+        ("notification-support;", "notification-support = <1>;",
+         "node /: property notification-support: found 4 bytes, wanted a flag without a value"),
+        ("ffa-version = <0x00010002>;", "ffa-version = <0x00010000>;",
+         "node /: property notification-support: found 0 bytes, wanted nothing with an ffa-version below 1.1: notifications are of FF-A 1.1"),
         ("acme,color", "stream-ids",
          "node /: property stream-ids: not implemented yet: there is no SMMU driver, so nothing would confine what the device reads and writes"),
         ("acme,notes", "memory-regions",
@@ -154,13 +156,17 @@ fn mistakes_in_services() {
         (uuid, "uuid = <1 2 3 4>, <5 6 7 8>, <9 10 11 12>;",
          "node /: property messaging-method: found 8 bytes, wanted one 32-bit cell, or one for each UUID"),
         (method, "messaging-method = [02];", "node /: property messaging-method: found 1 byte, wanted one 32-bit cell, or one for each UUID"),
-        (method, "messaging-method = <0>;", "node /: property messaging-method: found 0x0, wanted at least one of bits 0, 1, 9 and 10, and no other"),
-        (method, "messaging-method = <0x83>;", "node /: property messaging-method: found 0x83, wanted at least one of bits 0, 1, 9 and 10, and no other"),
-        (method, "messaging-method = <0x203 0x406>;", "node /: property messaging-method: found 0x406, wanted bit 2 (indirect) clear: there are no indirect messages yet"),
+        (method, "messaging-method = <0>;", "node /: property messaging-method: found 0x0, wanted at least one of bits 0, 1, 2, 9 and 10, and no other"),
+        (method, "messaging-method = <0x83>;", "node /: property messaging-method: found 0x83, wanted at least one of bits 0, 1, 2, 9 and 10, and no other"),
         ("ffa-version = <0x00010002>;", "ffa-version = <0x00010001>;",
          "node /: property messaging-method: found 0x203, wanted bits 9 and 10 clear with an ffa-version below 1.2"),
         ("device-regions {", "services { compatible = \"arm,ffa-manifest-services\"; }; device-regions {",
          "node /: property uuid: found 32 bytes, wanted nothing, since the node services says it"),
+    ]);
+    let old = changed(FULL, "notification-support;", "");
+    let old = changed(&old, "ffa-version = <0x00010002>;", "ffa-version = <0x00010000>;");
+    each(&old, "VM 7 \"store\"", &[
+        (method, "messaging-method = <0x4>;", "node /: property messaging-method: found 0x4, wanted bit 2 clear with an ffa-version below 1.1"),
     ]);
     for receives in ["0x1", "0x403", "0x200", "0x602"] {
         each(FIRST, "VM 1 \"client\"", &[

@@ -261,6 +261,8 @@ impl Machine<Gp> for Host {
 
     fn slice(&mut self, _: bool) {}
 
+    fn raise(&mut self, _: VcpuId, _: u32) {}
+
     fn kick(&mut self, _: u16) {}
 
     fn power_on(&mut self, _: u16) -> bool {

@@ -64,6 +64,8 @@ impl Rig {
             rx: bytes,
             info_regs: false,
             sri: None,
+            indirect: false,
+            notifications: false,
         });
         // Lives as long as its test. Made beforehand: there is no room for several of them on a test's stack.
         let shares: &Shares = Box::leak(Box::new(const { Shares::new() }));

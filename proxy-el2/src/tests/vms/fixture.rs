@@ -44,6 +44,8 @@ pub(super) struct Host {
     pub left: Vec<VcpuId>,
     pub slices: Vec<bool>,
     pub kicked: Vec<u16>,
+    /// Virtual interrupts.
+    pub raised: Vec<(VcpuId, u32)>,
     pub powered: Vec<u16>,
     pub power_fails: bool,
     /// Cores go off with their vCPU.
@@ -117,6 +119,10 @@ impl Machine<Gp> for Host {
 
     fn slice(&mut self, away: bool) {
         self.slices.push(away);
+    }
+
+    fn raise(&mut self, vcpu: VcpuId, intid: u32) {
+        self.raised.push((vcpu, intid));
     }
 
     fn kick(&mut self, core: u16) {
@@ -202,6 +208,8 @@ impl Vms {
             rx: 0,
             info_regs: false,
             sri: None,
+            indirect: false,
+            notifications: false,
         });
         let mut vcpus = Vec::new();
         for info in infos {

@@ -74,6 +74,8 @@ impl Machine<Gp> for Port<'_> {
 
     fn slice(&mut self, _: bool) {}
 
+    fn raise(&mut self, _: VcpuId, _: u32) {}
+
     fn kick(&mut self, core: u16) {
         self.kicked.push(core);
     }

@@ -57,6 +57,8 @@ impl Vms {
             rx: 0,
             info_regs: false,
             sri: None,
+            indirect: false,
+            notifications: false,
         });
         for (number, vm) in world.vms.iter().enumerate() {
             let number = number as u8;
@@ -206,6 +208,8 @@ impl Machine<General> for Host {
     }
 
     fn slice(&mut self, _: bool) {}
+
+    fn raise(&mut self, _: VcpuId, _: u32) {}
 
     fn kick(&mut self, core: u16) {
         self.kicked.push(core);

@@ -10,18 +10,21 @@
 //! The list holds what the SPMC shows to the normal world, and behind that the services of VMs, the
 //! asking one's among them. A VM that offers nothing is not in it.
 
+mod vms;
+
 use crate::{
     buffers::{Memory, Unreachable},
     forward::{El3, Upstream, ask},
     proxy::Proxy,
     vm::Vm,
 };
+use core::ops::Range;
 use ffa_abi::{
     Call, EndpointId, FfaError, Regs, Reply, Uuid, Version,
-    messaging::Messaging,
     partition_info::{DescriptorLayout, InfoCount, InfoRegs, PartitionInfo, PartitionProperties},
 };
 use heapless::Vec;
+use vms::{Slice, Vms};
 
 /// The most descriptors in the registers of a reply.
 const IN_REGISTERS: usize = 5;
@@ -56,31 +59,6 @@ impl Query {
         let sends = PartitionProperties::SENDS_DIRECT | PartitionProperties::SENDS_DIRECT2;
         let known = info.properties & PartitionProperties::known(self.version);
         if secure { known & !sends } else { known }
-    }
-}
-
-/// The services of VMs that a query asks for.
-trait Vms {
-    /// The descriptor with this number; `None` beyond the last.
-    fn nth(&self, query: &Query, number: usize) -> Option<PartitionInfo>;
-
-    /// How many there are.
-    fn count(&self, query: &Query) -> usize {
-        let mut number = 0usize;
-        while self.nth(query, number).is_some() {
-            number = number.saturating_add(1);
-        }
-        number
-    }
-}
-
-/// The proxy's VMs.
-struct Slice<'a, 'v, R>(&'a [Vm<'v, R>]);
-
-impl<R> Vms for Slice<'_, '_, R> {
-    fn nth(&self, query: &Query, number: usize) -> Option<PartitionInfo> {
-        let mut all = self.0.iter().flat_map(|vm| vm.descriptors(query));
-        all.nth(number)
     }
 }
 
@@ -193,6 +171,32 @@ impl<'a> List<'a> {
         }
     }
 
+    /// Writes what the VM sees, `count` descriptors, into its RX.
+    fn write(
+        &self,
+        rx: &Range<u64>,
+        layout: DescriptorLayout,
+        count: u16,
+        memory: &mut impl Memory,
+    ) -> Result<(), FfaError> {
+        let mut at = rx.start;
+        let end = u64::from(count)
+            .checked_mul(layout.bytes() as u64)
+            .and_then(|bytes| at.checked_add(bytes));
+        if end.is_none_or(|end| end > rx.end) {
+            return Err(FfaError::NoMemory);
+        }
+        let mut bytes = [0; DescriptorLayout::Long.bytes()];
+        self.each(0, count, memory, |memory, info| {
+            let size = info.write(layout, &mut bytes).ok_or(FfaError::Aborted)?;
+            let descriptor = bytes.get(..size).ok_or(FfaError::Aborted)?;
+            memory.write(at, descriptor).map_err(broken)?;
+            at = at.saturating_add(size as u64);
+            Ok(())
+        })?;
+        memory.zero(at..rx.end).map_err(broken)
+    }
+
     /// Gives `each` what the VM sees, from the descriptor `start` on and no more than `most`.
     fn each<M: Memory>(
         &self,
@@ -246,58 +250,6 @@ fn with_list<M: El3 + Memory, T>(
     result
 }
 
-impl<R> Vm<'_, R> {
-    /// Its services as a query asks for them.
-    fn descriptors(&self, query: &Query) -> impl Iterator<Item = PartitionInfo> {
-        let version = self.version.get();
-        let messaging = |messaging: Messaging| {
-            let mut properties = PartitionProperties::AARCH64;
-            properties.set(
-                PartitionProperties::RECEIVES_DIRECT,
-                messaging.receives_direct(),
-            );
-            properties.set(PartitionProperties::SENDS_DIRECT, messaging.sends_direct());
-            properties.set(
-                PartitionProperties::RECEIVES_DIRECT2,
-                messaging.receives_direct2(),
-            );
-            properties.set(
-                PartitionProperties::SENDS_DIRECT2,
-                messaging.sends_direct2(),
-            );
-            properties
-        };
-        let wide = self.wide_cycles();
-        let uuid = query.uuid;
-        let services = self.info.services.iter();
-        let services = services.filter(move |service| uuid.is_nil() || service.uuid == uuid);
-        services.map(move |service| {
-            let mut properties = messaging(service.messaging);
-            properties.set(PartitionProperties::WIDE_CYCLES, wide);
-            PartitionInfo {
-                id: self.info.id,
-                contexts: self.info.vcpus.into(),
-                properties,
-                // What was asked for is not told again.
-                protocol: if uuid.is_nil() {
-                    service.uuid
-                } else {
-                    Uuid::NIL
-                },
-                image: Uuid::NIL,
-                version: Some(version),
-            }
-        })
-    }
-
-    fn query(&self, uuid: Uuid) -> Query {
-        Query {
-            uuid,
-            version: self.version.get(),
-        }
-    }
-}
-
 impl<R> Proxy<'_, R> {
     /// `FFA_PARTITION_INFO_GET`: the number, or the descriptors in the VM's RX, which is FULL then.
     pub(crate) fn partition_info_get(
@@ -321,27 +273,10 @@ impl<R> Proxy<'_, R> {
                     return Ok(Reply::success2(count.into(), 0));
                 }
                 let mut buffers = vm.buffers.lock();
-                let pair = match &mut *buffers {
-                    Some(pair) if !pair.full => pair,
-                    _ => return Err(FfaError::Busy),
-                };
-                let mut at = pair.rx.start;
-                let end = u64::from(count)
-                    .checked_mul(layout.bytes() as u64)
-                    .and_then(|bytes| at.checked_add(bytes));
-                if end.is_none_or(|end| end > pair.rx.end) {
-                    return Err(FfaError::NoMemory);
-                }
-                let mut bytes = [0; DescriptorLayout::Long.bytes()];
-                list.each(0, count, machine, |memory, info| {
-                    let size = info.write(layout, &mut bytes).ok_or(FfaError::Aborted)?;
-                    let descriptor = bytes.get(..size).ok_or(FfaError::Aborted)?;
-                    memory.write(at, descriptor).map_err(broken)?;
-                    at = at.saturating_add(size as u64);
-                    Ok(())
+                let pair = buffers.as_mut().ok_or(FfaError::Busy)?;
+                pair.fill(vm.info.id, machine, |rx, machine| {
+                    list.write(rx, layout, count, machine)
                 })?;
-                machine.zero(at..pair.rx.end).map_err(broken)?;
-                pair.full = true;
                 let size = if query.version < Version::V1_1 {
                     0
                 } else {
