@@ -182,6 +182,44 @@ fn what_a_partition_is_told_of_vms_stands_in_two_bits() {
     }
 }
 
+#[test]
+fn indirect_messages_stand_in_bit_2_from_1_1_on() {
+    for (version, methods, refused) in [
+        (2, 0x607, false),
+        (1, 4, false),
+        (0, 3, false),
+        (0, 7, true),
+    ] {
+        let source = changed(ECHO, "0x00010002", &format!("0x0001000{version}"));
+        match echo(&changed(&source, "<0x603>", &format!("<{methods}>"))) {
+            Ok(read) => {
+                assert!(!refused);
+                assert_eq!(read.messaging_method(), methods);
+            }
+            Err(error) => {
+                assert!(refused, "{error}");
+                assert_eq!(
+                    error.to_string(),
+                    "partition \"echo\": node /: property messaging-method: found 0x7, wanted bit 2 (indirect) clear with an ffa-version below 1.1"
+                );
+            }
+        }
+    }
+    // Of one service alone.
+    let source = changed(
+        SERVICES,
+        "messaging-method = <0x200>;",
+        "messaging-method = <0x4>;",
+    );
+    let read = echo(&source).unwrap();
+    let methods: Vec<_> = read
+        .services
+        .iter()
+        .map(|service| service.messaging_method)
+        .collect();
+    assert_eq!(methods, [3, 4]);
+}
+
 /// Lines from manifests in the field.
 #[test]
 fn what_only_informs_is_accepted() {

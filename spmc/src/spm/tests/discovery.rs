@@ -168,6 +168,7 @@ fn features_are_what_the_asker_may_call() {
         (MsgSendDirectResp, false, false, true, true),
         (MsgSendDirectResp, true, false, true, true),
         (MsgSendDirectResp2, true, false, true, true),
+        (MsgSend2, false, true, true, true),
         (ConsoleLog, false, false, true, true),
         (ConsoleLog, true, false, true, true),
         (MemDonate, false, true, true, true),
