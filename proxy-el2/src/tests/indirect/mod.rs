@@ -5,6 +5,7 @@ mod host;
 mod message;
 mod pairs;
 mod partitions;
+mod random;
 pub(super) mod rig;
 pub(super) mod spmc;
 mod vms;

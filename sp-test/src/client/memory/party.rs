@@ -238,6 +238,15 @@ impl Party {
         self.holds(range, ZEROES)
     }
 
+    /// These bytes are zero: whole words.
+    pub fn zeroes(&self, at: u64, bytes: u64) -> Check {
+        let [differ, _, got, _] = self.told("reading", COMPARE, [at, bytes, ZEROES, 0])?;
+        match differ {
+            0 => Ok(()),
+            _ => Err(self.wrong("what must be zero", got, 0)),
+        }
+    }
+
     fn touch(&self, at: u64, how: u64) -> Result<Option<[u64; 2]>, Wrong> {
         match self.ask(TOUCH, [at, how, RET, 0])? {
             (OK, _) => Ok(None),

@@ -91,6 +91,14 @@ pub(super) fn destroy(party: &Party, vm: u16, code: i32) -> Check {
     answer(party, abi::NOTIFICATION_BITMAP_DESTROY, &[vm.into()], code)
 }
 
+/// A VM with one vCPU has one, or has none any more.
+pub fn bitmap(party: &Party, vm: u16, there: bool) -> Check {
+    match there {
+        true => create(party, vm, 1, 0),
+        false => destroy(party, vm, 0),
+    }
+}
+
 fn of_a_partition(suite: &Suite) -> Check {
     for id in [abi::SPMC, abi::ECHO, 0x9000, abi::SPMD] {
         create(&suite.me, id, 1, INVALID_PARAMETERS)?;

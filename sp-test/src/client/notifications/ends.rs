@@ -19,7 +19,7 @@ pub(super) fn run(suite: &mut Suite) {
 }
 
 /// It ends in a request.
-fn dies(suite: &Suite, party: &Party) -> Check {
+pub fn dies(suite: &Suite, party: &Party) -> Check {
     let call = [
         ids(suite.me.who.id, party.who.id),
         0,
@@ -35,7 +35,7 @@ fn dies(suite: &Suite, party: &Party) -> Check {
 }
 
 /// It has started again and waits.
-fn starts(suite: &Suite, party: &Party) -> Check {
+pub fn starts(suite: &Suite, party: &Party) -> Check {
     for _ in 0..1000 {
         let call = [
             ids(suite.me.who.id, party.who.id),

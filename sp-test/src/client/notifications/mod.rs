@@ -20,7 +20,10 @@ use crate::abi;
 use crate::memory::{RESTARTS, STOPS, V10, V12, V13, VM2, VM3, Who};
 use crate::rt::entry::Boot;
 
-pub(super) use calls::{Pending, get, named, nobody};
+pub(super) use bitmaps::bitmap;
+pub(super) use calls::{DELAY, Entry, Pending, get, info, named, nobody, read};
+pub(super) use ends::{dies, starts};
+pub(super) use story::runs;
 
 /// Contexts of the partition that has many.
 pub(super) const MANY: u64 = 8;
@@ -94,7 +97,7 @@ pub(super) fn clean(suite: &Suite) {
 }
 
 /// Those between whom everything is tried: the sender, the receiver.
-fn pairs(suite: &Suite) -> [Option<[Party; 2]>; 8] {
+pub(super) fn pairs(suite: &Suite) -> [Option<[Party; 2]>; 8] {
     let me = suite.me;
     let [_, old, rich, many] = suite.partitions();
     let vm = suite.vms().iter().copied().find(|vm| vm.who.id == VM2.id);
@@ -111,12 +114,12 @@ fn pairs(suite: &Suite) -> [Option<[Party; 2]>; 8] {
 }
 
 /// One that is neither sender nor receiver of any of those.
-fn another(suite: &Suite) -> Party {
+pub(super) fn another(suite: &Suite) -> Party {
     suite.party(RESTARTS)
 }
 
 /// A partition of the newest version that hears of nothing.
-fn deaf(suite: &Suite) -> Party {
+pub(super) fn deaf(suite: &Suite) -> Party {
     suite.party(STOPS)
 }
 

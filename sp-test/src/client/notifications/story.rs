@@ -43,7 +43,7 @@ pub(super) fn run(suite: &mut Suite) {
 }
 
 /// FFA_RUN until it waits.
-pub(super) fn runs(suite: &Suite, party: &Party) -> Check {
+pub fn runs(suite: &Suite, party: &Party) -> Check {
     loop {
         let regs = plain(abi::RUN, &[u64::from(party.who.id) << 16]);
         match regs[0] as u32 {
