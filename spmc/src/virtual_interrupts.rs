@@ -362,6 +362,11 @@ impl Virtual {
         result
     }
 
+    /// Looks at the queue.
+    pub fn look<R>(&self, look: impl FnOnce(&Queue) -> R) -> R {
+        look(&self.queue.lock())
+    }
+
     /// Whether one is pending and enabled.
     #[inline(always)]
     pub fn is_deliverable(&self) -> bool {

@@ -163,7 +163,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
         if let Some(context) = pe.context(slot) {
             let (lines, unfinished) = self
                 .virtuals(slot, index)
-                .with(|queue| (queue.lines(), queue.is_unfinished()));
+                .look(|queue| (queue.lines(), queue.is_unfinished()));
             if context.el0 {
                 cold_path();
                 return context.set_lines(Lines::DOWN, unfinished || sri || lines.any());

@@ -83,11 +83,11 @@ impl<'c, M: Registers> Spmc<'c, M> {
             }
             return;
         }
-        for index in contexts {
-            if index == pe.index {
-                self.refresh(pe, slot);
-            } else if self.news.on() & 1 << index != 0 {
+        for index in Contexts(contexts.0 & self.news.on()) {
+            if index != pe.index {
                 self.notify(index, slot, machine);
+            } else {
+                self.refresh(pe, slot);
             }
         }
     }
