@@ -3,6 +3,8 @@
 //!
 //! `cargo test -p spmc --profile timings --features loom --lib timings`
 
+mod notifications;
+
 use super::{Interrupts, Left, Machine, Mem, Next, Outcome, Pe, Spmc, interrupts::News};
 use crate::{
     context::{Context, Messaging, PartitionInfo, Registers, Service, Slot},
@@ -81,6 +83,7 @@ fn waiting() -> (Arc<Core>, [PeState; 2], Chip, Left) {
     }];
     let info = PartitionInfo {
         devices: DEVICES.into_iter().collect(),
+        notifications: true,
         ..PartitionInfo::new(EndpointId(0x8001), services.into_iter().collect(), 1)
     };
     assert_eq!(spmc.add(info, Version::V1_2), Some(A));
