@@ -69,6 +69,9 @@ pub const TAINT: u16 = 0x44;
 /// Command: reads the ID register S3_0_C0_Cm_n, m in bits 7:4 of x5, n in bits 3:0. Answers x5 = the value.
 pub const ID_REGISTER: u16 = 0x45;
 
+/// Command: binds the notifications x6 of sender x5, which are global. Answers x5, x6 = x0 and x2 of what came back.
+pub const BIND: u16 = 0x46;
+
 /// Command: has RX and TX of x5 pages mapped, and none that were before.
 pub const MEM_MAP: u16 = 0x50;
 /// Command: sends memory by the function x5 to the endpoint x6: x7 = first address, x8 = constituents, x9 = pages of

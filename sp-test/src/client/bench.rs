@@ -31,6 +31,9 @@ pub fn main(boot: &Boot) -> ! {
         measure(&mut client, name, &ECHO, id);
     }
     measure(&mut client, "features", &ECHO, abi::FEATURES);
+    if regs::current_el() == 2 {
+        notification_set(&mut client);
+    }
     let verdict = id_reads(&mut client);
     client.case("bench/read_id_aa64pfr1", verdict);
     vectors(&mut client);
@@ -40,6 +43,19 @@ pub fn main(boot: &Boot) -> ! {
         shares::all(&mut client);
     }
     client.end()
+}
+
+/// A notification of a partition that waits, set again and again.
+fn notification_set(client: &mut Client) {
+    let bound = client.command(&ECHO, protocol::BIND, &[client.me.into(), 1]);
+    let bound = bound.map_err(Failure::Refused).and_then(|answer| {
+        equal("x0 of the bind", answer[1], abi::SUCCESS_32.into())?;
+        Ok(())
+    });
+    match bound {
+        Ok(()) => measure(client, "notification_set", &ECHO, abi::NOTIFICATION_SET),
+        Err(failure) => client.case("bench/notification_set", Err(failure)),
+    }
 }
 
 /// A partition that uses vector registers on every call, beside one that uses none.
@@ -182,6 +198,7 @@ pub(super) fn measure(client: &mut Client, name: &'static str, peer: &Peer, id: 
     call::fresh().fill(&mut payload);
     let regs = match id {
         abi::FEATURES => registers(id, &[abi::VERSION.into()]),
+        abi::NOTIFICATION_SET => registers(id, &[abi::ids(client.me, peer.id), 0, 1]),
         abi::DIRECT_REQ2 => client.req2(peer, &payload),
         _ => client.req(
             id,
@@ -195,7 +212,7 @@ pub(super) fn measure(client: &mut Client, name: &'static str, peer: &Peer, id: 
         crate::say!("@bench {name} {ITERATIONS}");
         let mut result = regs;
         match id {
-            abi::DIRECT_REQ2 => window4(&mut result),
+            abi::DIRECT_REQ2 | abi::NOTIFICATION_SET => window4(&mut result),
             _ => window3(&mut result),
         }
         check(peer, &regs, &result)
@@ -232,7 +249,7 @@ fn check(peer: &Peer, sent: &Regs, got: &Regs) -> Verdict {
     equal("x0 of the last answer", got[0], answer(sent[0]))?;
     let (first, count) = match sent[0] as u32 {
         abi::DIRECT_REQ2 => (4, 14),
-        abi::FEATURES => (0, 0),
+        abi::FEATURES | abi::NOTIFICATION_SET => (0, 0),
         _ => (3, 5),
     };
     let narrow = sent[0] == abi::DIRECT_REQ_32.into();

@@ -67,6 +67,7 @@ impl Partition {
                 regs::select_cache(request[5]);
                 payload(OK, &[before, regs::csselr(), regs::clidr()])
             }
+            BIND => self.bind(request[5], request[6]),
             MEM_MAP..=MEM_TOUCH => self.memory(command, request),
             UNDEFINED => faulted(fault::probe_undefined().map(|()| 0)),
             _ => payload(UNKNOWN, &[]),
@@ -74,6 +75,16 @@ impl Partition {
         let mut regs = respond(abi::DIRECT_RESP2, request);
         regs[4..].copy_from_slice(&answer);
         regs
+    }
+
+    fn bind(&self, sender: u64, bitmap: u64) -> Payload {
+        let mut regs = [0; 18];
+        regs[0] = abi::NOTIFICATION_BIND.into();
+        regs[1] = sender << 16 | u64::from(self.start.id);
+        regs[3] = bitmap & 0xffff_ffff;
+        regs[4] = bitmap >> 32;
+        call::call(Conduit::Smc, &mut regs);
+        payload(OK, &[regs[0], regs[2]])
     }
 
     fn who(&self) -> Payload {

@@ -42,14 +42,19 @@ impl Iterator for Contexts {
 }
 
 impl<'c, M: Registers> Spmc<'c, M> {
-    /// The NPI is pending for these contexts, if they have virtual interrupts that they see.
+    /// The NPI is pending for these contexts, if they have virtual interrupts that they see and their
+    /// core is on: when one is on again, its context [starts](Self::pend_npi_again).
     /// [`show_npi`](Self::show_npi) follows.
     #[inline]
     pub(super) fn pend_npi(&self, slot: Slot, contexts: Contexts) {
-        if self.is_el0(slot) {
+        let Some(info) = self.info(slot).filter(|info| !info.el0) else {
             return;
-        }
-        for index in contexts {
+        };
+        let there = match info.is_up() {
+            true => contexts,
+            false => Contexts(contexts.0 & self.news.on()),
+        };
+        for index in there {
             self.virtuals(slot, index).with(|queue| {
                 queue.pend(Interrupt::NOTIFICATION_PENDING);
             });
