@@ -6,6 +6,7 @@ mod ends;
 mod good;
 mod hostile;
 mod rows;
+mod together;
 mod told;
 
 use super::fixture::*;
