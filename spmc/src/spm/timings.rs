@@ -16,8 +16,22 @@ use loom::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
-    thread,
+    thread::{Builder, JoinHandle},
 };
+
+/// What a core has of stack. A thread of the model checker has less than the core's code may need.
+const STACK: usize = 0x2_0000;
+
+/// A core that works beside the first.
+fn on_core<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+    let core = Builder::new().stack_size(STACK).spawn(work);
+    core.expect("there is room for it")
+}
+
+/// Tries every order of the steps of `work` and of the cores that it starts.
+fn model(work: impl Fn() + Copy + Send + Sync + 'static) {
+    loom::model(move || on_core(work).join().expect("the first core ends"));
+}
 
 /// The registers of a context.
 #[derive(Debug)]
@@ -167,14 +181,14 @@ fn deals(spmc: &Core, pe: &mut PeState, chip: &mut Chip, count: usize) {
 
 #[test]
 fn news_for_a_core_that_goes_off_reach_one_that_is_on() {
-    loom::model(|| {
+    model(|| {
         let news = Arc::new(News::new());
         news.switch_on(0);
         news.switch_on(1);
         let kicked = Arc::new(AtomicU32::new(0));
         let leaver = {
             let (news, kicked) = (news.clone(), kicked.clone());
-            thread::spawn(move || {
+            on_core(move || {
                 if let Some(core) = news.leave(1, 4) {
                     kicked.fetch_or(1 << core, Ordering::SeqCst);
                 }
@@ -194,12 +208,12 @@ fn news_for_a_core_that_goes_off_reach_one_that_is_on() {
 
 #[test]
 fn news_reach_the_last_core_though_two_go_off() {
-    loom::model(|| {
+    model(|| {
         let news = Arc::new(News::new());
         (0..3).for_each(|core| news.switch_on(core));
         let goes_off = |core: u16| {
             let news = news.clone();
-            thread::spawn(move || {
+            on_core(move || {
                 let left = news.switch_off(core);
                 if left != 0 {
                     let _ = news.leave(core, left);
@@ -217,11 +231,11 @@ fn news_reach_the_last_core_though_two_go_off() {
 
 #[test]
 fn an_interrupt_while_the_context_is_saved_on_another_core_is_delivered() {
-    loom::model(|| {
+    model(|| {
         let (spmc, [mut first, mut second], mut chip, left) = waiting();
         let other = {
             let (spmc, mut chip) = (spmc.clone(), chip.clone());
-            thread::spawn(move || {
+            on_core(move || {
                 let runs = takes(&spmc, &mut second, &mut chip, Some(DEVICES[0]));
                 (second, runs)
             })
@@ -243,11 +257,11 @@ fn an_interrupt_while_the_context_is_saved_on_another_core_is_delivered() {
 
 #[test]
 fn an_interrupt_for_one_whose_core_goes_off_is_delivered_on_another() {
-    loom::model(|| {
+    model(|| {
         let (spmc, [mut first, mut second], mut chip, left) = waiting();
         let other = {
             let (spmc, mut chip) = (spmc.clone(), chip.clone());
-            thread::spawn(move || {
+            on_core(move || {
                 let runs = takes(&spmc, &mut second, &mut chip, Some(DEVICES[0]));
                 (second, runs)
             })
@@ -271,12 +285,12 @@ fn an_interrupt_for_one_whose_core_goes_off_is_delivered_on_another() {
 
 #[test]
 fn two_interrupts_on_two_cores_enter_a_context_once() {
-    loom::model(|| {
+    model(|| {
         let (spmc, [mut first, mut second], mut chip, left) = waiting();
         spmc.saved(&mut first, left);
         let other = {
             let (spmc, mut chip) = (spmc.clone(), chip.clone());
-            thread::spawn(move || {
+            on_core(move || {
                 let runs = takes(&spmc, &mut second, &mut chip, Some(DEVICES[1]));
                 (second, runs)
             })
@@ -296,12 +310,12 @@ fn two_interrupts_on_two_cores_enter_a_context_once() {
 
 #[test]
 fn a_request_and_an_interrupt_for_one_context_do_not_lose_each_other() {
-    loom::model(|| {
+    model(|| {
         let (spmc, [mut first, mut second], mut chip, left) = waiting();
         spmc.saved(&mut first, left);
         let other = {
             let (spmc, mut chip) = (spmc.clone(), chip.clone());
-            thread::spawn(move || {
+            on_core(move || {
                 let runs = takes(&spmc, &mut second, &mut chip, Some(DEVICES[0]));
                 (second, runs)
             })

@@ -63,11 +63,11 @@ fn reads(spmc: &Core, pe: &mut PeState, chip: &mut Chip) -> u64 {
 
 #[test]
 fn one_that_is_set_while_its_receiver_reads_is_read_once_and_its_interrupt_tells_of_it() {
-    loom::model(|| {
+    model(|| {
         let (spmc, [mut first, mut second], mut chip) = running();
         let other = {
             let (spmc, mut chip) = (spmc.clone(), chip.clone());
-            thread::spawn(move || sets(&spmc, &mut second, &mut chip))
+            on_core(move || sets(&spmc, &mut second, &mut chip))
         };
         let early = reads(&spmc, &mut first, &mut chip);
         other.join().expect("it sets it");
@@ -87,7 +87,7 @@ fn one_that_is_set_while_its_receiver_reads_is_read_once_and_its_interrupt_tells
 
 #[test]
 fn one_that_is_set_while_its_receiver_begins_to_wait_is_found_when_it_runs() {
-    loom::model(|| {
+    model(|| {
         let (spmc, [mut first, mut second], mut chip) = running();
         let done = call(
             &spmc,
@@ -98,7 +98,7 @@ fn one_that_is_set_while_its_receiver_begins_to_wait_is_found_when_it_runs() {
         assert_eq!(done.next, Next::NormalWorld);
         let other = {
             let (spmc, mut chip) = (spmc.clone(), chip.clone());
-            thread::spawn(move || {
+            on_core(move || {
                 sets(&spmc, &mut second, &mut chip);
                 second
             })
