@@ -336,8 +336,11 @@ pub fn bench() -> Vec<Scenario> {
                 .with("gp-register-num = <0>;", notified);
         }
     }
-    boots.remove(0);
+    boots.push(memory_bench());
+    boots.extend(many::bench());
+    boots.push(vms::bench());
     boots.push(storm::bench());
+    boots.extend(el0::bench());
     for boot in &mut boots {
         boot.timeout = Duration::from_secs(120);
     }
