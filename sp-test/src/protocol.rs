@@ -71,6 +71,8 @@ pub const ID_REGISTER: u16 = 0x45;
 
 /// Command: binds the notifications x6 of sender x5, which are global. Answers x5, x6 = x0 and x2 of what came back.
 pub const BIND: u16 = 0x46;
+/// Command: reads all notifications of the first context. Answers x5 = x0 of what came back, x6 = those of VMs.
+pub const READ_NOTIFICATIONS: u16 = 0x47;
 
 /// Command: has RX and TX of x5 pages mapped, and none that were before.
 pub const MEM_MAP: u16 = 0x50;

@@ -66,6 +66,8 @@ impl Interrupt {
 pub struct Queue {
     /// Those that are pending, the oldest first.
     order: Vec<u8, MAX>,
+    /// The same, one bit for each.
+    pending: u64,
     enabled: u64,
     /// Those that are virtual FIQs.
     fiq: u64,
@@ -81,6 +83,7 @@ pub struct Queue {
 impl Queue {
     const NEW: Self = Self {
         order: Vec::new(),
+        pending: 0,
         enabled: 0,
         fiq: 0,
         named: None,
@@ -104,8 +107,9 @@ impl Queue {
 
     /// It is pending from now on. `false` if it was.
     pub fn pend(&mut self, interrupt: Interrupt) -> bool {
-        let new = !self.order.contains(&interrupt.0);
+        let new = !self.is_pending(interrupt);
         if new {
+            self.pending |= interrupt.bit();
             // There is room for every one of them.
             let _ = self.order.push(interrupt.0);
         }
@@ -116,7 +120,10 @@ impl Queue {
 
     /// It is not pending any more.
     pub fn clear(&mut self, interrupt: Interrupt) {
-        self.order.retain(|place| *place != interrupt.0);
+        if self.is_pending(interrupt) {
+            self.pending &= !interrupt.bit();
+            self.order.retain(|place| *place != interrupt.0);
+        }
         self.forget_named(interrupt);
     }
 
@@ -143,8 +150,8 @@ impl Queue {
     }
 
     /// Whether it is pending, enabled or not.
-    pub fn is_pending(&self, interrupt: Interrupt) -> bool {
-        self.order.contains(&interrupt.0)
+    pub const fn is_pending(&self, interrupt: Interrupt) -> bool {
+        self.pending & interrupt.bit() != 0
     }
 
     /// The oldest that is pending and enabled.
@@ -176,13 +183,12 @@ impl Queue {
     }
 
     /// Those that are pending and enabled, one bit for each.
-    fn deliverable(&self) -> u64 {
-        let pending = self.order.iter().map(|place| Interrupt(*place).bit());
-        pending.fold(0, |pending, bit| pending | bit) & self.enabled
+    const fn deliverable(&self) -> u64 {
+        self.pending & self.enabled
     }
 
     /// Which lines are raised.
-    pub fn lines(&self) -> Lines {
+    pub const fn lines(&self) -> Lines {
         let deliverable = self.deliverable();
         Lines {
             irq: deliverable & !self.fiq != 0,
@@ -207,11 +213,7 @@ impl Queue {
     /// Takes one out that is active and that the context has taken, for it to come again, on one core
     /// on which it is active. `all`: also one that is pending still.
     pub fn let_go(&mut self, all: bool) -> Option<(Interrupt, u16)> {
-        let pending = self.order.iter().map(|place| Interrupt(*place).bit());
-        let held = match all {
-            true => 0,
-            false => pending.fold(0, |held, bit| held | bit),
-        };
+        let held = if all { 0 } else { self.pending };
         let free = self.active & !held;
         if free == 0 {
             return None;
@@ -262,6 +264,10 @@ impl Queue {
     fn restore(&mut self, noted: &QueueNote) {
         *self = Self {
             order: noted.order.clone(),
+            pending: noted
+                .order
+                .iter()
+                .fold(0, |bits, place| bits | Interrupt(*place).bit()),
             enabled: noted.enabled,
             fiq: noted.fiq,
             named: noted.named.map(Interrupt),

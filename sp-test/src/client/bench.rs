@@ -56,6 +56,14 @@ fn notification_set(client: &mut Client) {
         Ok(()) => measure(client, "notification_set", &ECHO, abi::NOTIFICATION_SET),
         Err(failure) => client.case("bench/notification_set", Err(failure)),
     }
+    // Nothing of it is in the way of what is measured next.
+    let read = client.command(&ECHO, protocol::READ_NOTIFICATIONS, &[]);
+    let verdict = read.map_err(Failure::Refused).and_then(|answer| {
+        equal("x0 of the read", answer[1], abi::SUCCESS_32.into())?;
+        equal("notifications of VMs", answer[2], 1)?;
+        Ok(Seen::Value("notifications", answer[2]))
+    });
+    client.case("bench/notification_read", verdict);
 }
 
 /// A partition that uses vector registers on every call, beside one that uses none.

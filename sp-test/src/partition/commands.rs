@@ -68,6 +68,7 @@ impl Partition {
                 payload(OK, &[before, regs::csselr(), regs::clidr()])
             }
             BIND => self.bind(request[5], request[6]),
+            READ_NOTIFICATIONS => self.read_notifications(),
             MEM_MAP..=MEM_TOUCH => self.memory(command, request),
             UNDEFINED => faulted(fault::probe_undefined().map(|()| 0)),
             _ => payload(UNKNOWN, &[]),
@@ -85,6 +86,15 @@ impl Partition {
         regs[4] = bitmap >> 32;
         call::call(Conduit::Smc, &mut regs);
         payload(OK, &[regs[0], regs[2]])
+    }
+
+    fn read_notifications(&self) -> Payload {
+        let mut regs = [0; 18];
+        regs[0] = abi::NOTIFICATION_GET.into();
+        regs[1] = self.start.id.into();
+        regs[2] = 0xf;
+        call::call(Conduit::Smc, &mut regs);
+        payload(OK, &[regs[0], regs[5] << 32 | regs[4]])
     }
 
     fn who(&self) -> Payload {

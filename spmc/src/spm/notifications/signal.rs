@@ -4,7 +4,7 @@
 use super::super::{Machine, Pe, Spmc};
 use crate::{
     MAX_CPUS,
-    context::{Registers, Slot},
+    context::{PartitionInfo, Registers, Slot},
     locks::Held,
     virtual_interrupts::Interrupt,
 };
@@ -50,11 +50,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
         let Some(info) = self.info(slot).filter(|info| !info.el0) else {
             return;
         };
-        let there = match info.is_up() {
-            true => contexts,
-            false => Contexts(contexts.0 & self.news.on()),
-        };
-        for index in there {
+        for index in self.there(info, contexts) {
             self.virtuals(slot, index).with(|queue| {
                 queue.pend(Interrupt::NOTIFICATION_PENDING);
             });
@@ -83,12 +79,19 @@ impl<'c, M: Registers> Spmc<'c, M> {
             }
             return;
         }
-        for index in Contexts(contexts.0 & self.news.on()) {
-            if index != pe.index {
-                self.notify(index, slot, machine);
-            } else {
-                self.refresh(pe, slot);
+        for index in self.there(info, contexts) {
+            match index == pe.index {
+                true => self.refresh(pe, slot),
+                false => self.notify(index, slot, machine),
             }
+        }
+    }
+
+    /// Those of these contexts whose core is on; the single one is tied to none.
+    fn there(&self, info: &PartitionInfo, contexts: Contexts) -> Contexts {
+        match info.is_up() {
+            true => contexts,
+            false => Contexts(contexts.0 & self.news.on()),
         }
     }
 
