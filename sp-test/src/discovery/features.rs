@@ -59,13 +59,43 @@ fn several(me: &Me) -> Option<u64> {
 }
 
 /// Whoever gives partitions cycles: this VM is the primary, which has no such interrupt in 1.0.
+fn schedules(me: &Me) -> bool {
+    me.is_physical() || (me.is_vm() && me.version >= abi::V1_1)
+}
+
+/// That one asks whom to run: a call of 1.1.
 fn scheduler(me: &Me) -> Option<u64> {
-    when(me.is_physical() || (me.is_vm() && me.version >= abi::V1_1))
+    when(schedules(me) && me.version >= abi::V1_1)
+}
+
+/// From 1.1 on.
+fn newer(me: &Me) -> Option<u64> {
+    when(me.version >= abi::V1_1)
+}
+
+/// Who receives notifications: no partition of these boots.
+fn hears(me: &Me) -> Option<u64> {
+    when(!me.is_partition() && me.version >= abi::V1_1)
+}
+
+/// Bitmaps are the hypervisor's to create.
+fn bitmaps(me: &Me) -> Option<u64> {
+    when(me.is_physical() && me.version >= abi::V1_1)
+}
+
+/// The interrupt of a VM's notifications.
+fn pending(me: &Me) -> Option<u64> {
+    hears(me).filter(|_| me.is_vm()).map(|_| 9)
+}
+
+/// Global notifications and those of each context, for all.
+fn kinds(me: &Me) -> Option<u64> {
+    when(me.version >= abi::V1_3)
 }
 
 /// The normal world's schedule receiver interrupt.
 fn schedule_receiver(me: &Me) -> Option<u64> {
-    scheduler(me).map(|_| 8)
+    schedules(me).then_some(8)
 }
 
 /// The managed exit interrupt.
@@ -173,12 +203,12 @@ pub const FEATURES: &[Feature] = &[
     feature("mem_frag_rx", 0x8400_007a, everybody),
     feature("mem_frag_tx", 0x8400_007b, everybody),
     feature("normal_world_resume", abi::NORMAL_WORLD_RESUME, nobody),
-    feature("notification_bitmap_create", 0x8400_007d, nobody),
-    feature("notification_bitmap_destroy", 0x8400_007e, nobody),
-    feature("notification_bind", 0x8400_007f, nobody),
-    feature("notification_unbind", 0x8400_0080, nobody),
-    feature("notification_set", 0x8400_0081, nobody),
-    feature("notification_get", 0x8400_0082, nobody),
+    feature("notification_bitmap_create", 0x8400_007d, bitmaps),
+    feature("notification_bitmap_destroy", 0x8400_007e, bitmaps),
+    feature("notification_bind", 0x8400_007f, hears),
+    feature("notification_unbind", 0x8400_0080, hears),
+    feature("notification_set", 0x8400_0081, newer),
+    feature("notification_get", 0x8400_0082, hears),
     feature("notification_info_get_32", 0x8400_0083, scheduler),
     feature(
         "notification_info_get_64",
@@ -187,7 +217,7 @@ pub const FEATURES: &[Feature] = &[
     ),
     feature("rx_acquire", abi::RX_ACQUIRE, hypervisor),
     feature("spm_id_get", abi::SPM_ID_GET, everybody),
-    feature("msg_send2", 0x8400_0086, nobody),
+    feature("msg_send2", 0x8400_0086, newer),
     feature("secondary_ep_register_32", 0x8400_0087, several),
     feature(
         "secondary_ep_register_64",
@@ -219,10 +249,10 @@ pub const FEATURES: &[Feature] = &[
     feature("psci_version", abi::PSCI_VERSION, nobody),
     feature("smccc_version", abi::SMCCC_VERSION, nobody),
     feature("feature_0", 0, nobody),
-    feature("npi", 1, nobody),
+    feature("npi", 1, pending),
     feature("sri", 2, schedule_receiver),
     feature("mei", 3, managed_exit),
-    feature("notification", 4, nobody),
+    feature("notification", 4, kinds),
     feature("feature_5", 5, nobody),
     feature("feature_255", 0xff, nobody),
     feature("feature_reserved_bit_8", 0x101, nobody),

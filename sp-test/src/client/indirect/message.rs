@@ -95,7 +95,8 @@ impl Message {
         };
         block.length = Block::capacity();
         let end = self.offset.saturating_add(self.size);
-        let first = self.offset.max(at);
+        // A payload that begins in the header does not spoil it.
+        let first = self.offset.max(at).max(header_of(version));
         for place in first..end.min(at + Block::capacity()) {
             block.put(place - at, 1, byte(self.seed, place - self.offset));
         }

@@ -192,7 +192,7 @@ fn features(_: &Suite) -> Check {
     Ok(())
 }
 
-/// Managed exit is theirs. There are no notifications, so nothing tells of them.
+/// Managed exit is theirs. These have no notifications, so nothing tells of them.
 fn partitions_features(suite: &Suite) -> Check {
     const _: () = assert!(NOTIFICATION == 5);
     for who in [SIGNALLED, SINGLE] {
