@@ -12,7 +12,7 @@ use crate::{
     forward::ask,
     proxy::{Machine, Pe, Proxy},
     vcpu::{Registers, VmIndex},
-    vm::Vm,
+    vm::{Vm, VmInfo},
 };
 use core::ops::Range;
 use ffa_abi::{
@@ -21,8 +21,6 @@ use ffa_abi::{
 
 /// Bytes that are copied at a time.
 const CHUNK: usize = 512;
-/// Bytes of the longest header.
-const HEADER: usize = 40;
 
 /// A piece of a message. Words are copied faster.
 #[repr(align(8))]
@@ -39,23 +37,11 @@ fn read(
     tx: &Range<u64>,
     memory: &mut impl Memory,
 ) -> Result<IndirectHeader, FfaError> {
-    let mut bytes = [0; HEADER];
+    let mut bytes = [0; IndirectHeader::MAX_BYTES];
     let length = IndirectHeader::bytes(version);
     let bytes = bytes.get_mut(..length).ok_or(FfaError::Aborted)?;
     memory.read(tx.start, bytes).map_err(broken)?;
     IndirectHeader::read(version, bytes).ok_or(FfaError::Aborted)
-}
-
-/// The header for a reader of this version with a buffer of so many bytes. The payload is where the sender had it, unless
-/// the header is there. `None` if it does not fit.
-fn placed(header: &IndirectHeader, version: Version, room: usize) -> Option<IndirectHeader> {
-    let behind = u32::try_from(IndirectHeader::bytes(version)).ok()?;
-    let offsets = [header.payload_offset.max(behind), behind];
-    let mut headers = offsets.into_iter().map(|payload_offset| IndirectHeader {
-        payload_offset,
-        ..*header
-    });
-    headers.find(|placed| placed.payload(version, room).is_some())
 }
 
 /// Copies the payload, which is in the sender's TX at `from`, in pieces: `to` gets each, and where it is in the payload.
@@ -89,27 +75,31 @@ struct Message<'a> {
 }
 
 impl Message<'_> {
-    /// Where its payload is in TX; `None` if it is not there, or something that is reserved is not zero.
+    /// Where its payload is in TX; `None` if it is not there.
     fn payload(&self) -> Option<Range<usize>> {
-        let header = &self.header;
-        let payload = header.payload(self.version, size(self.tx));
-        payload.filter(|_| header.flags == 0)
+        self.header.payload(self.version, size(self.tx))
     }
 
     /// Writes it into the RX of a VM that speaks `version`; what is left of RX is zero.
     ///
     /// # Errors
-    /// INVALID_PARAMETERS if the payload is not in TX, or does not fit into RX.
+    /// INVALID_PARAMETERS if the payload is not in TX or the receiver does not offer the service, DENIED if that has no
+    /// indirect messages, NO_MEMORY if it does not fit into RX.
     fn deliver(
         &self,
+        receiver: &VmInfo,
         version: Version,
         rx: &Range<u64>,
         memory: &mut impl Memory,
     ) -> Result<(), FfaError> {
         let from = self.payload().ok_or(FfaError::InvalidParameters)?;
-        let header = placed(&self.header, version, size(rx));
-        let header = header.ok_or(FfaError::InvalidParameters)?;
-        let mut bytes = [0; HEADER];
+        let methods = receiver.methods(self.header.service);
+        if !methods.ok_or(FfaError::InvalidParameters)?.is_indirect() {
+            return Err(FfaError::Denied);
+        }
+        let header = self.header.placed(version, size(rx));
+        let header = header.ok_or(FfaError::NoMemory)?;
+        let mut bytes = [0; IndirectHeader::MAX_BYTES];
         let length = header.write(version, &mut bytes).ok_or(FfaError::Aborted)?;
         let bytes = bytes.get(..length).ok_or(FfaError::Aborted)?;
         memory.write(rx.start, bytes).map_err(broken)?;
@@ -133,7 +123,7 @@ impl Message<'_> {
     ) -> Result<bool, FfaError> {
         let from = self.payload();
         let room = size(self.tx);
-        let good = from.and_then(|from| Some((from, placed(&self.header, version, room)?)));
+        let good = from.and_then(|from| Some((from, self.header.placed(version, room)?)));
         let header = match &good {
             Some((_, header)) => *header,
             None => IndirectHeader {
@@ -141,7 +131,7 @@ impl Message<'_> {
                 ..self.header
             },
         };
-        let mut bytes = [0; HEADER];
+        let mut bytes = [0; IndirectHeader::MAX_BYTES];
         let length = header.write(version, &mut bytes).ok_or(FfaError::Aborted)?;
         let bytes = bytes.get(..length).ok_or(FfaError::Aborted)?;
         memory.write_stand_in(index, 0, bytes).map_err(broken)?;
@@ -257,11 +247,7 @@ impl<'v, R: Registers> Proxy<'v, R> {
         }
         let pair = of_receiver.as_mut().ok_or(FfaError::Busy)?;
         pair.fill(receiver.info.id, machine, |rx, machine| {
-            let service = message.header.service;
-            if receiver.info.methods(service).is_none() {
-                return Err(invalid);
-            }
-            message.deliver(receiver.version.get(), rx, machine)
+            message.deliver(&receiver.info, receiver.version.get(), rx, machine)
         })?;
         let notified = receiver.is_notified();
         if notified {

@@ -69,7 +69,6 @@ fn call(rig: &mut Rig, vm: u16, what: u8, n: [u8; 6]) -> Vec<u64> {
                 receiver: id(n[0]),
                 offset: u32::from(n[2] & 0x7f),
                 size: u32::from(n[3]) * if n[4] > 200 { 17 } else { 1 },
-                flags: u32::from(n[4] == 7),
                 service: if n[5] > 200 { service(2) } else { Uuid::NIL },
                 ..Message::new(vm, 1)
             };

@@ -50,6 +50,8 @@ pub(in super::super) struct Setup {
     pub pages: [u64; 3],
     /// Whether the SPMC exchanges indirect messages.
     pub there: bool,
+    /// What the third one offers as well.
+    pub other: Option<Service>,
 }
 
 pub(in super::super) const SETUP: Setup = Setup {
@@ -59,6 +61,7 @@ pub(in super::super) const SETUP: Setup = Setup {
     notified: [true; 3],
     pages: [1; 3],
     there: true,
+    other: None,
 };
 
 pub(in super::super) struct Rig {
@@ -109,6 +112,7 @@ impl Rig {
                 messaging: Messaging(info.messaging.0),
             };
             info.services.push(offered).unwrap();
+            info.services.extend(setup.other.filter(|_| id == 3));
             let pinned = core::array::from_fn(|n| (n < VMS.into()).then_some(n as u16));
             match id {
                 1 => (info.primary, info.vcpus, info.cores) = (true, VMS as u8, pinned),

@@ -6,6 +6,7 @@ use ffa_abi::{
     Uuid,
     Version::{self},
     fid::raw::*,
+    messaging::{Messaging, Service},
 };
 
 /// What a VM of `version` finds in its RX: the header, a gap, the payload, and zeros.
@@ -31,6 +32,8 @@ fn a_message_arrives_with_all_that_it_says_and_both_interrupts() {
     let mut rig = Rig::new();
     let message = Message {
         service: service(3),
+        // Reserved: not looked at, and not handed on.
+        flags: 5,
         ..Message::new(2, 3)
     };
     rig.sends(2, &message);
@@ -99,6 +102,7 @@ fn a_message_may_be_as_long_as_both_buffers_and_one_that_does_not_fit_is_refused
         // It is moved towards the start if there is no room for it where it was.
         (1, 2, 8192 - 20, 400, Some(20)),
         (1, 2, 8192 - 19, 20, None),
+        (2, 1, 8192 - 19, 20, None),
         (1, 3, 4096 - 40, 20, Some(40)),
         (1, 3, 4096 - 39, 20, None),
         (2, 1, 8192 - 20, 20, Some(20)),
@@ -115,7 +119,11 @@ fn a_message_may_be_as_long_as_both_buffers_and_one_that_does_not_fit_is_refused
                 let version = setup.vms[usize::from(receiver) - 1];
                 finds(&rig.rx(receiver), version, &message, at);
             }
-            None => rig.send_refused(sender, &message, InvalidParameters),
+            // Beyond TX, or too long for RX.
+            None if u64::from(size + offset) > setup.pages[usize::from(sender) - 1] * 4096 => {
+                rig.send_refused(sender, &message, InvalidParameters);
+            }
+            None => rig.send_refused(sender, &message, NoMemory),
         }
     }
 }
@@ -152,7 +160,6 @@ fn each_mistake_has_its_error_and_the_first_one_counts() {
         with(|m| m.receiver = 0x8000),
         with(|m| m.receiver = 0xffff),
         with(|m| m.receiver = 0xffc0),
-        with(|m| m.flags = 1),
         with(|m| m.offset = 39),
         with(|m| m.offset = 0),
         with(|m| m.offset = 4097),
@@ -238,7 +245,7 @@ fn a_receiver_without_notifications_has_its_message_and_nobody_is_told() {
     rig.map_all();
     rig.sends(2, &Message::new(2, 3));
     assert_eq!(rig.raised(), []);
-    rig.refuses(3, &[GET.into(), 3, 8], InvalidParameters);
+    rig.refuses(3, &[GET.into(), 3, 8], NotSupported);
     rig.succeeds(3, &[RX_RELEASE.into()]);
     rig.sends(2, &Message::new(2, 3));
 }
@@ -255,4 +262,29 @@ fn vms_talk_above_an_spmc_without_messages() {
     finds(&rig.rx(2), Version::V1_3, &message, 48);
     rig.send_refused(3, &Message::new(3, SP), Denied);
     assert_eq!(rig.asked(), []);
+}
+
+#[test]
+fn a_service_has_methods_of_its_own() {
+    let other = Uuid([0x33; 16]);
+    let mut rig = Rig::of(Setup {
+        other: Some(Service {
+            uuid: other,
+            messaging: Messaging(1),
+        }),
+        ..SETUP
+    });
+    rig.map_all();
+    let to = |service| Message {
+        service,
+        ..Message::new(2, 3)
+    };
+    rig.send_refused(2, &to(other), Denied);
+    // That the payload is nowhere counts before.
+    let beyond = Message {
+        offset: 5000,
+        ..to(other)
+    };
+    rig.send_refused(2, &beyond, InvalidParameters);
+    rig.sends(2, &to(service(3)));
 }
