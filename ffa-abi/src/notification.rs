@@ -202,6 +202,12 @@ impl InfoLists {
             })
     }
 
+    /// Whether there is a list of `endpoint` without contexts.
+    pub fn names_alone(&self, endpoint: EndpointId) -> bool {
+        let mut lists = self.iter();
+        lists.any(|(id, contexts)| id == endpoint && contexts.is_empty())
+    }
+
     /// The `FFA_SUCCESS` that tells it.
     pub fn success(&self) -> Reply {
         let mut x = [0; 8];

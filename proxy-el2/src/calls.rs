@@ -252,10 +252,12 @@ impl<'v, R: Registers> Proxy<'v, R> {
             | Function::ConsoleLog
             | Function::MsgSendDirectReq => true,
             Function::NotificationInfoGet => self.sri(vm).is_some(),
+            Function::NotificationSet => upstream.notifications && version >= Version::V1_1,
             Function::NotificationBind
             | Function::NotificationUnbind
-            | Function::NotificationSet
-            | Function::NotificationGet => upstream.notifications && version >= Version::V1_1,
+            | Function::NotificationGet => {
+                upstream.notifications && version >= Version::V1_1 && vm.is_notified()
+            }
             Function::MsgSendDirectReq2 => has_direct2(version, upstream.direct2),
             Function::RxtxMap => fid.wide && upstream.rx != 0,
             Function::MsgSend2 => upstream.rx != 0 && version >= Version::V1_1,

@@ -152,14 +152,16 @@ impl<const CONTEXTS: usize> Receiver<CONTEXTS> {
     /// Adds to `lists` what is pending and was not named yet: the endpoint, which is `id`, alone for
     /// global notifications and the framework's; with contexts for those of the contexts. What was
     /// named is named again only when something else became pending, for the same context or
-    /// globally, since.
+    /// globally, since. An endpoint that `lists` name alone already is not named so twice.
     ///
     /// Returns whether all of it fitted. If not, `lists` say that there is more, and the rest is named
     /// next time.
     pub fn info(&mut self, id: EndpointId, lists: &mut InfoLists) -> bool {
         let (of_partitions, of_vms) = (self.partitions.news(), self.vms.news());
         if self.rx_full_news || of_partitions.0 || of_vms.0 {
-            if lists.push(id, &[]).is_err() {
+            // Another keeper may have something for it, too.
+            let named = lists.names_alone(id);
+            if !named && lists.push(id, &[]).is_err() {
                 lists.more = true;
                 return false;
             }

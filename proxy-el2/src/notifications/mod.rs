@@ -102,9 +102,6 @@ impl<'v, R: Registers> Proxy<'v, R> {
         if receiver != vm.info.id || sender == receiver || bitmap == 0 {
             return Err(INVALID);
         }
-        if !vm.is_notified() {
-            return Err(FfaError::NotSupported);
-        }
         if sender.is_partition() {
             return ask(call, machine).map(|_| ());
         }
@@ -169,7 +166,7 @@ impl<'v, R: Registers> Proxy<'v, R> {
         flags: GetFlags,
         machine: &mut impl Machine<R>,
     ) -> Result<Pending, FfaError> {
-        if receiver != vm.info.id || !vm.has_vcpu(context) || !vm.is_notified() {
+        if receiver != vm.info.id || !vm.has_vcpu(context) {
             return Err(INVALID);
         }
         let there = flags & THERE;

@@ -247,3 +247,24 @@ fn a_context_is_named_only_for_what_is_per_context() {
     assert_eq!(flags(true, 9).target(), Ok(Some(9)));
     assert_eq!(flags(false, 1).target(), Err(InvalidParameters));
 }
+
+#[test]
+fn who_is_named_alone_already_is_not_named_alone_again() {
+    let mut receiver = Receiver::<4>::new(Manager::Hypervisor);
+    receiver.rx_full();
+    receiver.bind(VM, true, 1).unwrap();
+    receiver.set(VM, Some(2), 1).unwrap();
+    let mut lists = InfoLists::new(true);
+    // With a context it is not.
+    lists.push(ONE, &[1]).unwrap();
+    let mut other = receiver.clone();
+    assert!(other.info(ONE, &mut lists));
+    assert_eq!(lists.iter().count(), 3);
+    let mut lists = InfoLists::new(true);
+    lists.push(OTHER, &[]).unwrap();
+    lists.push(ONE, &[]).unwrap();
+    assert!(receiver.info(ONE, &mut lists));
+    let named: Vec<_> = lists.iter().skip(2).collect();
+    assert_eq!(named, [(ONE, &[2][..])]);
+    assert!(!receiver.has_news());
+}

@@ -245,7 +245,7 @@ fn a_receiver_without_notifications_has_its_message_and_nobody_is_told() {
     rig.map_all();
     rig.sends(2, &Message::new(2, 3));
     assert_eq!(rig.raised(), []);
-    rig.refuses(3, &[GET.into(), 3, 8], InvalidParameters);
+    rig.refuses(3, &[GET.into(), 3, 8], NotSupported);
     rig.succeeds(3, &[RX_RELEASE.into()]);
     rig.sends(2, &Message::new(2, 3));
 }

@@ -87,6 +87,28 @@ fn vms_that_the_spmc_names_get_their_interrupt() {
 }
 
 #[test]
+fn who_has_something_of_both_is_named_once() {
+    for more in [false, true] {
+        let mut rig = bound();
+        rig.succeeds(1, &set(1, 2, 0, 1));
+        rig.succeeds(1, &set(1, 2, 1, 2));
+        // Even if that is all that there is room for.
+        let mut theirs: Vec<Vec<u16>> = vec![vec![2]];
+        if more {
+            theirs.extend((0..19).map(|n| vec![0x8001 + n]));
+        }
+        let slices: Vec<&[u16]> = theirs.iter().map(Vec::as_slice).collect();
+        rig.host.spmc.lists = Some(lists(true, false, &slices));
+        if !more {
+            theirs.push(vec![2, 0]);
+        }
+        assert_eq!(ask(&mut rig, true), Some((more, theirs)));
+        let rest = more.then(|| (false, vec![vec![2, 0]]));
+        assert_eq!(ask(&mut rig, true), rest);
+    }
+}
+
+#[test]
 fn a_message_of_a_vm_is_named() {
     let mut rig = Rig::new();
     rig.sends(2, &Message::new(2, 3));

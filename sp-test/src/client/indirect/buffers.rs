@@ -184,23 +184,25 @@ fn delayed(suite: &Suite, [from, to]: [Party; 2]) -> Check {
     nobody(suite)
 }
 
-/// FFA_MSG_WAIT gives RX back; that something was in it is pending still.
+/// FFA_MSG_WAIT gives RX back once its owner has read that something is there: what came while it was about to wait is
+/// not lost.
 fn waits(suite: &Suite, [from, to]: [Party; 2]) -> Check {
-    send(&from, &Message::new(&from, &to, 33), 0)?;
+    let first = Message::new(&from, &to, 33);
+    soil(&to)?;
+    send(&from, &first, 0)?;
     told_of(suite, true)?;
     named(suite, &[Entry::whole(to.who.id)])?;
     runs(suite, &to)?;
-    to.call(abi::RX_RELEASE, &[])?
-        .refused(&to, "FFA_RX_RELEASE of an empty RX", DENIED)?;
     let second = Message::new(&from, &to, 44);
-    soil(&to)?;
-    send(&from, &second, 0)?;
-    told::take();
-    second.lies(&from, &to)?;
-    takes(&from, &to)?;
-    let _ = super::super::notifications::info(suite, true)?;
-    told::take();
-    nothing(suite, &to)
+    second.write(&from)?;
+    call(&from, 0, 0)?.refused(&from, "a message for a full RX", BUSY)?;
+    first.lies(&from, &to)?;
+    get(&to)?.is(&to, &full(&from, &to))?;
+    call(&from, 0, 0)?.refused(&from, "a message for a full RX", BUSY)?;
+    first.lies(&from, &to)?;
+    runs(suite, &to)?;
+    nothing(suite, &to)?;
+    delivered(suite, &from, &to, &second)
 }
 
 /// One has its RX full for good. All others go on.

@@ -1,9 +1,9 @@
 //! What is refused: a row for each check of FFA_NOTIFICATION_BIND, UNBIND, SET, GET and INFO_GET, from each side. After each
 //! everything is as before.
 
-use super::calls::{DELAY, OF_HYPERVISOR, OF_VMS, PER_CONTEXT, all, arguments, get, set};
+use super::calls::{DELAY, OF_HYPERVISOR, OF_VMS, PER_CONTEXT, all, arguments, bind, set, unbind};
 use super::pair::{FREE, GLOBAL, OTHERS, OWN, Pair, between};
-use super::{Answer, Check, Party, Suite, Wrong};
+use super::{Answer, Check, Party, Pending, Suite, Wrong};
 use super::{contexts_of, deaf, get as read_all, hears, nobody, pairs};
 use crate::abi::{self, DENIED, INVALID_PARAMETERS, NOT_SUPPORTED};
 use crate::memory::{Kind, V10, VM3};
@@ -32,6 +32,12 @@ pub(super) fn run(suite: &mut Suite) {
             unbind_rows,
         );
         gets(suite, names, two);
+        if !from.who.is_partition() {
+            suite.named(
+                format_args!("{names}/bind/those_of_partitions_are_others"),
+                |suite| between(suite, two, |pair| classes(suite, pair)),
+            );
+        }
         suite.named(format_args!("{names}/unbind/pending"), |suite| {
             between(suite, two, pending_stays).and_then(|()| nobody(suite))
         });
@@ -187,9 +193,11 @@ fn bind_rows(suite: &Suite, two: [Party; 2]) -> [Option<Row>; ROWS] {
         row("bound", 0, GLOBAL, DENIED),
         row("bound_for_each_context", PER_CONTEXT, OWN, DENIED),
         row("bound_otherwise", PER_CONTEXT, GLOBAL, DENIED),
-        row("bound_to_another", 0, OTHERS, DENIED),
         row("partly_bound", 0, FREE | 1, DENIED),
-        row("partly_bound_to_another", 0, FREE | OTHERS, DENIED),
+        // Those of VMs are others than those of partitions.
+        row("bound_to_another", 0, OTHERS, DENIED).filter(|_| from.who.is_partition()),
+        row("partly_bound_to_another", 0, FREE | OTHERS, DENIED)
+            .filter(|_| from.who.is_partition()),
     ])
 }
 
@@ -217,6 +225,19 @@ fn unbind_rows(suite: &Suite, two: [Party; 2]) -> [Option<Row>; ROWS] {
     ])
 }
 
+/// A VM's notification has the number of a partition's.
+fn classes(suite: &Suite, pair: &Pair) -> Check {
+    let Pair { from, to, other } = pair;
+    bind(from, to, 0, OTHERS)?;
+    set(from, to, 0, OTHERS)?;
+    read_all(to)?.is(to, &Pending::of(from, OTHERS))?;
+    set(other, to, 0, OTHERS)?;
+    read_all(to)?.is(to, &Pending::of(other, OTHERS))?;
+    drain();
+    unbind(from, to, OTHERS)?;
+    pair.unchanged(suite)
+}
+
 /// What is pending is not given up.
 fn pending_stays(pair: &Pair) -> Check {
     let Pair { from, to, .. } = pair;
@@ -229,7 +250,7 @@ fn pending_stays(pair: &Pair) -> Check {
     read_all(to)?.is(to, &pair.all_pending())?;
     drain();
     set(from, to, 0, GLOBAL)?;
-    get(to)?.is(to, &super::Pending::of(from, GLOBAL))?;
+    read_all(to)?.is(to, &Pending::of(from, GLOBAL))?;
     drain();
     Ok(())
 }
@@ -313,7 +334,7 @@ fn others_info(suite: &Suite, party: &Party) -> Check {
         }
         drain();
         super::named(suite, &[super::calls::Entry::whole(pair.to.who.id)])?;
-        get(&pair.to)?;
+        read_all(&pair.to)?;
         drain();
         pair.unchanged(suite)
     })
@@ -322,9 +343,11 @@ fn others_info(suite: &Suite, party: &Party) -> Check {
 /// FFA_NOTIFICATION_BIND2, UNBIND2, SET2 and GET2.
 fn newer(party: &Party) -> Result<(), Wrong> {
     for id in abi::NOTIFICATION_BIND2..abi::NOTIFICATION_BIND2 + 4 {
-        party
-            .call(id, &[0; 7])?
-            .refused(party, "a call of 1.3", NOT_SUPPORTED)?;
+        let answer = party.call(id, &[0; 7])?;
+        // EL3 may not know them as calls of FF-A.
+        if !(is_hypervisor(party) && answer.x[0] == abi::code(NOT_SUPPORTED)) {
+            answer.refused(party, "a call of 1.3", NOT_SUPPORTED)?;
+        }
         let answer = party.call(abi::FEATURES, &[id.into()])?;
         answer.refused(party, "FFA_FEATURES of it", NOT_SUPPORTED)?;
     }
