@@ -39,7 +39,6 @@ pub fn main(boot: &Boot) -> ! {
         client.case("bench/timer_tick", verdict);
         shares::all(&mut client);
     } else {
-        // The last: its partition has an interrupt pending from then on.
         notification_set(&mut client);
     }
     client.end()
