@@ -16,6 +16,10 @@ const FROM: u64 = 1 << 6;
 /// The chapter.
 pub(super) fn run(suite: &mut Suite) {
     suite.case("ends/partition_starts_again", restarts);
+    let vm = suite.vms().first().copied();
+    if let Some(vm) = vm {
+        suite.case("ends/vm_ends", |suite| vm_ends(suite, &vm));
+    }
 }
 
 /// It ends in a request.
@@ -92,4 +96,43 @@ fn restarts(suite: &Suite) -> Check {
         unbind(from, to, bits)?;
     }
     nobody(suite)
+}
+
+/// For ever: it has no bitmap any more, and what it has set is there.
+fn vm_ends(suite: &Suite, vm: &Party) -> Check {
+    let me = &suite.me;
+    let [_, old, rich, _] = suite.partitions();
+    for other in [me, &rich] {
+        bind(vm, other, 0, FROM)?;
+        bind(other, vm, 0, TO)?;
+        set(vm, other, 0, FROM)?;
+        set(other, vm, 0, TO)?;
+    }
+    dies(suite, vm)?;
+    told::take();
+    named(suite, &[Entry::whole(rich.who.id), Entry::whole(me.who.id)])?;
+    for other in [me, &rich] {
+        get(other)?.is(other, &Pending::of(vm, FROM))?;
+        try_set(other, vm, 0, TO)?.refused(
+            other,
+            "FFA_NOTIFICATION_SET",
+            abi::INVALID_PARAMETERS,
+        )?;
+        let call = arguments(vm.who.id, other.who.id, 0, FROM);
+        let answer = other.call(abi::NOTIFICATION_UNBIND, &call)?;
+        match other.who.is_partition() {
+            // The SPMC knows not which VMs there are: that is the partition's to give up.
+            true => answer.done(other, "FFA_NOTIFICATION_UNBIND")?,
+            false => answer.refused(other, "FFA_NOTIFICATION_UNBIND", DENIED)?,
+        }
+    }
+    told_of(suite, false)?;
+    named(suite, &[])?;
+    // All others go on.
+    for (from, to) in [(me, &rich), (&rich, me), (&old, &rich)] {
+        bind(from, to, 0, FROM)?;
+        calls::heard(suite, from, to, 0, FROM)?;
+        unbind(from, to, FROM)?;
+    }
+    Ok(())
 }

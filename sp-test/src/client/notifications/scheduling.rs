@@ -85,13 +85,8 @@ fn more(suite: &Suite, pair: &Pair) -> Check {
     told_of(suite, true)?;
     set(other, to, 0, OTHERS)?;
     told_of(suite, true)?;
-    // Between VMs the hypervisor keeps them, the SPMC those of partitions: each names it.
-    let names = match from.who.is_partition() || to.who.is_partition() || suite.client.direct {
-        true => 1,
-        false => 2,
-    };
-    let both = [Entry::whole(to.who.id); 2];
-    named(suite, both.get(..names).unwrap_or(&both))?;
+    // Once, whoever keeps them: between VMs the hypervisor, the SPMC those of partitions.
+    named(suite, &whole(to))?;
     named(suite, &[])?;
     let mut all = Pending::of(from, GLOBAL);
     let theirs = Pending::of(other, OTHERS);
