@@ -6,7 +6,7 @@ use super::calls::{
 };
 use super::told_of;
 use super::{Check, Party, Suite, told};
-use crate::abi::{self, BUSY, DENIED, ids};
+use crate::abi::{self, BUSY, DENIED, INVALID_PARAMETERS, ids};
 use crate::memory::RESTARTS;
 use crate::memory::protocol::{self, DIE};
 
@@ -113,17 +113,13 @@ fn vm_ends(suite: &Suite, vm: &Party) -> Check {
     named(suite, &[Entry::whole(rich.who.id), Entry::whole(me.who.id)])?;
     for other in [me, &rich] {
         get(other)?.is(other, &Pending::of(vm, FROM))?;
-        try_set(other, vm, 0, TO)?.refused(
-            other,
-            "FFA_NOTIFICATION_SET",
-            abi::INVALID_PARAMETERS,
-        )?;
+        try_set(other, vm, 0, TO)?.refused(other, "FFA_NOTIFICATION_SET", INVALID_PARAMETERS)?;
         let call = arguments(vm.who.id, other.who.id, 0, FROM);
         let answer = other.call(abi::NOTIFICATION_UNBIND, &call)?;
         match other.who.is_partition() {
             // The SPMC knows not which VMs there are: that is the partition's to give up.
             true => answer.done(other, "FFA_NOTIFICATION_UNBIND")?,
-            false => answer.refused(other, "FFA_NOTIFICATION_UNBIND", DENIED)?,
+            false => answer.refused(other, "FFA_NOTIFICATION_UNBIND", INVALID_PARAMETERS)?,
         }
     }
     told_of(suite, false)?;
