@@ -6,6 +6,7 @@ mod ends;
 mod good;
 mod hostile;
 mod rows;
+mod search;
 mod together;
 mod told;
 
@@ -21,6 +22,7 @@ use ffa_abi::{
     FfaError::{self, Aborted, Busy, Denied, InvalidParameters, NoMemory, NotSupported},
     Function, Uuid, Version,
     fid::raw::*,
+    notification::InfoLists,
     rxtx::{Buffer, ForwardedMap},
 };
 

@@ -13,7 +13,7 @@ const NOTIFIED: [Spec; 5] = [
 ];
 
 /// All have notifications, the normal world's endpoints too.
-fn world() -> World {
+pub(super) fn world() -> World {
     let mut w = World::of(Version::V1_2, &NOTIFIED);
     for vm in [0, VM.0] {
         let create = Function::NotificationBitmapCreate.raw32();
@@ -35,7 +35,7 @@ impl World {
     }
 
     /// How often the schedule receiver interrupt was raised since.
-    fn raised(&mut self) -> usize {
+    pub(super) fn raised(&mut self) -> usize {
         core::mem::take(&mut self.machine.interrupts.schedule_receiver).len()
     }
 
