@@ -2,7 +2,7 @@
 //! which it shares with the SPMC.
 //!
 //! A VM's pair is the proxy's business, and the proxy itself writes into its RX. The pair of a VM that exchanges indirect
-//! messages is the SPMC's as well (`Pair::forwarded`): it writes messages of partitions there.
+//! messages is the SPMC's as well: it writes messages of partitions there.
 
 mod pair;
 
