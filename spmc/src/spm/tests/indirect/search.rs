@@ -220,8 +220,7 @@ impl Model {
                 if let (true, Some(rx)) = (unread, self.rx_of(who)) {
                     *rx = Rx::Full(None);
                 }
-                for n in 0..CONTEXTS.len() {
-                    let (slot, index) = CONTEXTS[n];
+                for (n, (slot, index)) in CONTEXTS.into_iter().enumerate() {
                     if who == Sp(slot) && !self.has_for(who, index) {
                         self.npi[n] = false;
                     }
