@@ -24,7 +24,7 @@ fn ask(rig: &mut Rig, wide: bool) -> Option<(bool, Vec<Vec<u16>>)> {
 }
 
 /// x2 to x7 of an answer: lists of an endpoint and its contexts.
-fn lists(wide: bool, more: bool, lists: &[&[u16]]) -> [u64; 6] {
+pub(super) fn lists(wide: bool, more: bool, lists: &[&[u16]]) -> [u64; 6] {
     let mut x = [0; 6];
     x[0] = u64::from(more) | (lists.len() as u64) << 7;
     let per_register = if wide { 4 } else { 2 };

@@ -4,6 +4,7 @@ mod calls;
 mod features;
 mod info;
 mod life;
+mod search;
 
 use super::indirect::rig::*;
 

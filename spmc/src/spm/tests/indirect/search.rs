@@ -483,6 +483,7 @@ fn way(from: Model, known: &HashMap<Model, Vec<Option<Model>>>) -> Option<Vec<us
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes hours")]
 fn every_event_in_every_state_is_answered_as_the_model_says() {
     let states = search(Part {
         notifications: &[0, 2, 3],
@@ -492,6 +493,7 @@ fn every_event_in_every_state_is_answered_as_the_model_says() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes hours")]
 fn the_same_number_of_both_classes_of_senders_is_not_the_same() {
     let states = search(Part {
         notifications: &[0, 1],
@@ -501,6 +503,7 @@ fn the_same_number_of_both_classes_of_senders_is_not_the_same() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes hours")]
 fn a_vm_has_its_notifications_and_its_buffer_and_the_hypervisor_takes_that() {
     let states = search(Part {
         notifications: &[0, 4],
