@@ -86,12 +86,12 @@ const MISTAKES: [Mistake; 13] = [
         says: "proxy stopped: VM 2 \"vm-two\": node /: property ffa-version: found 0x20000, wanted 0x10000 to 0x10003",
     },
     Mistake {
-        name: "bad-vms-indirect",
-        about: "a VM has indirect messages",
+        name: "bad-vms-method",
+        about: "a VM exchanges messages in a way that there is not",
         vm: 2,
         from: "messaging-method = <0x603>;",
-        to: "messaging-method = <0x607>;",
-        says: "proxy stopped: VM 2 \"vm-two\": node /: property messaging-method: found 0x607, wanted bit 2 (indirect) clear: there are no indirect messages yet",
+        to: "messaging-method = <0x60b>;",
+        says: "proxy stopped: VM 2 \"vm-two\": node /: property messaging-method: found 0x60b, wanted at least one of bits 0, 1, 2, 9 and 10, and no other",
     },
     Mistake {
         name: "bad-vms-unknown",
