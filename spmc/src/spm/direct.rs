@@ -110,11 +110,10 @@ impl<'c, M: Registers> Spmc<'c, M> {
         service: Uuid,
     ) -> Result<Outcome, FfaError> {
         // Identifiers.
-        let own_id = match sender {
-            Sender::NormalWorld => !ids.sender.is_secure(),
-            Sender::Partition(slot) => self.info(slot).is_some_and(|info| info.id == ids.sender),
-        };
-        if !own_id || ids.sender == ids.receiver || !ids.receiver.is_secure() {
+        if !self.is_own(sender, ids.sender)
+            || ids.sender == ids.receiver
+            || !ids.receiver.is_secure()
+        {
             return Err(FfaError::InvalidParameters);
         }
         let (slot, receiver) = self
@@ -122,10 +121,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
             .ok_or(FfaError::InvalidParameters)?;
 
         // Service, versions and the methods that the manifests name.
-        let sender_version = match sender {
-            Sender::NormalWorld => self.normal_world.get(),
-            Sender::Partition(from) => self.version(from),
-        };
+        let sender_version = self.version_of(sender);
         let peer = Peer {
             version: receiver.version.get(),
             mode: receiver.info.mode,
@@ -401,6 +397,25 @@ impl<'c, M: Registers> Spmc<'c, M> {
             None => self.complete(pe, giver, ffa_abi::Reply::msg_wait()),
         };
         Ok(Outcome { next, left })
+    }
+
+    /// Whether `id` is what the caller may call itself: a partition its own id, the normal world any of
+    /// its own.
+    #[inline(always)]
+    pub(super) fn is_own(&self, caller: Sender, id: ffa_abi::EndpointId) -> bool {
+        match caller {
+            Sender::NormalWorld => !id.is_secure(),
+            Sender::Partition(slot) => self.info(slot).is_some_and(|info| info.id == id),
+        }
+    }
+
+    /// The version that the caller negotiated: for the normal world's endpoints, their hypervisor's.
+    #[inline(always)]
+    pub(super) fn version_of(&self, caller: Sender) -> ffa_abi::Version {
+        match caller {
+            Sender::NormalWorld => self.normal_world.get(),
+            Sender::Partition(slot) => self.version(slot),
+        }
     }
 
     /// The version that a partition negotiated.

@@ -114,14 +114,6 @@ impl<'c, M: Registers> Spmc<'c, M> {
         }
     }
 
-    /// The version in which the caller writes headers: its endpoints' hypervisor's, for the normal world.
-    fn version_of(&self, caller: Sender) -> Version {
-        match caller {
-            Sender::NormalWorld => self.normal_world.get(),
-            Sender::Partition(slot) => self.version(slot),
-        }
-    }
-
     /// Gives `work` the sender's pair, if it has one.
     fn with_tx<R>(
         &self,

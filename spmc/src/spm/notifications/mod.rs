@@ -72,15 +72,6 @@ impl Notifications {
 }
 
 impl<'c, M: Registers> Spmc<'c, M> {
-    /// Whether `id` is what the caller may call itself: a partition its own id, the normal world any of
-    /// its own.
-    fn is_own(&self, caller: Sender, id: EndpointId) -> bool {
-        match caller {
-            Sender::NormalWorld => !id.is_secure(),
-            Sender::Partition(slot) => self.info(slot).is_some_and(|info| info.id == id),
-        }
-    }
-
     /// Whether the caller may send to, or receive from, `other`: not itself, and the normal world only
     /// partitions. What is between VMs is the hypervisor's.
     fn is_other(caller: Sender, ids: Endpoints, other: EndpointId) -> bool {
