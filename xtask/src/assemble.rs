@@ -31,8 +31,21 @@ pub struct Boot {
     pub image: Image,
     /// What was built.
     pub firmware: Firmware,
+    /// Where its parts are.
+    folder: PathBuf,
     /// Keeps another xtask from packing or playing the same scenario meanwhile.
     _lock: File,
+}
+
+impl Boot {
+    /// Removes what was packed, some 20 MB: it is made anew by the next boot. Manifests and lists,
+    /// which a human may want to read, stay.
+    ///
+    /// # Errors
+    /// A file cannot be removed.
+    pub fn discard(self) -> Result<()> {
+        paths::remove_by_extension(&self.folder, &["bin", "pkg"])
+    }
 }
 
 /// The binaries that a scenario needs.
@@ -106,6 +119,7 @@ pub fn boot(
         board,
         image,
         firmware: firmware.clone(),
+        folder,
         _lock: lock,
     })
 }

@@ -81,6 +81,22 @@ pub fn write(file: &Path, bytes: impl AsRef<[u8]>) -> Result<()> {
         })
 }
 
+/// Removes those files of a folder, not of folders in it, that end in one of `extensions`.
+///
+/// # Errors
+/// The folder cannot be read, or a file cannot be removed; the error names it.
+pub fn remove_by_extension(folder: &Path, extensions: &[&str]) -> Result<()> {
+    let unreadable = || format!("cannot read the folder {}", folder.display());
+    for entry in fs::read_dir(folder).with_context(unreadable)? {
+        let file = entry.with_context(unreadable)?.path();
+        let extension = file.extension().and_then(|extension| extension.to_str());
+        if extension.is_some_and(|extension| extensions.contains(&extension)) {
+            fs::remove_file(&file).with_context(|| format!("cannot remove {}", file.display()))?;
+        }
+    }
+    Ok(())
+}
+
 /// Reads a file.
 ///
 /// # Errors
@@ -95,4 +111,30 @@ pub fn read(file: &Path) -> Result<Vec<u8>> {
 /// It cannot be read or is no UTF-8; the error names it.
 pub fn read_text(file: &Path) -> Result<String> {
     fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_files_with_these_extensions_go() {
+        let folder = env::temp_dir().join(format!("tantalum-paths-{}", std::process::id()));
+        for name in ["a.bin", "b.pkg", "c.dts", "bin", "in.bin/d.bin"] {
+            write(&folder.join(name), name).unwrap();
+        }
+        // A folder of that name is no file.
+        assert!(remove_by_extension(&folder, &["bin"]).is_err());
+        fs::remove_dir_all(folder.join("in.bin")).unwrap();
+        remove_by_extension(&folder, &["bin", "pkg"]).unwrap();
+        let mut left: Vec<_> = fs::read_dir(&folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        left.sort();
+        assert_eq!(left, ["bin", "c.dts"]);
+        fs::remove_dir_all(&folder).unwrap();
+        let error = remove_by_extension(&folder, &[]).unwrap_err().to_string();
+        assert!(error.contains("tantalum-paths"), "{error}");
+    }
 }

@@ -102,6 +102,7 @@ fn measure(board: &'static Board, printer: Printer) -> Result<(Report, Firmware)
     for scenario in &scenarios {
         let boot = assemble::boot(scenario, board, &firmware, tools.tf_a(scenario.flow)?)?;
         rows.extend(count(scenario, &boot, &tools, &counter, printer)?);
+        boot.discard()?;
     }
     bench_report::bound_by_few(&mut rows);
     bench_report::bound_by_single(&mut rows);

@@ -202,7 +202,12 @@ fn play(
         printer,
     };
     let outcome = session::play(scenario, &boot, &play)?;
-    Ok(suite(scenario, outcome))
+    let suite = suite(scenario, outcome);
+    // A boot that failed stays whole, to be looked at.
+    if suite.failed == 0 {
+        boot.discard()?;
+    }
+    Ok(suite)
 }
 
 /// Counts a boot: its cases, and one more for the boot as a whole if it failed, or if it has no
