@@ -9,7 +9,6 @@ use ffa_abi::{
     FfaError::{self, *},
     fid::raw::*,
 };
-use std::collections::{HashMap, VecDeque};
 
 /// Sender, receiver, for which vCPU.
 const NOTIFICATIONS: [(u16, u16, Option<u16>); 3] = [(1, 2, None), (3, 2, Some(1)), (2, 1, None)];
@@ -317,34 +316,6 @@ impl Rig {
     }
 }
 
-/// The shortest way from `from` to a state with an untried event.
-fn way(from: Model, known: &HashMap<Model, Vec<Option<Model>>>) -> Option<Vec<usize>> {
-    let mut before = HashMap::from([(from, None)]);
-    let mut queue = VecDeque::from([from]);
-    while let Some(at) = queue.pop_front() {
-        let next = known.get(&at)?;
-        if next.iter().any(Option::is_none) {
-            let mut way = Vec::new();
-            let mut now = at;
-            while let Some(Some((earlier, event))) = before.get(&now).copied() {
-                way.push(event);
-                now = earlier;
-            }
-            way.reverse();
-            return Some(way);
-        }
-        for (event, to) in next.iter().enumerate() {
-            if let Some(to) = to
-                && !before.contains_key(to)
-            {
-                before.insert(*to, Some((at, event)));
-                queue.push_back(*to);
-            }
-        }
-    }
-    None
-}
-
 // Each notification in its four states, and the partition's in three; RX of VM 1 in four, of VM 2 in six.
 
 #[test]
@@ -361,25 +332,12 @@ fn every_event_in_every_state_of_three_notifications_is_answered_as_the_model_sa
 
 /// Goes through all states, and says how many there are.
 fn search(notifications: &[usize]) -> usize {
-    let events = events(notifications);
     let mut rig = Rig::new();
-    let mut known: HashMap<Model, Vec<Option<Model>>> = HashMap::new();
-    let mut at = Model::START;
-    let (mut tried, mut steps) = (0_u64, 0_u64);
-    loop {
-        let next = known.entry(at).or_insert_with(|| vec![None; events.len()]);
-        if let Some(event) = next.iter().position(Option::is_none) {
-            let to = rig.step(at, events[event]);
-            known.get_mut(&at).unwrap()[event] = Some(to);
-            (at, tried, steps) = (to, tried + 1, steps + 1);
-            continue;
-        }
-        let Some(way) = way(at, &known) else { break };
-        for event in way {
-            at = rig.step(at, events[event]);
-            steps += 1;
-        }
-    }
-    println!("{} states, {tried} transitions, {steps} steps", known.len());
-    known.len()
+    let covered = lockstep::every_event_in_every_state(
+        Model::START,
+        &events(notifications),
+        |from, event| rig.step(from, event),
+    );
+    println!("{covered}");
+    covered.states
 }

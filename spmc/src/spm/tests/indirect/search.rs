@@ -6,7 +6,6 @@
 
 use super::{told::world, *};
 use crate::virtual_interrupts::Interrupt;
-use std::collections::{HashMap, VecDeque};
 
 /// A notification: `sender`'s, for `receiver`, for one of its contexts or global.
 #[derive(Clone, Copy, Debug)]
@@ -454,34 +453,6 @@ impl World {
     }
 }
 
-/// The shortest way from `from` to a state with an untried event.
-fn way(from: Model, known: &HashMap<Model, Vec<Option<Model>>>) -> Option<Vec<usize>> {
-    let mut before = HashMap::from([(from, None)]);
-    let mut queue = VecDeque::from([from]);
-    while let Some(at) = queue.pop_front() {
-        let next = known.get(&at)?;
-        if next.iter().any(Option::is_none) {
-            let mut way = Vec::new();
-            let mut now = at;
-            while let Some(Some((earlier, event))) = before.get(&now).copied() {
-                way.push(event);
-                now = earlier;
-            }
-            way.reverse();
-            return Some(way);
-        }
-        for (event, to) in next.iter().enumerate() {
-            if let Some(to) = to
-                && !before.contains_key(to)
-            {
-                before.insert(*to, Some((at, event)));
-                queue.push_back(*to);
-            }
-        }
-    }
-    None
-}
-
 #[test]
 #[cfg_attr(miri, ignore = "takes hours")]
 fn every_event_in_every_state_is_answered_as_the_model_says() {
@@ -523,29 +494,11 @@ fn every_event_in_every_state_of_four_notifications_is_answered_as_the_model_say
 
 /// Goes through all states, and says how many there are.
 fn search(part: Part) -> usize {
-    let events = events(part);
     let mut w = world();
-    let mut known: HashMap<Model, Vec<Option<Model>>> = HashMap::new();
-    let mut at = Model::START;
-    let (mut tried, mut steps) = (0_u64, 0_u64);
-    loop {
-        let next = known.entry(at).or_insert_with(|| vec![None; events.len()]);
-        let untried = next.iter().position(Option::is_none);
-        if let Some(event) = untried {
-            let to = w.step(at, events[event]);
-            known.get_mut(&at).unwrap()[event] = Some(to);
-            at = to;
-            tried += 1;
-            steps += 1;
-            continue;
-        }
-        let Some(way) = way(at, &known) else { break };
-        for event in way {
-            at = w.step(at, events[event]);
-            steps += 1;
-        }
-    }
-    println!("{} states, {tried} transitions, {steps} steps", known.len());
-    assert_eq!(tried, known.len() as u64 * events.len() as u64);
-    known.len()
+    let covered =
+        lockstep::every_event_in_every_state(Model::START, &events(part), |from, event| {
+            w.step(from, event)
+        });
+    println!("{covered}");
+    covered.states
 }
