@@ -144,11 +144,12 @@ impl<'c, M: Registers> Spmc<'c, M> {
                 return self.answer_partition(pe, slot, Reply::success(EndpointId::SPMC.0.into()));
             }
             Call::RxtxMap { tx, rx, pages, .. } => {
-                let mapped = self.map_of_partition(slot, tx, rx, pages, machine, &mut pe.held);
+                let mapped =
+                    self.rxtx_map_by_partition(slot, (tx, rx, pages), machine, &mut pe.held);
                 return self.answer_partition(pe, slot, done(mapped));
             }
             Call::RxtxUnmap { vm } => {
-                let unmapped = self.rxtx_unmap_by_partition(slot, vm, machine, &mut pe.held);
+                let unmapped = self.rxtx_unmap_by_partition(pe, slot, vm, machine);
                 return self.answer_partition(pe, slot, done(unmapped));
             }
             Call::RxRelease { vm } => {
