@@ -150,6 +150,28 @@ impl Land {
         }
     }
 
+    /// What an endpoint finds in its memory.
+    pub(crate) fn bytes(&self, address: u64, length: usize) -> Vec<u8> {
+        (address..)
+            .take(length)
+            .map(|at| match self.pages.get(&(at / PAGE)) {
+                Some(page) => page[(at % PAGE) as usize],
+                None => 0xa5,
+            })
+            .collect()
+    }
+
+    /// Whether it finds exactly these bytes there.
+    pub(crate) fn holds(&self, address: u64, bytes: &[u8]) -> bool {
+        bytes
+            .chunks(PAGE as usize)
+            .zip(address / PAGE..)
+            .all(|(part, page)| match self.pages.get(&page) {
+                Some(page) => page[..part.len()] == *part,
+                None => part.iter().all(|byte| *byte == 0xa5),
+            })
+    }
+
     pub(super) fn open(&mut self, address: u64, pages: u32) -> Result<Window, FfaError> {
         let size = u64::from(pages) * PAGE;
         let window = Window {
