@@ -114,12 +114,15 @@ fn who_waits_has_an_empty_rx() {
     rig.sends(2, &Message::new(2, 3));
     wait(&mut rig, 1);
     assert_eq!(rig.host.spmc.pairs[&3].whose, Whose::Acquired);
+    // A message stays as long as the VM has not read of it.
     wait(&mut rig, 0);
-    assert_eq!(rig.host.spmc.pairs[&3].whose, Whose::Empty);
-    // That there was one it may still read.
+    assert_eq!(rig.host.spmc.pairs[&3].whose, Whose::Acquired);
+    rig.send_refused(1, &Message::new(1, 3), Busy);
     let get = [GET.into(), 3, 8];
     rig.sees(3, &get, &[SUCCESS_32.into(), 0, 0, 0, 0, 0, 0, 1]);
-    // A message of a partition stays as long as the VM has not read of it.
+    wait(&mut rig, 0);
+    assert_eq!(rig.host.spmc.pairs[&3].whose, Whose::Empty);
+    // A partition's does, too.
     assert!(rig.partition_sends(3, 0xaa));
     wait(&mut rig, 0);
     assert_eq!(rig.host.spmc.pairs[&3].whose, Whose::Full);
