@@ -234,6 +234,8 @@ impl<R> Vm<'_, R> {
         pair.free(index, shares);
         pair.close(machine);
         *buffers = None;
+        // There is no message any more that it would read of.
+        self.receiver.lock().rx_emptied();
         Ok(Reply::success(0))
     }
 

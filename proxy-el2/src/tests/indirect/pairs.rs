@@ -132,6 +132,20 @@ fn who_waits_has_an_empty_rx() {
 }
 
 #[test]
+fn who_gives_its_pair_up_reads_of_no_message_any_more() {
+    let mut rig = Rig::new();
+    rig.sends(2, &Message::new(2, 3));
+    rig.succeeds(3, &[RXTX_UNMAP.into()]);
+    let get = [GET.into(), 3, 0xf];
+    rig.sees(3, &get, &[SUCCESS_32.into()]);
+    // One that comes into another pair is news again, and nothing older keeps RX from being released.
+    rig.succeeds(3, &rig.map(3));
+    rig.sends(2, &Message::new(2, 3));
+    rig.sees(3, &get, &[SUCCESS_32.into(), 0, 0, 0, 0, 0, 0, 1]);
+    rig.succeeds(3, &[RX_RELEASE.into()]);
+}
+
+#[test]
 fn acquiring_is_the_proxys_alone() {
     let mut rig = Rig::new();
     for vm in 1..=VMS {

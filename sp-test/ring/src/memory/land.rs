@@ -72,9 +72,9 @@ pub(crate) fn of_partition(slot: Slot) -> [Region; 4] {
 }
 
 /// Where TX of a partition, or of the normal world, is; RX follows.
-pub(crate) fn tx(of: Option<Slot>) -> u64 {
+pub(crate) const fn tx(of: Option<Slot>) -> u64 {
     match of {
-        Some(slot) => SECURE + (u64::from(slot.0) << 20),
+        Some(slot) => SECURE + ((slot.0 as u64) << 20),
         None => NORMAL,
     }
 }
@@ -221,6 +221,12 @@ impl Land {
             self.is_wrong(format!("{start:#x}..{end:#x} is read again in one call"));
         }
         self.read.push((start, end));
+        self.take(start, to);
+        true
+    }
+
+    /// Reads what an endpoint has written; it writes noise there as soon as it was read.
+    pub(crate) fn take(&mut self, start: u64, to: &mut [u8]) {
         for (at, byte) in (start..).zip(to) {
             let noise = self.rng.word() as u8;
             let page = self
@@ -229,7 +235,6 @@ impl Land {
                 .or_insert_with(|| vec![0xa5; 4096]);
             *byte = std::mem::replace(&mut page[(at % PAGE) as usize], noise);
         }
-        true
     }
 
     pub(super) fn write(&mut self, window: Window, offset: usize, from: &[u8]) -> bool {

@@ -2,12 +2,12 @@
 
 use super::{
     Report,
-    books::Books,
+    books::{Books, Pair},
     deed::Deed,
     party::{Kind, PAGE, Party},
     run::Run,
     sabotage::Sabotage,
-    stage::{Direct, Stage, slot_of},
+    stage::{Direct, Stage},
 };
 use crate::{
     generate,
@@ -24,7 +24,7 @@ use spmc::context::Slot;
 /// `messaging-method`: indirect messages.
 const INDIRECT: u32 = 1 << 2;
 /// The versions that have notifications.
-const VERSIONS: [Version; 3] = [Version::V1_1, Version::V1_2, Version::V1_3];
+pub(super) const VERSIONS: [Version; 3] = [Version::V1_1, Version::V1_2, Version::V1_3];
 
 /// Three or four partitions: one with a context on each core, one without notifications.
 pub(super) fn config(rng: &mut Rng) -> Config {
@@ -88,6 +88,16 @@ fn of_normal_world(id: u16, version: Version) -> Party {
     }
 }
 
+/// Partitions' manifests have asked for their pairs.
+pub(super) fn first_pairs(stage: &impl Stage, books: &mut Books) {
+    let partitions = books.parties.values().filter(|party| party.is_partition());
+    for party in partitions {
+        let mut pair = Pair::new(party.base, party.base + PAGE, 1);
+        pair.holds = Some(stage.bytes(pair.rx, PAGE as usize));
+        books.pairs.insert(party.id, pair);
+    }
+}
+
 /// A random run.
 pub(super) fn random(
     rng: &mut Rng,
@@ -108,16 +118,7 @@ pub(super) fn random(
     let x = generate::version(&mut Labels::default(), Origin::Hypervisor, version);
     world.smc(0, Origin::Hypervisor, &x)?;
     let mut stage = Direct::new(world);
-    // Partitions' manifests have asked for their pairs.
-    for party in books
-        .parties
-        .values()
-        .filter(|party| slot_of(party.id).is_some())
-    {
-        let mut pair = super::books::Pair::new(party.base, party.base + PAGE, 1);
-        pair.holds = Some(stage.bytes(pair.rx, PAGE as usize));
-        books.pairs.insert(party.id, pair);
-    }
+    first_pairs(&stage, &mut books);
     // Of many VMs all have what their hypervisor can give them.
     for id in 0..=vms.min(16) * u16::from(vms > 4) {
         let contexts = 1 + rng.below(3) as u32;

@@ -6,14 +6,17 @@
 //! the scheduler asks as long as it was interrupted, who receives reads, and nothing is left.
 //! As soon as the SPMC has read a buffer, its owner has written noise there.
 
+mod behind;
 mod books;
 mod deed;
 mod direct;
 mod generate;
+mod host;
 mod party;
 mod run;
 mod sabotage;
 mod stage;
+mod vms;
 
 pub use books::Counts;
 pub use sabotage::Sabotage;
@@ -85,7 +88,10 @@ fn one(
     report: &mut Report,
 ) -> Result<(), String> {
     let mut rng = Rng::new(seed);
-    direct::random(&mut rng, calls, wrong, log, report)
+    match rng.chance(1, 2) {
+        true => vms::random(&mut rng, calls, wrong, log, report),
+        false => direct::random(&mut rng, calls, wrong, log, report),
+    }
 }
 
 /// Runs systems from `seed` on `threads` threads until `calls` calls have been made.

@@ -11,7 +11,6 @@ pub(super) enum Kind {
     /// The normal world itself, without the proxy, or a VM of its: the SPMC sees one caller.
     NormalWorld,
     /// A VM behind the proxy.
-    #[expect(dead_code, reason = "systems with the proxy follow")]
     Vm,
     /// A partition.
     Partition,

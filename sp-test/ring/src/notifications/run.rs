@@ -138,6 +138,8 @@ impl<S: Stage + Damage> Run<S> {
         }
         let good = self.judge(&wanted, &got);
         good.map_err(|what| format!("core {core}: {who:#x}, {deed}: {what}"))?;
+        let told = self.stage.vm_interrupts();
+        self.books.told(&told)?;
         if wanted == Answer::Done {
             self.note_pair(&by, &deed);
         }

@@ -1,6 +1,7 @@
 //! Systems that do something wrong once: a ledger that does not see it is none.
 
 use super::{
+    behind::Behind,
     books::{Answer, Rx},
     deed::Deed,
     run::Run,
@@ -75,17 +76,24 @@ impl<S: Stage + Damage> Run<S> {
     }
 }
 
-impl Damage for Direct<'_> {
-    type Note = ffa_abi::notifications::Receiver<{ spmc::MAX_CPUS }>;
+macro_rules! damage {
+    ($stage:ty) => {
+        impl Damage for $stage {
+            type Note = ffa_abi::notifications::Receiver<{ spmc::MAX_CPUS }>;
 
-    fn note(&self, id: u16) -> Option<Self::Note> {
-        let slot = slot_of(id)?;
-        Some(self.world.spmc.notifications(slot, Clone::clone))
-    }
+            fn note(&self, id: u16) -> Option<Self::Note> {
+                let slot = slot_of(id)?;
+                Some(self.world.spmc.notifications(slot, Clone::clone))
+            }
 
-    fn put_back(&self, id: u16, note: &Self::Note) {
-        if let Some(slot) = slot_of(id) {
-            self.world.spmc.set_notifications(slot, note);
+            fn put_back(&self, id: u16, note: &Self::Note) {
+                if let Some(slot) = slot_of(id) {
+                    self.world.spmc.set_notifications(slot, note);
+                }
+            }
         }
-    }
+    };
 }
+
+damage!(Direct<'_>);
+damage!(Behind<'_>);

@@ -48,6 +48,9 @@ pub(super) trait Stage {
     /// How often the scheduler was interrupted since this was asked.
     fn scheduler_interrupts(&mut self) -> usize;
 
+    /// Which vCPUs of VMs were told that something is pending since this was asked.
+    fn vm_interrupts(&mut self) -> Vec<(u16, u16)>;
+
     /// Which cores the scheduler's world has, or had since this was asked.
     fn normal(&mut self) -> BTreeSet<usize>;
 }
@@ -98,6 +101,7 @@ impl<'c> Direct<'c> {
         if self.running(core).is_some() {
             return Err(format!("{slot:?} does not leave core {core}"));
         }
+        self.world.save(core);
         self.visited.insert(core);
         self.interrupted.remove(&slot.0);
         if self.world.state_anywhere(core, slot) == Some(spmc::state::State::Preempted) {
@@ -251,6 +255,10 @@ impl Stage for Direct<'_> {
 
     fn scheduler_interrupts(&mut self) -> usize {
         self.world.scheduler_interrupts()
+    }
+
+    fn vm_interrupts(&mut self) -> Vec<(u16, u16)> {
+        Vec::new()
     }
 
     fn normal(&mut self) -> BTreeSet<usize> {

@@ -142,6 +142,9 @@ impl Books {
             }
         }
         self.interrupt(receiver, to);
+        if by.kind == Kind::Vm && !is_secure(receiver) && self.proxy_has_news(receiver) {
+            self.vm_interrupts.push((receiver, to));
+        }
         self.tell(by, core, receiver, delay);
         Ok(())
     }
@@ -236,14 +239,27 @@ impl Books {
         Ok(())
     }
 
-    /// An endpoint is no more: what is for it goes, and nothing is bound to it; what it has set stays.
+    /// Whether something is news of a VM's that the proxy keeps.
+    fn proxy_has_news(&self, vm: u16) -> bool {
+        let mut news = self.news.iter();
+        news.any(|(of, source, _)| *of == vm && matches!(source, Source::Vms | Source::Hypervisor))
+    }
+
+    /// An endpoint is no more: what is for it goes, and nothing is bound to it by those whose keeper knows that;
+    /// what it has set stays.
     pub fn ended(&mut self, id: u16) {
         let before = self.pending.len();
         self.pending.retain(|(of, ..)| *of != id);
         self.counts.gone += (before - self.pending.len()) as u64;
         self.news.retain(|(of, ..)| *of != id);
+        // That a VM has ended is the proxy's to know.
+        let knows = |of: u16| is_secure(id) || !is_secure(of);
         self.bound
-            .retain(|(of, ..), (sender, _)| *of != id && *sender != id);
+            .retain(|(of, ..), (sender, _)| *of != id && !(*sender == id && knows(*of)));
+        if !is_secure(id) {
+            self.bitmaps.remove(&id);
+            self.parties.remove(&id);
+        }
         self.unread.remove(&id);
         self.interrupts.retain(|(of, _)| *of != id);
         self.pairs.remove(&id);

@@ -1,6 +1,6 @@
 //! What the scheduler is told.
 
-use super::{Books, NO_DATA, Source};
+use super::{super::party::is_secure, Books, NO_DATA, Source};
 use crate::fid;
 use std::collections::BTreeSet;
 
@@ -30,6 +30,11 @@ fn lists(x: &[u64; 18]) -> Option<(Vec<Named>, bool)> {
     rest.then_some((all, x[2] & 1 != 0))
 }
 
+/// Whether the proxy keeps those of its VMs.
+const fn is_proxys(source: Source) -> bool {
+    matches!(source, Source::Vms | Source::Hypervisor)
+}
+
 impl Books {
     /// The scheduler has asked, and is answered with `x`.
     pub fn named(&mut self, x: &[u64; 18]) -> Result<(), String> {
@@ -42,36 +47,71 @@ impl Books {
         }
         let (all, more) = lists(x).ok_or_else(|| format!("{x:x?} are no lists"))?;
         let wrong = |what: &str, one: &Named| Err(format!("{what}: {one:x?} of {all:x?}"));
-        // One that two keepers have something for is named by each of them.
-        let mut seen = BTreeSet::new();
+        self.vm_interrupts.clear();
+        let proxied = !self.parties.contains_key(&0);
         for one in &all {
             let (id, contexts) = one;
             let scopes: Vec<Option<u16>> = match contexts.is_empty() {
                 true => vec![None],
                 false => contexts.iter().map(|context| Some(*context)).collect(),
             };
+            // The proxy keeps what is between VMs, the SPMC the rest.
+            let two = proxied && !is_secure(*id);
             for scope in scopes {
-                let sources = Source::ALL.map(|source| (*id, source, scope));
-                let before = self.news.len();
-                self.news.retain(|key| !sources.contains(key));
-                if self.news.len() == before {
+                let mut there = self.news_of(*id, scope);
+                let keepers: BTreeSet<bool> =
+                    there.iter().map(|source| is_proxys(*source)).collect();
+                // Of contexts, each of two keepers names its own.
+                if two && scope.is_some() && keepers.len() == 2 {
+                    there.retain(|source| !is_proxys(*source));
+                }
+                if there.is_empty() && !self.perhaps.remove(&(*id, scope)) {
                     return wrong("nothing new", one);
                 }
-                if !seen.insert((*id, scope)) {
-                    return wrong("twice", one);
+                // One keeper may have had no room for what the other one tells of as well.
+                if two && more && keepers.len() == 2 {
+                    self.perhaps.insert((*id, scope));
+                }
+                for source in there {
+                    self.news.remove(&(*id, source, scope));
+                }
+                if two && self.bitmaps.contains_key(id) {
+                    self.vm_interrupts.push((*id, scope));
                 }
                 self.counts.named += 1;
             }
         }
         self.counts.more += u64::from(more);
         match (more, self.news.is_empty()) {
-            (false, false) => Err(format!("{:x?} were not named", self.news)),
-            (true, true) => Err("there is to be more, and is not".to_owned()),
+            (false, false) => Err(format!("{:x?} were not named in {all:x?}", self.news)),
+            (true, true) if self.perhaps.is_empty() => {
+                Err("there is to be more, and is not".to_owned())
+            }
             _ => {
                 self.scheduler = more;
                 Ok(())
             }
         }
+    }
+
+    /// Whose news there is for an endpoint, or one of its contexts.
+    fn news_of(&self, id: u16, scope: Option<u16>) -> Vec<Source> {
+        let mut all = Source::ALL.to_vec();
+        all.retain(|source| self.news.contains(&(id, *source, scope)));
+        all
+    }
+
+    /// Those vCPUs of VMs were interrupted for the last call.
+    pub fn told(&mut self, raised: &[(u16, u16)]) -> Result<(), String> {
+        for (vm, context) in std::mem::take(&mut self.vm_interrupts) {
+            let mut its = raised.iter().filter(|(of, _)| *of == vm);
+            if !its.any(|(_, vcpu)| context.is_none_or(|context| context == *vcpu)) {
+                return Err(format!(
+                    "VM {vm}, {context:?} is not interrupted: {raised:x?}"
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// The schedule receiver interrupt was raised so often since the last look; `normal` says which cores
@@ -81,7 +121,7 @@ impl Books {
         if raised == 0 && owed > 0 {
             return Err("the scheduler is to be interrupted later, and is not".to_owned());
         }
-        if raised > 0 && owed == 0 && self.news.is_empty() {
+        if raised > 0 && owed == 0 && self.news.is_empty() && self.perhaps.is_empty() {
             return Err("the scheduler is interrupted for nothing".to_owned());
         }
         self.promised.retain(|core| !normal.contains(core));

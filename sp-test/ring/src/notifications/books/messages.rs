@@ -154,14 +154,6 @@ impl Books {
         }
     }
 
-    /// The version of the layout in which somebody's messages lie where the SPMC reads and writes them.
-    fn layout(&self, party: &Party) -> Version {
-        match party.kind {
-            Kind::Partition => party.version,
-            Kind::NormalWorld | Kind::Vm => self.upstream,
-        }
-    }
-
     /// Who receives, by its id. `known`: to the SPMC, of the normal world.
     fn receiver(&self, by: &Party, id: u16) -> Option<Party> {
         let known = match (is_secure(id), by.kind) {
@@ -169,7 +161,9 @@ impl Books {
             (false, Kind::NormalWorld) => false,
             (false, Kind::Vm) => true,
             (false, Kind::Partition) => {
-                id == 0 || self.pairs.contains_key(&id) || self.bitmaps.contains_key(&id)
+                let indirect = self.parties.get(&id).is_none_or(|party| party.indirect);
+                let pair = indirect && self.pairs.contains_key(&id);
+                id == 0 || pair || self.bitmaps.contains_key(&id)
             }
         };
         let of = match by.kind {
@@ -181,6 +175,7 @@ impl Books {
         of.filter(|_| known)
     }
 
+    /// `FFA_MSG_SEND2` to the SPMC.
     pub(super) fn send(
         &mut self,
         by: &Party,
@@ -201,31 +196,70 @@ impl Books {
         if head.sender != sender || head.receiver == sender || flags & !allowed != 0 {
             return Err(INVALID);
         }
-        let to = self.receiver(by, head.receiver).ok_or(INVALID)?;
-        if !(by.indirect && to.indirect) {
-            return Err(DENIED);
-        }
-        let size = match self.pairs.get(&to.id) {
-            Some(pair) if pair.state == Rx::Empty => pair.size(),
-            _ => return Err(BUSY),
-        };
-        let version = self.layout(by);
-        if !head.fits(version, from) {
-            return Err(INVALID);
-        }
         let mut head = *head;
+        // The version of the layout in which it is sent.
+        let version = match by.kind {
+            Kind::NormalWorld => self.upstream,
+            Kind::Vm | Kind::Partition => by.version,
+        };
         if header_bytes(version) == 20 {
             head.service = [0; 16];
         }
-        if to.is_partition() && head.service != [0; 16] {
+        let between_vms = by.kind == Kind::Vm && !is_secure(head.receiver);
+        if by.kind == Kind::Vm && !between_vms && !by.indirect {
+            return Err(DENIED);
+        }
+        let to = self.receiver(by, head.receiver).ok_or(INVALID)?;
+        // What VMs want of partitions the SPMC does not know.
+        let wants = to.indirect || by.is_partition() && to.kind == Kind::Vm;
+        if !(by.indirect && wants) {
+            return Err(DENIED);
+        }
+        // The SPMC knows the pairs of those VMs only that want messages.
+        let pair = self.pairs.get(&to.id).filter(|_| to.indirect);
+        let size = match pair {
+            Some(pair) if pair.state == Rx::Empty => pair.size(),
+            _ => return Err(BUSY),
+        };
+        if !head.fits(version, from) {
+            return Err(INVALID);
+        }
+        if by.kind == Kind::Vm && !between_vms {
+            // The proxy hands it on in the layout that the SPMC reads.
+            head = head.moved(self.upstream, from).ok_or(INVALID)?;
+        }
+        if (to.is_partition() || between_vms) && head.service != [0; 16] {
             let mut services = to.services.iter();
             let service = services.find(|(uuid, _)| *uuid == head.service);
             if !service.ok_or(INVALID)?.1 {
                 return Err(DENIED);
             }
         }
-        let layout = self.layout(&to);
+        let layout = match to.is_partition() || between_vms {
+            true => to.version,
+            false => self.upstream,
+        };
         let head = head.moved(layout, size).ok_or(NO_MEMORY)?;
+        self.deliver(&to, &head, layout, size, payload);
+        if self.contexts(to.id).is_some() {
+            let source = if between_vms {
+                Source::Hypervisor
+            } else {
+                Source::Spm
+            };
+            self.unread.insert(to.id, source);
+            self.news.insert((to.id, source, None));
+            self.interrupt(to.id, None);
+            self.tell(by, core, to.id, flags & 2 != 0);
+            if between_vms {
+                self.vm_interrupts.push((to.id, None));
+            }
+        }
+        Ok(())
+    }
+
+    /// A message lies in RX.
+    fn deliver(&mut self, to: &Party, head: &Head, layout: Version, size: u64, payload: &[u8]) {
         let mut holds = head.bytes(layout);
         holds.resize(head.offset as usize, 0);
         holds.extend(payload);
@@ -235,12 +269,5 @@ impl Books {
             pair.holds = Some(holds);
         }
         self.counts.messages += 1;
-        if self.contexts(to.id).is_some() {
-            self.unread.insert(to.id, Source::Spm);
-            self.news.insert((to.id, Source::Spm, None));
-            self.interrupt(to.id, None);
-            self.tell(by, core, to.id, flags & 2 != 0);
-        }
-        Ok(())
     }
 }

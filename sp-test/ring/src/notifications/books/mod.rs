@@ -154,6 +154,10 @@ pub(super) struct Books {
     pub scheduler: bool,
     /// Cores on which a partition runs that has delayed that.
     pub promised: BTreeSet<usize>,
+    /// VMs that the proxy is to interrupt for the call that was just answered, and which of their vCPUs.
+    pub vm_interrupts: Vec<(u16, Option<u16>)>,
+    /// What may have been told or not, since not all of it could be.
+    pub perhaps: BTreeSet<(u16, Option<u16>)>,
     pub counts: Counts,
 }
 
@@ -172,6 +176,8 @@ impl Books {
             interrupts: BTreeSet::new(),
             scheduler: false,
             promised: BTreeSet::new(),
+            vm_interrupts: Vec::new(),
+            perhaps: BTreeSet::new(),
             counts: Counts::default(),
         }
     }
@@ -227,6 +233,7 @@ impl Books {
         let Some(by) = self.parties.get(&caller).cloned() else {
             return Answer::Refused(NOT_SUPPORTED);
         };
+        self.vm_interrupts.clear();
         let answer = match deed {
             Deed::Bind { ids, flags, bits } => self.bind(&by, *ids, *flags, *bits).into(),
             Deed::Unbind { ids, flags, bits } => self.unbind(&by, *ids, *flags, *bits).into(),
@@ -239,7 +246,9 @@ impl Books {
                 Ok(pending) => Answer::Pending(pending),
                 Err(error) => Answer::Refused(error),
             },
-            Deed::Info { .. } if by.is_partition() => Answer::Refused(NOT_SUPPORTED),
+            Deed::Info { .. } if by.is_partition() || by.kind == Kind::Vm && caller != 1 => {
+                Answer::Refused(NOT_SUPPORTED)
+            }
             Deed::Info { .. } => Answer::Lists,
             Deed::Create { vm, contexts } => self.create(&by, *vm, *contexts).into(),
             Deed::Destroy { vm } => self.destroy(&by, *vm).into(),
