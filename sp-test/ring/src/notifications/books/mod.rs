@@ -195,11 +195,13 @@ impl Books {
         }
     }
 
-    /// Whether something of a receiver's is news to the scheduler.
-    pub fn has_news(&self, id: u16) -> bool {
+    /// Whether something of a receiver's that the SPMC keeps is news to the scheduler.
+    fn has_news(&self, id: u16) -> bool {
         let first = (id, Source::Partitions, None);
-        let mut rest = self.news.range(first..);
-        rest.next().is_some_and(|(of, ..)| *of == id)
+        let mut its = self.news.range(first..).take_while(|(of, ..)| *of == id);
+        its.any(|(_, source, _)| {
+            is_secure(id) || matches!(source, Source::Partitions | Source::Spm)
+        })
     }
 
     /// Whether a context would read anything.
