@@ -5,7 +5,10 @@
 //! [`tell`] tells one of them and sees to it that it comes to its answer; [`announce`] does both. The
 //! caller decides when, and what follows from an [`Outcome`]: none of them stops a VM by itself.
 
-use crate::{buffers::Unreachable, forward::Upstream};
+use crate::{
+    buffers::Unreachable,
+    forward::{Upstream, ask_for_list},
+};
 use core::fmt;
 use ffa_abi::{
     Call, Completion, EndpointId, FfaError, Fid, Regs, TargetInfo, Uuid, Version,
@@ -136,7 +139,7 @@ pub fn subscribers(
         uuid: Uuid::NIL,
         count_only: false,
     };
-    let listed = match ask(get, caller) {
+    let listed = match ask_for_list(get, |call| ask(call, caller)) {
         Ok(answer) => read(event, upstream, &answer, caller, &mut found),
         // There are no partitions.
         Err(FfaError::InvalidParameters) => return Ok(found),

@@ -149,3 +149,29 @@ pub(crate) fn ask(call: Call, machine: &mut impl El3) -> Result<Regs, FfaError> 
         _ => Err(FfaError::Aborted),
     }
 }
+
+/// How often the proxy's own RX is given back because a message lies there.
+const MOST_MESSAGES: usize = 4;
+
+/// Has the SPMC answer `get` in the proxy's own RX, which is nobody else's meanwhile. A partition can send messages to the
+/// hypervisor, which reads none: one that lies there is given up, so that it is in nobody's way.
+///
+/// # Errors
+/// Those of the SPMC; BUSY if partitions send again and again.
+pub(crate) fn ask_for_list(
+    get: Call,
+    mut ask: impl FnMut(Call) -> Result<Regs, FfaError>,
+) -> Result<Regs, FfaError> {
+    for _ in 0..MOST_MESSAGES {
+        match ask(get) {
+            Err(FfaError::Busy) => {}
+            answer => return answer,
+        }
+        let release = Call::RxRelease {
+            vm: EndpointId::HYPERVISOR,
+        };
+        // It may have no message; then it is for the SPMC to say so again.
+        let _ = ask(release);
+    }
+    Err(FfaError::Busy)
+}

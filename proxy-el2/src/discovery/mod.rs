@@ -14,7 +14,7 @@ mod vms;
 
 use crate::{
     buffers::{Memory, Unreachable},
-    forward::{El3, Upstream, ask},
+    forward::{El3, Upstream, ask, ask_for_list},
     proxy::Proxy,
     vm::Vm,
 };
@@ -235,7 +235,7 @@ fn with_list<M: El3 + Memory, T>(
         uuid: query.uuid,
         count_only: false,
     };
-    let list = match ask(get, machine) {
+    let list = match ask_for_list(get, |call| ask(call, machine)) {
         Ok(answer) => List::new(query, upstream, &answer, vms),
         // A service that no partition offers may be a VM's.
         Err(FfaError::InvalidParameters) => List::of_vms(query, vms),

@@ -89,8 +89,9 @@ impl Caller for El3 {
         match sent.w::<0>() {
             INFO_GET => {
                 assert_eq!(sent.0[1..], [0; 17], "all of them, with descriptors");
-                assert!(!self.full);
-                if self.list.is_empty() {
+                if self.full {
+                    x[..4].copy_from_slice(&error(Busy));
+                } else if self.list.is_empty() {
                     x[..4].copy_from_slice(&error(InvalidParameters));
                 } else {
                     self.rx.fill(0xee);
@@ -191,6 +192,15 @@ fn who_subscribed_is_found_once_whatever_the_size_of_descriptors() {
         assert_eq!(ids(&destroyed), [0x8003, 0x8004]);
         assert!(!el3.full);
     }
+}
+
+#[test]
+fn a_message_of_a_partition_to_the_hypervisor_is_in_nobodys_way() {
+    let mut el3 = El3::new(&[(0x8001, 1 | DESTROYED)]);
+    el3.full = true;
+    let destroyed = subscribers(Destroyed, &UPSTREAM, &mut el3).unwrap();
+    assert_eq!(ids(&destroyed), [0x8001]);
+    assert!(!el3.full);
 }
 
 #[test]
