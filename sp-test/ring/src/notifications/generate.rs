@@ -61,6 +61,7 @@ pub(super) fn deed(books: &Books, rng: &mut Rng, by: &Party, patient: bool) -> D
         590..760 => send(books, rng, by, own),
         760..850 => release(books, rng, by, own),
         850..880 if by.is_partition() => Deed::Take,
+        850..865 if by.kind == Kind::Vm => Deed::Count,
         850..880 if by.kind == Kind::NormalWorld => lives(books, rng),
         880..905 => map(books, rng, by, own),
         905..915 => Deed::Unmap {

@@ -82,7 +82,9 @@ impl<S: Stage + Damage> Run<S> {
 
     /// Who calls next.
     fn somebody(&self, rng: &mut Rng) -> Option<u16> {
-        let all: Vec<_> = self.books.parties.values().collect();
+        let proxied = self.books.proxied;
+        let parties = self.books.parties.values();
+        let all: Vec<_> = parties.filter(|party| party.id != 0 || !proxied).collect();
         let party = all[rng.below(all.len())];
         // What calls for all its VMs shall not be all that there is.
         let one = match party.kind {
@@ -218,6 +220,10 @@ impl<S: Stage + Damage> Run<S> {
                     *hypervisor,
                 ];
             }
+            Answer::Counted => {
+                // Of a list that is not theirs they hear how long it is.
+                (x[0], x[2]) = (success, got[2]);
+            }
             Answer::Lists => return self.books.named(got),
             // The other registers are the caller's own.
             Answer::Interrupt(id) => {
@@ -319,7 +325,7 @@ impl<S: Stage + Damage> Run<S> {
 
     /// Who asks whom to run.
     fn scheduler(&self) -> u16 {
-        u16::from(!self.books.parties.contains_key(&0))
+        u16::from(self.books.proxied)
     }
 }
 

@@ -159,7 +159,7 @@ impl Books {
         let known = match (is_secure(id), by.kind) {
             (true, _) => self.is_partition(id),
             (false, Kind::NormalWorld) => false,
-            (false, Kind::Vm) => true,
+            (false, Kind::Vm) => id != 0,
             (false, Kind::Partition) => {
                 let indirect = self.parties.get(&id).is_none_or(|party| party.indirect);
                 let pair = indirect && self.pairs.contains_key(&id);
