@@ -165,6 +165,9 @@ impl Rig {
             pe.nwd = Regs(view.nwd[core]);
         }
         self.load_interrupts(world, view);
+        if world.notified.is_some() {
+            self.load_notifications(world, view);
+        }
         if self.vms.is_some() {
             self.load_vms(world, view);
         }
@@ -233,7 +236,11 @@ impl Rig {
         for (core, pe) in self.cores.iter().enumerate() {
             after.nwd[core] = pe.nwd.0;
         }
-        self.note_interrupts(world, after)
+        self.note_interrupts(world, after)?;
+        match world.notified {
+            Some(_) => self.note_notifications(world, after),
+            None => Ok(()),
+        }
     }
 }
 

@@ -57,7 +57,7 @@ impl World {
             if s.lives[usize::from(*slot)] != Life::Alive {
                 *irq = Irq::FIRST;
             }
-            if !irq.wants() {
+            if !irq.wakes() {
                 irq.told = true;
             }
             irq.timer.on = irq.timer.watched.is_some();

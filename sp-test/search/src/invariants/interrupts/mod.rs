@@ -7,6 +7,7 @@ mod pending;
 use crate::{
     calls::Kind,
     events::Event,
+    invariants::notifications,
     state::{By, Ctx, Irq, Life, Now, S},
     view::View,
     world::World,
@@ -97,7 +98,7 @@ pub fn check(world: &World, s: &S) -> Result<(), String> {
 fn on_core(world: &World, s: &S, core: usize) -> Result<(), String> {
     let at = &s.core[core];
     let on = is_on(s, core);
-    if at.news != 0 && !(on && at.kick) {
+    if (at.news != 0 || at.news_sri) && !(on && at.kick) {
         return Err(format!("nobody on core {core} is told of its news"));
     }
     if at.due != 0 && !on {
@@ -215,15 +216,17 @@ pub fn step(
     }
     pending::step(world, before, after, core, event)?;
     delivery::step(world, before, after, core, event)?;
-    cycles_asked(before, after, core)
+    let wanted = notifications::wanted(world, before, after, core, event);
+    cycles_asked(before, after, core, wanted.raised)
 }
 
-/// The schedule receiver interrupt is raised once, when the normal world has the core.
-fn cycles_asked(before: &View, after: &View, core: usize) -> Result<(), String> {
+/// The schedule receiver interrupt is raised once, when the normal world has the core, or `at_once`.
+fn cycles_asked(before: &View, after: &View, core: usize, at_once: bool) -> Result<(), String> {
     let normal = matches!(after.s.core[core].now, Now::NormalWorld);
     let was = before.s.core[core].sri;
     let is = after.s.core[core].sri;
-    match (after.schedule_receivers, normal) {
+    let raised = after.schedule_receivers.wrapping_sub(at_once.into());
+    match (raised, normal) {
         (0, true) if was && !matches!(after.s.core[core].now, Now::Off) => {
             Err("the normal world is not asked for cycles".into())
         }

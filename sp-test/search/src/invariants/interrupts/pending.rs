@@ -5,6 +5,7 @@ use super::has_left;
 use crate::{
     calls::Kind,
     events::{Event, may_come},
+    invariants::notifications,
     state::{Id, Life, Now, S},
     view::View,
     world::World,
@@ -65,6 +66,7 @@ pub(super) fn step(
         }
         _ => {}
     }
+    let wanted = notifications::wanted(world, before, after, core, event);
     let off = after.s.core[core].now == Now::Off;
     for number in 0..world.contexts.len() {
         let (slot, _) = world.contexts[number];
@@ -73,6 +75,11 @@ pub(super) fn step(
         }
         let (was, is) = (&before.s.ctx[number], &after.s.ctx[number]);
         let irq = &mut s.ctx[number].irq;
+        match notifications::interrupt(&wanted, number) {
+            Some(true) => irq.pending.add(Id::Notified),
+            Some(false) => irq.pending.remove(Id::Notified),
+            None => {}
+        }
         // Another life begins, or this one ends.
         let begins = is.state == State::Starting && was.state != State::Starting
             || event == Event::Abort
@@ -85,6 +92,9 @@ pub(super) fn step(
             irq.timer.watched = None;
             if sent {
                 irq.pending.add(Id::Sent);
+            }
+            if notifications::begins_with(world, &wanted.notes, number) {
+                irq.pending.add(Id::Notified);
             }
         }
         if off
