@@ -113,4 +113,13 @@ configurations! {
     cores_that_go_off_and_on_and_interrupts_between_them: "7-off-sent",
     partitions_with_devices_that_fail_on_two_cores: "7-fails",
     notifications_on_one_core: "8",
+    notifications_of_partitions_that_call_each_other: "8-chains",
+    a_notification_that_is_bound_to_one_of_three: "8-same",
+    notifications_of_partitions_that_fail: "8-fails",
+    notifications_of_each_context: "9",
+    notifications_of_a_migrating_partition: "9-up",
+    a_notification_and_cores_that_go_off: "9-off",
+    two_notifications_and_cores_that_go_off: "9-off-both",
+    a_notification_and_partitions_that_fail_on_two_cores: "9-fails",
+    two_notifications_and_partitions_that_fail_on_two_cores: "9-fails-both",
 }

@@ -129,6 +129,9 @@ fn answered(
     let s = &mut same.s;
     s.notes = wanted.notes;
     s.core[core].sri |= wanted.delayed;
+    if let Now::Slot(slot) = s.core[core].now {
+        s.versions[usize::from(slot)].locked = true;
+    }
     for number in 0..world.contexts.len() {
         // Its queue and its lines have a check of their own.
         s.ctx[number].irq = after.s.ctx[number].irq;

@@ -3,6 +3,7 @@
 mod interrupts;
 mod notifications;
 mod proxy;
+mod sabotage;
 mod snapshot;
 mod vcpus;
 
@@ -187,6 +188,7 @@ impl Rig {
         {
             after.s.core[core].now = Now::Off;
         }
+        self.sabotage(world, before, event)?;
         self.note(world, &mut after)?;
         if world.has_proxy() {
             self.note_vms(world, core, number, &mut after)?;

@@ -157,7 +157,12 @@ impl Rig {
             .set_negotiation(None, negotiation(view.s.normal_world));
         for slot in 0..world.partitions.len() {
             let slot = Slot(slot as u8);
-            self.spmc.set_gone(slot, gone(world, view, slot.index()));
+            // Who fails, fails with all contexts that it might have.
+            let all = match view.s.lives[slot.index()] {
+                Life::Alive => gone(world, view, slot.index()),
+                _ => u32::MAX,
+            };
+            self.spmc.set_gone(slot, all);
             let state = state_of(view.s.lives[slot.index()]);
             self.spmc.set_life(slot, u32::from(LIFE) << 16 | state);
         }

@@ -88,12 +88,17 @@ pub(super) fn step(
                 && running.is_some_and(|(_, running)| running == number);
         if begins || is.state == State::Off {
             let sent = irq.pending.has(Id::Sent);
+            // One that is off hears nothing new; when it starts it finds all that is pending.
+            let notified = match begins || was.state != State::Off {
+                true => notifications::begins_with(world, &wanted.notes, number),
+                false => irq.pending.has(Id::Notified),
+            };
             irq.pending = Default::default();
             irq.timer.watched = None;
             if sent {
                 irq.pending.add(Id::Sent);
             }
-            if notifications::begins_with(world, &wanted.notes, number) {
+            if notified {
                 irq.pending.add(Id::Notified);
             }
         }
