@@ -148,7 +148,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
                 return self.answer_partition(pe, slot, done(mapped));
             }
             Call::RxtxUnmap { vm } => {
-                let unmapped = self.rxtx_unmap_by_partition(slot, vm, machine, &mut pe.held);
+                let unmapped = self.rxtx_unmap_by_partition(pe, slot, vm, machine);
                 return self.answer_partition(pe, slot, done(unmapped));
             }
             Call::RxRelease { vm } => {

@@ -1,7 +1,7 @@
 //! `FFA_RXTX_MAP` and `FFA_RXTX_UNMAP`: who gets a pair, and gives it up.
 
 use super::{
-    super::{Machine, Mem, Owner, Spmc, Window},
+    super::{Machine, Mem, Owner, Pe, Spmc, Window, notifications::Contexts},
     MAX_BUFFER_PAGES, Mailbox, NormalWorldMailboxes, PAGE, Rx,
 };
 use crate::{
@@ -54,7 +54,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
     }
 
     /// Makes a pair of both buffers.
-    fn open_pair(
+    pub(super) fn open_pair(
         &self,
         machine: &mut impl Mem,
         held: &mut Held<{ locks::PAIRS }>,
@@ -122,40 +122,37 @@ impl<'c, M: Registers> Spmc<'c, M> {
         })
     }
 
-    /// Gives up a partition's pair. `false` if it has none.
+    /// Gives up a partition's pair, and says which of its contexts are told of nothing any more. `None` if it has none.
     pub(in crate::spm) fn unmap_of_partition(
         &self,
         slot: Slot,
         machine: &mut impl Mem,
         held: &mut Held<0>,
-    ) -> bool {
+    ) -> Option<Contexts> {
         let partition = self.partitions.get(slot.index());
         let taken = partition.and_then(|partition| {
             partition.mailbox.with(held, |pair, held| {
-                self.forget_rx_full(partition.info.id, held);
-                pair.take()
+                let quiet = self.forget_rx_full(partition.info.id, held);
+                pair.take().map(|pair| (pair, quiet))
             })
         });
-        match taken {
-            Some(pair) => {
-                self.close_pair(machine, held, Owner::Partition(slot), pair);
-                true
-            }
-            None => false,
-        }
+        let (pair, quiet) = taken?;
+        self.close_pair(machine, held, Owner::Partition(slot), pair);
+        Some(quiet)
     }
 
     /// `FFA_RXTX_UNMAP` by a partition.
     pub(in crate::spm) fn rxtx_unmap_by_partition(
         &self,
+        pe: &mut Pe<'c, M>,
         slot: Slot,
         vm: EndpointId,
-        machine: &mut impl Mem,
-        held: &mut Held<0>,
+        machine: &mut impl Machine,
     ) -> Result<(), FfaError> {
-        if vm.0 != 0 || !self.unmap_of_partition(slot, machine, held) {
-            return Err(FfaError::InvalidParameters);
-        }
+        let own = Some(slot).filter(|_| vm.0 == 0);
+        let quiet = own.and_then(|slot| self.unmap_of_partition(slot, machine, &mut pe.held));
+        let quiet = quiet.ok_or(FfaError::InvalidParameters)?;
+        self.show_npi(pe, slot, quiet, machine);
         Ok(())
     }
 
@@ -234,7 +231,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
     }
 
     /// Notes a pair; without room it is given up again.
-    fn push(
+    pub(super) fn push(
         &self,
         mailboxes: &mut NormalWorldMailboxes,
         id: EndpointId,

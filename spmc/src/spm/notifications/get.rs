@@ -1,8 +1,7 @@
 //! `FFA_NOTIFICATION_GET`, by receivers.
 
 use super::super::{Machine, Pe, Spmc, direct::Sender};
-use super::signal::Contexts;
-use crate::{context::Registers, virtual_interrupts::Interrupt};
+use crate::context::Registers;
 use ffa_abi::{
     EndpointId, FfaError,
     notification::{GetFlags, Pending},
@@ -55,21 +54,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
         let own = self.notifications.of(slot);
         let (pending, quiet) = own.with(&mut pe.held, |own, _| {
             let pending = own.get(context, flags);
-            // Nothing is left for these: their interrupt would tell of nothing.
-            let mut quiet = Contexts::NONE;
-            for index in (0..info.contexts).filter(|index| !own.pending_for(*index)) {
-                let was = self.virtuals(slot, index).with(|queue| {
-                    let was = queue.is_pending(Interrupt::NOTIFICATION_PENDING);
-                    if was {
-                        queue.clear(Interrupt::NOTIFICATION_PENDING);
-                    }
-                    was
-                });
-                if was {
-                    quiet.add(index);
-                }
-            }
-            (pending, quiet)
+            (pending, self.take_npi_back(slot, own))
         });
         self.show_npi(pe, slot, quiet, machine);
         Ok(pending)

@@ -1,7 +1,10 @@
 //! How receivers and their schedulers hear of what is pending: the notification pending interrupt, the
 //! schedule receiver interrupt, and the framework's own notification.
 
-use super::super::{Machine, Pe, Spmc};
+use super::{
+    super::{Machine, Pe, Spmc},
+    OfPartition,
+};
 use crate::{
     MAX_CPUS,
     context::{PartitionInfo, Registers, Slot},
@@ -12,7 +15,7 @@ use ffa_abi::EndpointId;
 
 /// Contexts of a partition, one bit for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Contexts(u32);
+pub(in crate::spm) struct Contexts(u32);
 
 impl Contexts {
     pub(super) const NONE: Self = Self(0);
@@ -57,10 +60,30 @@ impl<'c, M: Registers> Spmc<'c, M> {
         }
     }
 
+    /// The NPI is pending no more for those contexts for which nothing is left in `own`: it would tell of nothing. Says
+    /// for which it was. [`show_npi`](Self::show_npi) follows for these.
+    pub(super) fn take_npi_back(&self, slot: Slot, own: &OfPartition) -> Contexts {
+        let mut quiet = Contexts::NONE;
+        let count = self.info(slot).map_or(0, |info| info.contexts);
+        for index in (0..count).filter(|index| !own.pending_for(*index)) {
+            let was = self.virtuals(slot, index).with(|queue| {
+                let was = queue.is_pending(Interrupt::NOTIFICATION_PENDING);
+                if was {
+                    queue.clear(Interrupt::NOTIFICATION_PENDING);
+                }
+                was
+            });
+            if was {
+                quiet.add(index);
+            }
+        }
+        quiet
+    }
+
     /// The lines of these contexts are as their interrupts say, wherever they are: those that no core
     /// has find theirs when they are entered.
     #[inline]
-    pub(super) fn show_npi(
+    pub(in crate::spm) fn show_npi(
         &self,
         pe: &mut Pe<'c, M>,
         slot: Slot,
@@ -182,18 +205,29 @@ impl<'c, M: Registers> Spmc<'c, M> {
         })
     }
 
-    /// No message lies in the RX buffer of `receiver` any more that it would read of: its pair is gone.
-    pub fn forget_rx_full<const HELD: u8>(&self, receiver: EndpointId, held: &mut Held<HELD>) {
+    /// No message lies in the RX buffer of `receiver` any more that it would read of: its pair is gone. Gives the contexts
+    /// of a partition that are told of nothing any more: [`show_npi`](Self::show_npi) follows for these.
+    pub(in crate::spm) fn forget_rx_full<const HELD: u8>(
+        &self,
+        receiver: EndpointId,
+        held: &mut Held<HELD>,
+    ) -> Contexts {
         if !receiver.is_secure() {
             self.notifications.normal_world.with(held, |all, _| {
                 if let Some(of) = all.find(receiver) {
                     of.receiver.rx_emptied();
                 }
             });
-        } else if let Some(slot) = self.find(receiver) {
-            let own = self.notifications.of(slot);
-            own.with(held, |own, _| own.rx_emptied());
+            return Contexts::NONE;
         }
+        let Some(slot) = self.find(receiver) else {
+            return Contexts::NONE;
+        };
+        let own = self.notifications.of(slot);
+        own.with(held, |own, _| {
+            own.rx_emptied();
+            self.take_npi_back(slot, own)
+        })
     }
 
     /// Whether `vm` has a bitmap.
