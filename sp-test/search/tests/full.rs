@@ -29,7 +29,10 @@ fn all_states(name: &str) {
         assert!(notified.list.is_empty() || marks.bound > 0 && marks.pending > 0 && marks.told > 0);
         // What is promised: docs/testing.md.
         assert!(report.notified_within <= READ);
-        assert!(notified.list.is_empty() || report.notified_within > 0);
+        assert!(report.notified_within > 0);
+        let messages = !notified.messages.is_empty();
+        assert_eq!(marks.unread > 0 && marks.full > 0, messages);
+        assert!(marks.no_pair > 0 || !notified.maps);
     } else if let Some(has) = has {
         assert!(marks.interrupted > 0 && marks.masked > 0);
         assert!(marks.intercepted > 0);

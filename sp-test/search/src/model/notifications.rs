@@ -342,10 +342,10 @@ impl Calls<'_> {
             }
         }
         let mut framework = [0; 2];
-        for by in 0..2 {
+        let unread = &mut notes.unread[of.buffer()];
+        for (by, (unread, read)) in unread.iter_mut().zip(&mut framework).enumerate() {
             if flags & 4 << by != 0 {
-                let unread = notes.unread[of.buffer()][by].take();
-                framework[by] = unread.is_some().into();
+                *read = unread.take().is_some().into();
             }
         }
         self.wanted.notes = notes;

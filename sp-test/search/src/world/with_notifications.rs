@@ -182,12 +182,17 @@ impl World {
             )
             .with(STARTED)
             .notifying(only(const { &[global(A, B, 0), global(OS, B, 63)] })),
-            Self::new("9-messages", "messages on two cores", 2, &[mp, up])
-                .with(STARTED)
-                .notifying(Notified {
-                    maps: false,
-                    ..messages(&[(B, A), (A, B)])
-                }),
+            Self::new(
+                "9-messages",
+                "messages to a migrating partition on two cores",
+                2,
+                &[mp, up],
+            )
+            .with(STARTED)
+            .notifying(Notified {
+                maps: false,
+                ..messages(&[(A, B), (OS, B)])
+            }),
             Self::new(
                 "9-off",
                 "a notification of each context of a partition, and cores that go off and on",
