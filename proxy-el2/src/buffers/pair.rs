@@ -43,6 +43,27 @@ pub(crate) struct Pair {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PairNote(pub(crate) Option<Pair>);
 
+#[cfg(feature = "snapshot")]
+impl PairNote {
+    /// There is none.
+    pub const NONE: Self = Self(None);
+
+    /// A pair that the SPMC has as well, and whether RX holds something of the proxy's.
+    pub const fn forwarded(tx: Range<u64>, rx: Range<u64>, full: bool) -> Self {
+        Self(Some(Pair {
+            tx,
+            rx,
+            full,
+            forwarded: true,
+        }))
+    }
+
+    /// Whether RX holds something of the proxy's. `None` without a pair.
+    pub fn is_full(&self) -> Option<bool> {
+        self.0.as_ref().map(|pair| pair.full)
+    }
+}
+
 /// Bytes of a buffer.
 pub(crate) fn size(buffer: &Range<u64>) -> usize {
     let bytes = buffer.end.saturating_sub(buffer.start);

@@ -29,7 +29,7 @@ fn all_states(name: &str) {
         assert!(notified.list.is_empty() || marks.bound > 0 && marks.pending > 0 && marks.told > 0);
         // What is promised: docs/testing.md.
         assert!(report.notified_within <= READ);
-        assert!(report.notified_within > 0);
+        assert_eq!(report.notified_within > 0, has.is_some());
         let messages = !notified.messages.is_empty();
         assert_eq!(marks.unread > 0 && marks.full > 0, messages);
         assert!(marks.no_pair > 0 || !notified.maps);
@@ -128,4 +128,6 @@ configurations! {
     two_notifications_and_cores_that_go_off: "9-off-both",
     a_notification_and_partitions_that_fail_on_two_cores: "9-fails",
     two_notifications_and_partitions_that_fail_on_two_cores: "9-fails-both",
+    notifications_of_two_vms: "10",
+    messages_of_two_vms: "10-messages",
 }

@@ -22,12 +22,12 @@ fn seen(name: &str, sabotage: Sabotage) -> Violation {
     found
 }
 
-/// Where notifications are the SPMC's, of one and of several contexts.
-const OF_SPMC: [&str; 4] = ["8", "8-chains", "9", "9-up"];
+/// Where notifications are the SPMC's, of one and of several contexts, and where the proxy keeps some.
+const ALL: [&str; 5] = ["8", "8-chains", "9", "9-up", "10"];
 
 #[test]
 fn a_notification_that_is_dropped_is_seen() {
-    for name in OF_SPMC {
+    for name in ALL {
         let found = seen(name, Sabotage::Drops);
         assert!(found.what.contains("was set, and is not pending"), "{name}");
     }
@@ -35,7 +35,7 @@ fn a_notification_that_is_dropped_is_seen() {
 
 #[test]
 fn a_notification_that_is_delivered_twice_is_seen() {
-    for name in OF_SPMC {
+    for name in ALL {
         let found = seen(name, Sabotage::DeliversTwice);
         let what = found.what;
         assert!(what.contains("was read and is pending still"), "{name}");
@@ -44,7 +44,7 @@ fn a_notification_that_is_delivered_twice_is_seen() {
 
 #[test]
 fn a_notification_that_is_told_twice_is_seen() {
-    for name in OF_SPMC {
+    for name in ALL {
         let found = seen(name, Sabotage::TellsTwice);
         assert!(found.what.contains("is told, and news still"), "{name}");
     }
@@ -60,7 +60,7 @@ fn a_notification_for_somebody_else_is_seen() {
 }
 
 /// Where there are messages.
-const MESSAGES: [&str; 3] = ["8-messages", "8-both", "9-messages"];
+const MESSAGES: [&str; 4] = ["8-messages", "8-both", "9-messages", "10-messages"];
 
 #[test]
 fn rx_that_is_not_the_receivers_is_seen() {

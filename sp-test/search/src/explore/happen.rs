@@ -133,6 +133,7 @@ fn several(
     invariants::check(world, &after.s)?;
     invariants::vms::check(world, &after.s)?;
     if world.notified.is_some() {
+        invariants::interrupts::pending(world, before, &after, core, event)?;
         invariants::notifications::step(world, before, &after, core, event)?;
         invariants::notifications::check(world, &after.s)?;
     }

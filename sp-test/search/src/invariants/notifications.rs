@@ -49,6 +49,10 @@ pub fn step(
     nothing_is_lost(world, before, after, core, event)?;
     told_once(world, before, after, core, event)?;
     super::messages::step(world, before, after, core, event)?;
+    let found = registers(world, after, core);
+    if let Some(answer) = wanted.answer.filter(|answer| found != *answer) {
+        return Err(format!("it is answered {found:x?}, not {answer:x?}"));
+    }
     if after.s.notes != wanted.notes {
         return Err(format!(
             "notifications are {:?}, not {:?}",
@@ -68,6 +72,18 @@ pub fn wanted(world: &World, before: &View, after: &View, core: usize, event: Ev
         if has_ended(world, before, after, core, event, slot) {
             model::forget(world, &mut wanted.notes, slot);
         }
+    }
+    for vm in 0..world.vms.len() as u8 {
+        let place = usize::from(vm);
+        if !before.s.vms[place].dead && after.s.vms[place].dead {
+            model::forget_vm(world, &mut wanted.notes, vm);
+        }
+    }
+    if let (Event::Call(Kind::Wait { .. }), Who::Vm(vm)) = (event, world.who(&before.s, core))
+        && let Some(top) = crate::rig::on_top(before, core)
+        && after.s.vcpus[top].state == proxy_el2::vcpu::State::Waiting
+    {
+        crate::model::indirect::vm_waits(&mut wanted.notes, vm);
     }
     wanted
 }
@@ -109,15 +125,21 @@ fn answered(
     wanted: &Wanted,
 ) -> Result<(), String> {
     let answer = wanted.answer.unwrap_or_default();
-    let found = registers(world, after, core);
-    if found != answer {
-        return Err(format!("it is answered {found:x?}, not {answer:x?}"));
-    }
     if usize::from(after.schedule_receivers) != usize::from(wanted.raised) {
         return Err(format!(
             "the schedule receiver interrupt is raised {} times",
             after.schedule_receivers
         ));
+    }
+    let sorted = |raised: &[(u8, u8, u32)]| {
+        let mut raised = raised.to_vec();
+        raised.sort_unstable();
+        raised.dedup();
+        raised
+    };
+    let (raised, for_vms) = (sorted(&after.raised), sorted(&wanted.for_vms));
+    if raised != for_vms {
+        return Err(format!("VMs are interrupted: {raised:?}, not {for_vms:?}"));
     }
     let mut same = before.clone();
     match (before.s.core[core].now, crate::rig::on_top(before, core)) {

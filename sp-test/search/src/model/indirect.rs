@@ -18,6 +18,15 @@ pub fn waits(notes: &mut Notes, slot: u8) {
     }
 }
 
+/// A VM waits: so it is, and what the proxy wrote goes whether it has read of it or not.
+pub fn vm_waits(notes: &mut Notes, vm: u8) {
+    let place = Who::Vm(vm).buffer();
+    let rx = &mut notes.rx[place];
+    if matches!(rx, Rx::Full(_)) && notes.unread[place][0].is_none() {
+        *rx = Rx::Empty;
+    }
+}
+
 impl Calls<'_> {
     /// `None`: it is none of these.
     pub(super) fn buffers(&mut self, call: Call) -> Option<Result<(), FfaError>> {
@@ -62,6 +71,7 @@ impl Calls<'_> {
         match notes.rx[own] {
             Rx::None | Rx::Empty => Err(Denied),
             _ if notes.unread[own][0].is_some() => Err(Denied),
+            Rx::Full(Writer::Proxy) if notes.unread[own][1].is_some() => Err(Denied),
             _ => {
                 notes.rx[own] = Rx::Empty;
                 Ok(())
@@ -84,6 +94,9 @@ impl Calls<'_> {
             return Err(InvalidParameters);
         }
         let receiver = self.find(to).ok_or(InvalidParameters)?;
+        if matches!(receiver, Who::Vm(_)) && !self.is_alive(receiver) {
+            return Err(InvalidParameters);
+        }
         if !self.world.has_pair(receiver) {
             return Err(Denied);
         }
@@ -93,6 +106,16 @@ impl Calls<'_> {
         }
         if fault == Some(Fault::Size) {
             return Err(InvalidParameters);
+        }
+        if let (Who::Vm(_), Who::Vm(vm)) = (from, receiver) {
+            self.wanted.notes.rx[place] = Rx::Full(Writer::Proxy);
+            if self.world.is_notified(receiver) {
+                let unread = &mut self.wanted.notes.unread[place][1];
+                // One that it has not read of may have gone when it waited.
+                unread.get_or_insert(Unread::New);
+                self.tell_vm(vm, GLOBAL);
+            }
+            return Ok(());
         }
         self.wanted.notes.rx[place] = Rx::Full(Writer::Spmc);
         if self.world.is_notified(receiver) {

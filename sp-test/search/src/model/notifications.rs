@@ -27,12 +27,19 @@ pub struct Wanted {
     pub pended: u8,
     /// Contexts for which nothing is pending any more.
     pub quiet: u8,
+    /// Virtual interrupts that the proxy raises: the VM, its vCPU, and which.
+    pub for_vms: Vec<(u8, u8, u32)>,
 }
+
+/// Virtual interrupts of VMs: of who has something pending, and of who schedules.
+const NPI: u32 = 9;
+const SRI: u32 = 8;
 
 /// One of the calls: who makes it, and in what state.
 pub(super) struct Calls<'w> {
     pub(super) world: &'w World,
     s: &'w S,
+    core: usize,
     pub(super) caller: Who,
     pub(super) wanted: Wanted,
 }
@@ -46,6 +53,7 @@ pub fn wanted(world: &World, before: &View, core: usize, event: Event) -> Wanted
         delayed: false,
         pended: 0,
         quiet: 0,
+        for_vms: Vec::new(),
     };
     let s = &before.s;
     let Event::Call(kind) = event else {
@@ -54,6 +62,7 @@ pub fn wanted(world: &World, before: &View, core: usize, event: Event) -> Wanted
     let mut calls = Calls {
         world,
         s,
+        core,
         caller: world.who(s, core),
         wanted: wanted.clone(),
     };
@@ -93,6 +102,21 @@ pub fn forget(world: &World, notes: &mut Notes, slot: u8) {
         if one.receiver == who {
             *bit = Default::default();
         } else if one.sender == who {
+            bit.bound = false;
+        }
+    }
+    notes.rx[who.buffer()] = Rx::None;
+    notes.unread[who.buffer()] = [None; 2];
+}
+
+/// What is left of them when a VM has ended. Partitions are not told of its end, so what they have bound to it is bound
+/// still.
+pub fn forget_vm(world: &World, notes: &mut Notes, vm: u8) {
+    let who = Who::Vm(vm);
+    for (one, bit) in world.list().iter().zip(&mut notes.bits) {
+        if one.receiver == who {
+            *bit = Default::default();
+        } else if one.sender == who && one.is_proxys() {
             bit.bound = false;
         }
     }
@@ -291,8 +315,36 @@ impl Calls<'_> {
             }
         }
         self.wanted.notes = notes;
-        self.tell(to, group, delay && self.caller.is_partition());
+        match (self.caller, to) {
+            (Who::Vm(_), Who::Vm(vm)) => {
+                if has_news(self.world, &notes, to, true) {
+                    self.tell_vm(vm, group);
+                }
+            }
+            _ => self.tell(to, group, delay && self.caller.is_partition()),
+        }
         Ok(())
+    }
+
+    /// The proxy keeps something that is pending for a VM: that has its interrupt, and the primary, whose the cores
+    /// are, the scheduler's.
+    pub(super) fn tell_vm(&mut self, vm: u8, group: u8) {
+        self.interrupt_vm(vm, group);
+        self.wanted.for_vms.push((0, self.core as u8, SRI));
+    }
+
+    /// A VM's vCPUs of `group` have their interrupt: of the primary's for all, the one of this core.
+    fn interrupt_vm(&mut self, vm: u8, group: u8) {
+        for (of, vcpu) in &self.world.vcpus {
+            let here = vm != 0 || usize::from(*vcpu) == self.core;
+            let wanted = match group {
+                GLOBAL => here,
+                group => group & 1 << vcpu != 0,
+            };
+            if *of == vm && wanted {
+                self.wanted.for_vms.push((vm, *vcpu, NPI));
+            }
+        }
     }
 
     /// Something is pending for `to`: its contexts of `group` have their interrupt, and the scheduler has its, unless
@@ -307,7 +359,7 @@ impl Calls<'_> {
                 }
             }
         }
-        if has_news(self.world, &self.wanted.notes, to) {
+        if has_news(self.world, &self.wanted.notes, to, false) {
             self.wanted.raised = !delay;
             self.wanted.delayed = delay;
         }
@@ -398,6 +450,13 @@ impl Calls<'_> {
         if lists.is_empty() {
             return Err(NoData);
         }
+        for (id, contexts) in &lists {
+            if let Some(vm) = self.world.vm_of(*id) {
+                let of_each = contexts.iter().fold(0, |all, n| all | 1 << n);
+                let group = if contexts.is_empty() { GLOBAL } else { of_each };
+                self.interrupt_vm(vm, group);
+            }
+        }
         let mut answer = [0; 8];
         answer[0] = fid::SUCCESS;
         answer[2] = (lists.len() as u64) << 7;
@@ -450,10 +509,12 @@ impl Calls<'_> {
     }
 }
 
-/// Whether the scheduler does not know of something that is pending for an endpoint. What the proxy keeps it tells
-/// of by itself.
-fn has_news(world: &World, notes: &Notes, who: Who) -> bool {
-    let message = notes.unread[who.buffer()].contains(&Some(Unread::New));
-    let mut bits = world.received_by(who).map(|place| notes.bits[place]);
-    message || bits.any(|bit| bit.news != 0)
+/// Whether the scheduler does not know of something that is pending for an endpoint, of what the proxy keeps or the
+/// SPMC.
+fn has_news(world: &World, notes: &Notes, who: Who, by_proxy: bool) -> bool {
+    let message = notes.unread[who.buffer()][usize::from(by_proxy)] == Some(Unread::New);
+    let mut bits = world.received_by(who);
+    message
+        || bits
+            .any(|place| world.list()[place].is_proxys() == by_proxy && notes.bits[place].news != 0)
 }

@@ -51,6 +51,8 @@ pub struct Rig {
     /// Whether every context that leaves is saved as an event of its own.
     saves_all: bool,
     books: Books,
+    /// Whether the proxy asks the SPMC in its own name.
+    asks: bool,
 }
 
 impl Rig {
@@ -79,6 +81,7 @@ impl Rig {
             general,
             saves_all: world.interrupts.is_none(),
             books: Books::default(),
+            asks: world.notified.is_some(),
         }
     }
 

@@ -1,12 +1,13 @@
 //! The proxy in front of the SPMC, with its VMs.
 
-use super::Rig;
+use super::{Rig, interrupts::Chip, memory::stand_in};
 use crate::{
+    calls::buffers,
     events::{Event, Whose},
     label::{self, Frame},
     state::Now,
     view::View,
-    world::World,
+    world::{Who, World},
 };
 use core::ops::Range;
 use ffa_abi::{
@@ -21,6 +22,7 @@ use proxy_el2::{
     vcpu::{Registers, Vcpu, VcpuId, VmIndex},
     vm::VmInfo,
 };
+use spmc::spm::Spmc;
 
 /// What each secondary's WFI says of its timer, in nanoseconds.
 pub const TIMER: u64 = 0x1_0000_0007;
@@ -53,23 +55,31 @@ impl Vms {
             version: World::version(world.upstream),
             spm_id: EndpointId::SPMC,
             direct2: true,
-            // Buffers and discovery are not searched.
-            rx: 0,
+            // Discovery is not searched, and buffers are there from the start.
+            rx: world.notified.map_or(0, |_| 0x1000),
             info_regs: false,
-            sri: None,
-            indirect: false,
-            notifications: false,
+            sri: world.notified.map(|_| SRI),
+            indirect: world.notified.is_some(),
+            notifications: world.notified.is_some(),
         });
         for (number, vm) in world.vms.iter().enumerate() {
             let number = number as u8;
             let id = EndpointId(World::vm_id(number));
-            let memory = world.entry(number)..world.entry(number) + 0x1000;
+            let memory = match world.notified {
+                Some(_) => memory_of(number),
+                None => world.entry(number)..world.entry(number) + 0x1000,
+            };
             let mut info = match number {
                 0 => VmInfo::primary(id, memory),
                 _ => VmInfo::secondary(id, memory),
             };
             if number == 0 {
                 info.messaging = Messaging(1 << 1 | 1 << 10);
+            }
+            let who = Who::Vm(number);
+            info.notifications = world.is_notified(who);
+            if world.has_pair(who) {
+                info.messaging = Messaging(info.messaging.0 | 1 << 2);
             }
             info.mode = vm.mode;
             info.vcpus = vm.vcpus;
@@ -97,9 +107,18 @@ impl Vms {
     }
 }
 
-/// The machine during an event.
+/// The schedule receiver interrupt, as the SPMC names it.
+const SRI: u32 = 8;
+
+/// The memory of a VM that has buffers.
+fn memory_of(vm: u8) -> Range<u64> {
+    let (tx, _) = buffers(Who::Vm(vm));
+    tx..tx + 0x1_0000
+}
+
+/// What the machine shows and is asked for during an event.
 #[derive(Debug)]
-struct Host {
+pub(super) struct Seen {
     /// What a look for interrupts finds.
     turn: Turn,
     looked: bool,
@@ -108,9 +127,22 @@ struct Host {
     powered: Vec<u16>,
     left: Vec<VcpuId>,
     own_calls: usize,
+    /// Virtual interrupts that were raised: for whom, and which.
+    raised: Vec<(VcpuId, u32)>,
 }
 
-impl Host {
+/// The machine during an event, and the SPMC behind EL3.
+struct Host<'r> {
+    seen: &'r mut Seen,
+    spmc: &'r Spmc<'static, super::General>,
+    pe: &'r mut spmc::spm::Pe<'static, super::General>,
+    chip: &'r mut Chip,
+    general: bool,
+    /// Whether the proxy asks the SPMC in its own name.
+    asks: bool,
+}
+
+impl Seen {
     fn of(event: Event, on_top: usize) -> Self {
         Self {
             turn: match event {
@@ -126,28 +158,41 @@ impl Host {
             powered: Vec::new(),
             left: Vec::new(),
             own_calls: 0,
+            raised: Vec::new(),
         }
     }
 }
 
-/// There is no memory here.
-impl Memory for Host {
+impl Host<'_> {
+    fn bytes(&mut self, at: u64, length: usize) -> Result<&mut [u8], Unreachable> {
+        self.chip.memory.bytes(at, length).ok_or(Unreachable)
+    }
+}
+
+/// Buffers, and no other memory.
+impl Memory for Host<'_> {
     fn open(&mut self, _: Range<u64>) -> Result<(), Unreachable> {
         Err(Unreachable)
     }
 
     fn close(&mut self, _: Range<u64>) {}
 
-    fn write(&mut self, _: u64, _: &[u8]) -> Result<(), Unreachable> {
-        Err(Unreachable)
+    fn write(&mut self, at: u64, bytes: &[u8]) -> Result<(), Unreachable> {
+        self.bytes(at, bytes.len())?.copy_from_slice(bytes);
+        Ok(())
     }
 
-    fn zero(&mut self, _: Range<u64>) -> Result<(), Unreachable> {
-        Err(Unreachable)
+    fn zero(&mut self, range: Range<u64>) -> Result<(), Unreachable> {
+        if range.start < range.end {
+            self.bytes(range.start, (range.end - range.start) as usize)?
+                .fill(0);
+        }
+        Ok(())
     }
 
-    fn read(&mut self, _: u64, _: &mut [u8]) -> Result<(), Unreachable> {
-        Err(Unreachable)
+    fn read(&mut self, at: u64, to: &mut [u8]) -> Result<(), Unreachable> {
+        to.copy_from_slice(self.bytes(at, to.len())?);
+        Ok(())
     }
 
     fn read_rx(&mut self, _: usize, _: &mut [u8]) -> Result<(), Unreachable> {
@@ -157,10 +202,23 @@ impl Memory for Host {
     fn write_tx(&mut self, _: &[u8]) -> Result<(), Unreachable> {
         Err(Unreachable)
     }
+
+    fn stand_in(&mut self, vm: VmIndex) -> Option<u64> {
+        Some(stand_in(vm.0))
+    }
+
+    fn write_stand_in(
+        &mut self,
+        vm: VmIndex,
+        offset: usize,
+        bytes: &[u8],
+    ) -> Result<(), Unreachable> {
+        self.write(stand_in(vm.0) + offset as u64, bytes)
+    }
 }
 
 /// None changes hands.
-impl Estates for Host {
+impl Estates for Host<'_> {
     fn grant(&mut self, _: Party, _: Pieces<'_>, _: Access) -> Result<(), FfaError> {
         Err(FfaError::NoMemory)
     }
@@ -180,23 +238,35 @@ impl Estates for Host {
     fn zero(&mut self, _: Pieces<'_>, _: bool) {}
 }
 
-impl El3 for Host {
+impl El3 for Host<'_> {
     fn smc(&mut self, regs: &mut Regs) {
-        self.own_calls += 1;
-        *regs = Regs::ZERO;
+        if !self.asks {
+            self.seen.own_calls += 1;
+            *regs = Regs::ZERO;
+            return;
+        }
+        let own = core::mem::replace(&mut self.pe.nwd, *regs);
+        let outcome = match self.general {
+            true => self.spmc.handle_normal_world_general(self.pe, self.chip),
+            false => self.spmc.handle_normal_world(self.pe, self.chip),
+        };
+        *regs = core::mem::replace(&mut self.pe.nwd, own);
+        if outcome.next != spmc::spm::Next::NormalWorld || outcome.left.is_some() {
+            self.chip.wrong = Some(format!("the proxy asks, and {outcome:?} comes of it"));
+        }
     }
 }
 
-impl Machine<General> for Host {
+impl Machine<General> for Host<'_> {
     fn console(&mut self, _: EndpointId, _: u8) {}
 
     fn interrupts(&mut self, _: &[VcpuId]) -> Turn {
-        self.looked = true;
-        self.turn
+        self.seen.looked = true;
+        self.seen.turn
     }
 
     fn has_interrupt(&mut self, _: VcpuId) -> bool {
-        self.pending
+        self.seen.pending
     }
 
     fn timer_ns(&mut self, _: VcpuId) -> Option<u64> {
@@ -204,19 +274,21 @@ impl Machine<General> for Host {
     }
 
     fn leave(&mut self, vcpu: &mut Vcpu<General>) {
-        self.left.push(vcpu.id());
+        self.seen.left.push(vcpu.id());
     }
 
     fn slice(&mut self, _: bool) {}
 
-    fn raise(&mut self, _: VcpuId, _: u32) {}
+    fn raise(&mut self, vcpu: VcpuId, intid: u32) {
+        self.seen.raised.push((vcpu, intid));
+    }
 
     fn kick(&mut self, core: u16) {
-        self.kicked.push(core);
+        self.seen.kicked.push(core);
     }
 
     fn power_on(&mut self, core: u16) -> bool {
-        self.powered.push(core);
+        self.seen.powered.push(core);
         true
     }
 }
@@ -226,11 +298,36 @@ impl Rig {
         self.vms.as_mut().ok_or_else(|| "there is no VM".to_owned())
     }
 
+    /// The proxy, its part of a core, and the machine that it sees.
+    fn proxy<'r>(
+        &'r mut self,
+        core: usize,
+        seen: &'r mut Seen,
+    ) -> Result<
+        (
+            &'r Proxy<'static, General>,
+            &'r mut Pe<'static, General>,
+            Host<'r>,
+        ),
+        String,
+    > {
+        let Vms { proxy, cores } = self.vms.as_mut().ok_or("there is no VM")?;
+        let host = Host {
+            seen,
+            spmc: &self.spmc,
+            pe: &mut self.cores[core],
+            chip: &mut self.chip,
+            general: self.general,
+            asks: self.asks,
+        };
+        Ok((proxy, &mut cores[core], host))
+    }
+
     /// The core's own vCPU begins.
     pub(super) fn begin(&mut self, core: usize, after: &mut View) -> Result<(), String> {
         let Vms { proxy, cores } = self.vms()?;
         let next = proxy.begin(&mut cores[core]);
-        let mut host = Host::of(Event::Start, 0);
+        let mut host = Seen::of(Event::Start, 0);
         self.follow(core, after, next, &mut host)
     }
 
@@ -242,9 +339,8 @@ impl Rig {
         event: Event,
     ) -> Result<(), String> {
         let chain = after.s.core[core].chain.iter().flatten().count();
-        let mut host = Host::of(event, chain.saturating_sub(1));
-        let Vms { proxy, cores } = self.vms()?;
-        let pe = &mut cores[core];
+        let mut seen = Seen::of(event, chain.saturating_sub(1));
+        let (proxy, pe, mut host) = self.proxy(core, &mut seen)?;
         let next = match event {
             Event::Call(_) => proxy.call(pe, &mut host),
             Event::Wfi(_) => proxy.wait(pe, &mut host),
@@ -254,7 +350,7 @@ impl Rig {
             other => return Err(format!("{other} while a VM has the core")),
         };
         after.s.core[core].el3 = None;
-        self.follow(core, after, next, &mut host)
+        self.follow(core, after, next, &mut seen)
     }
 
     /// A partition has given the core back to the proxy.
@@ -269,13 +365,12 @@ impl Rig {
             // A core of the SPMC's that boots.
             return Ok(());
         }
-        let mut host = Host::of(event, chain - 1);
+        let mut seen = Seen::of(event, chain - 1);
         let answer = self.cores[core].nwd;
-        let Vms { proxy, cores } = self.vms()?;
-        let pe = &mut cores[core];
+        let (proxy, pe, mut host) = self.proxy(core, &mut seen)?;
         pe.el3 = answer;
         let next = proxy.returned(pe, &mut host);
-        self.follow(core, after, next, &mut host)
+        self.follow(core, after, next, &mut seen)
     }
 
     /// Does what the proxy wants until somebody runs.
@@ -284,7 +379,7 @@ impl Rig {
         core: usize,
         after: &mut View,
         mut next: Next,
-        host: &mut Host,
+        seen: &mut Seen,
     ) -> Result<(), String> {
         let mut calls = 0;
         while next == Next::El3 {
@@ -309,26 +404,26 @@ impl Rig {
                 break;
             }
             let answer = self.cores[core].nwd;
-            let Vms { proxy, cores } = self.vms()?;
-            cores[core].el3 = answer;
-            next = proxy.returned(&mut cores[core], host);
+            let (proxy, pe, mut host) = self.proxy(core, seen)?;
+            pe.el3 = answer;
+            next = proxy.returned(pe, &mut host);
         }
         match next {
             Next::Vcpu | Next::El3 => {}
             Next::Idle if self.vms()?.cores[core].running().is_none() => {}
             next => return Err(format!("the proxy goes on with {next:?}")),
         }
-        if host.own_calls > 0 {
+        if seen.own_calls > 0 {
             return Err("the proxy calls EL3 in its own name".into());
         }
-        if host.looked {
+        if seen.looked {
             after.s.core[core].kicked = false;
         }
-        for other in &host.kicked {
+        for other in &seen.kicked {
             let other = &mut after.s.core[usize::from(*other)];
             other.kicked = !matches!(other.now, Now::Unborn | Now::Off);
         }
-        for other in host.powered.iter().map(|other| usize::from(*other)) {
+        for other in seen.powered.iter().map(|other| usize::from(*other)) {
             let noted = &mut after.s.core[other];
             if matches!(noted.now, Now::Unborn | Now::Off) {
                 noted.now = Now::Spmc;
@@ -336,7 +431,10 @@ impl Rig {
                 self.spmc.core_is_on(&mut self.cores[other]);
             }
         }
-        self.left.append(&mut host.left);
+        self.left.append(&mut seen.left);
+        let raised = seen.raised.drain(..);
+        let raised = raised.map(|(vcpu, intid)| (vcpu.vm.0, vcpu.vcpu, intid));
+        after.raised.extend(raised);
         Ok(())
     }
 }

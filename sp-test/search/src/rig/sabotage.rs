@@ -25,7 +25,10 @@ impl Rig {
         match (sabotage, kind) {
             (Sabotage::Drops, Kind::Notes(Notes::Set { .. }))
             | (Sabotage::DeliversTwice, Kind::Notes(Notes::Get { .. }))
-            | (Sabotage::TellsTwice, Kind::InfoGet) => self.load_notifications(world, before),
+            | (Sabotage::TellsTwice, Kind::InfoGet) => {
+                self.load_notifications(world, before);
+                self.load_proxys_notifications(world, before);
+            }
             (Sabotage::Misdirects, Kind::Notes(Notes::Set { .. })) => {
                 let mut after = before.clone();
                 self.note_notifications(world, &mut after)?;
@@ -37,6 +40,7 @@ impl Rig {
             }
             (Sabotage::LosesMessage, Kind::Notes(Notes::Send { .. })) => {
                 self.load_pairs(world, before);
+                self.load_proxys_pairs(world, before);
             }
             _ => {}
         }

@@ -1,6 +1,7 @@
 //! Configurations with notifications and indirect messages.
 
-use super::{Interrupts, Notification, Notified, Who, World, part, restarted};
+use super::{Interrupts, Notification, Notified, Vm, Who, World, part, restarted};
+use crate::state::Form;
 use ffa_abi::contract::Mode::Permissive;
 
 /// Everything has started, no device interrupts.
@@ -20,6 +21,8 @@ const A: Who = Who::Slot(0);
 const B: Who = Who::Slot(1);
 const C: Who = Who::Slot(2);
 const OS: Who = Who::Os;
+const VM1: Who = Who::Vm(0);
+const VM2: Who = Who::Vm(1);
 
 /// A global notification.
 const fn global(sender: Who, receiver: Who, number: u8) -> Notification {
@@ -65,7 +68,35 @@ impl World {
     pub(super) fn with_notifications() -> Vec<Self> {
         let mut all = Self::notified_on_one_core();
         all.extend(Self::notified_on_two_cores());
+        all.extend(Self::notified_behind_the_proxy());
         all
+    }
+
+    fn notified_behind_the_proxy() -> Vec<Self> {
+        let up = part(true, Permissive, 2);
+        let vm = Vm {
+            mode: Permissive,
+            minor: Some(2),
+            vcpus: 1,
+        };
+        let behind = |name, about| Self {
+            forms: &[Form::Narrow],
+            wide_cycles: false,
+            ..Self::new(name, about, 1, &[up]).behind(&[vm, vm])
+        };
+        vec![
+            behind("10", "proxy, notifications of two VMs and of a partition").notifying(only(
+                const { &[global(A, VM2, 0), global(VM1, A, 63), global(VM1, VM2, 0)] },
+            )),
+            behind(
+                "10-messages",
+                "proxy, messages of two VMs and of a partition",
+            )
+            .notifying(Notified {
+                maps: false,
+                ..messages(&[(A, VM2), (VM1, VM2), (VM2, A)])
+            }),
+        ]
     }
 
     fn notified_on_one_core() -> Vec<Self> {

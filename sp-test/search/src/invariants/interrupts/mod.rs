@@ -222,6 +222,20 @@ pub fn step(
     cycles_asked(before, after, core, wanted.raised)
 }
 
+/// Checks what an event did with what is pending.
+///
+/// # Errors
+/// The invariant that is broken, in words.
+pub fn pending(
+    world: &World,
+    before: &View,
+    after: &View,
+    core: usize,
+    event: Event,
+) -> Result<(), String> {
+    pending::step(world, before, after, core, event)
+}
+
 /// The schedule receiver interrupt is raised once, when the normal world has the core, or `at_once`. One that is
 /// to be raised is so until it is; of a core that goes off it is another one's.
 fn cycles_asked(before: &View, after: &View, core: usize, at_once: bool) -> Result<(), String> {

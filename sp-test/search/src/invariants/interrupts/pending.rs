@@ -53,9 +53,9 @@ pub(super) fn step(
             irq.pending.remove(Id::Timer);
         }
         Event::Interrupt(_) => {
-            let (slot, number) = running.ok_or("nobody runs")?;
-            let rules = &world.partitions[usize::from(slot)].rules;
-            if rules.ns_action == NsAction::ManagedExit {
+            if let Some((slot, number)) = running
+                && world.partitions[usize::from(slot)].rules.ns_action == NsAction::ManagedExit
+            {
                 s.ctx[number].irq.pending.add(Id::ManagedExit);
             }
         }
