@@ -2,7 +2,11 @@
 
 mod canonical;
 mod configurations;
+mod notified;
 mod with_interrupts;
+mod with_notifications;
+
+pub use notified::{Notification, Notified, Sabotage, Who};
 
 use crate::state::{By, CONTEXTS, Ctx, Form, Id, Life, Negotiated, Now, S, Vcpu};
 use ffa_abi::{EndpointId, Uuid, Version, contract::Mode};
@@ -108,6 +112,8 @@ pub struct World {
     pub on_again: bool,
     /// Interrupts, if they are searched. Calls are those that matter for who has the core then.
     pub interrupts: Option<Interrupts>,
+    /// Notifications and indirect messages, if they are searched.
+    pub notified: Option<Notified>,
 }
 
 const fn part(up: bool, mode: Mode, minor: u8) -> Partition {
@@ -172,6 +178,7 @@ impl World {
             large: false,
             on_again: true,
             interrupts: None,
+            notified: None,
         }
     }
 
@@ -318,6 +325,7 @@ impl World {
             },
             rules: partition.rules,
             power_off_messages: partition.told_off,
+            notifications: self.is_notified(Who::Slot(slot as u8)),
             devices: self
                 .has_device(slot)
                 .then(|| Id::Device.number(slot as u8))

@@ -4,6 +4,7 @@
 mod life;
 mod messages;
 mod normal_world;
+pub mod notifications;
 mod partition;
 mod vm;
 

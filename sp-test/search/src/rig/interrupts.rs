@@ -99,6 +99,7 @@ const fn place(id: Id) -> u8 {
     match id {
         Id::Timer => 0,
         Id::ManagedExit => 1,
+        Id::Notified => 2,
         Id::Sent => 3,
         Id::Device => 4,
     }
@@ -109,8 +110,8 @@ fn id(place: u8) -> Result<Id, String> {
     found.ok_or_else(|| format!("interrupt {place} is none of the search's"))
 }
 
-/// Notifications, which need no enabling.
-const NOTIFICATIONS: u64 = 1 << 2;
+/// Of the news of a core: the schedule receiver interrupt is to be raised.
+const SCHEDULER: u32 = 1 << 31;
 
 /// Gives a context its part of what is remembered.
 pub fn restore_interrupts(context: &mut Context<General>, irq: &Irq) {
@@ -155,7 +156,9 @@ impl Rig {
             self.chip.kicks[core] = noted.kick;
             self.chip.alarms[core] = noted.alarm;
             let is_on = !matches!(noted.now, Now::Unborn | Now::Off);
-            self.spmc.set_news(core as u16, is_on, noted.news.into());
+            let scheduler = if noted.news_sri { SCHEDULER } else { 0 };
+            let news = u32::from(noted.news) | scheduler;
+            self.spmc.set_news(core as u16, is_on, news);
             self.cores[core].restore(CoreNote {
                 due: noted.due.into(),
                 sri: noted.sri,
@@ -173,7 +176,7 @@ impl Rig {
             let noted = VirtualNote {
                 queue: QueueNote {
                     order: irq.pending.iter().map(place).collect(),
-                    enabled: bits(&|id| irq.enabled.has(id)) | NOTIFICATIONS,
+                    enabled: bits(&|id| irq.enabled.has(id)),
                     fiq: if virq { 0 } else { 1 << place(Id::ManagedExit) },
                     named: irq.announced.map(place),
                     active: active.into_iter().collect(),
@@ -205,6 +208,7 @@ impl Rig {
             let (said, news) = self.spmc.news(core as u16);
             on = said;
             noted.news = news as u8;
+            noted.news_sri = news & SCHEDULER != 0;
             noted.kick = self.chip.kicks[core];
             noted.alarm = self.chip.alarms[core];
             let CoreNote { due, sri, told } = self.cores[core].note();

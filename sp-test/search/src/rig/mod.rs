@@ -1,7 +1,9 @@
 //! The real cores, put into a state; an event is made to happen; and the state that comes of it.
 
 mod interrupts;
+mod notifications;
 mod proxy;
+mod sabotage;
 mod snapshot;
 mod vcpus;
 
@@ -16,6 +18,7 @@ use crate::{
     world::World,
 };
 use interrupts::{Chip, LATER};
+use notifications::Books;
 use proxy_el2::vcpu::VcpuId;
 use spmc::{
     context::{Context, Registers, Slot},
@@ -45,6 +48,7 @@ pub struct Rig {
     general: bool,
     /// Whether every context that leaves is saved as an event of its own.
     saves_all: bool,
+    books: Books,
 }
 
 impl Rig {
@@ -69,6 +73,7 @@ impl Rig {
             left: Vec::new(),
             general,
             saves_all: world.interrupts.is_none(),
+            books: Books::default(),
         }
     }
 
@@ -183,6 +188,7 @@ impl Rig {
         {
             after.s.core[core].now = Now::Off;
         }
+        self.sabotage(world, before, event)?;
         self.note(world, &mut after)?;
         if world.has_proxy() {
             self.note_vms(world, core, number, &mut after)?;
