@@ -6,7 +6,7 @@ use crate::{
     calls::{Kind, Notes as Call, Set, fid},
     events::Event,
     invariants::interrupts::is_on,
-    state::{GLOBAL, Life, Notes, Rx, S, Unread},
+    state::{GLOBAL, Id, Life, Notes, Rx, S, Unread},
     view::View,
     world::{Who, World},
 };
@@ -23,7 +23,7 @@ pub struct Wanted {
     pub raised: bool,
     /// Whether it is to be raised when the normal world has the core.
     pub delayed: bool,
-    /// Contexts of partitions for which the notification pending interrupt is pending now, one bit for each.
+    /// Contexts of partitions for which the notification pending interrupt has become pending, one bit for each.
     pub pended: u8,
     /// Contexts for which nothing is pending any more.
     pub quiet: u8,
@@ -292,7 +292,9 @@ impl Calls<'_> {
             let up = self.world.partitions[usize::from(slot)].up;
             for number in self.world.contexts_for(slot, group) {
                 let (_, index) = self.world.contexts[number];
-                if up || is_on(self.s, index.into()) {
+                // For whom it is pending already nobody does anything.
+                let is_new = !self.s.ctx[number].irq.pending.has(Id::Notified);
+                if is_new && (up || is_on(self.s, index.into())) {
                     self.wanted.pended |= 1 << number;
                 }
             }
