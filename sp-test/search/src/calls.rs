@@ -2,7 +2,7 @@
 
 mod notes;
 
-pub use notes::{Fault, Notes, Set};
+pub use notes::{Fault, Notes, Set, buffers};
 
 use crate::{
     label::{Frame, Origin, frame},

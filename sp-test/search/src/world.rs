@@ -305,7 +305,11 @@ impl World {
     /// What the SPMC is told of a partition.
     pub fn info(&self, slot: usize) -> PartitionInfo {
         let partition = &self.partitions[slot];
-        let all = Messaging(1 | 1 << 1 | 1 << 9 | 1 << 10);
+        let indirect = match self.has_pair(Who::Slot(slot as u8)) {
+            true => 1 << 2,
+            false => 0,
+        };
+        let all = Messaging(1 | 1 << 1 | indirect | 1 << 9 | 1 << 10);
         let mut services = List::new();
         for (of, messaging) in [
             (service(slot as u16), all),
@@ -354,6 +358,9 @@ impl World {
         for (slot, partition) in self.partitions.iter().enumerate() {
             s.versions[slot].minor = partition.minor;
             s.versions[slot].locked = self.interrupts.is_some();
+        }
+        for who in self.messages().iter().flat_map(|(from, to)| [*from, *to]) {
+            s.notes.rx[who.buffer()] = crate::state::Rx::Empty;
         }
         s.normal_world = self.normal_world;
         for (vm, spec) in self.vms.iter().enumerate() {

@@ -52,9 +52,28 @@ fn a_notification_that_is_told_twice_is_seen() {
 
 #[test]
 fn a_notification_for_somebody_else_is_seen() {
-    for name in OF_SPMC {
+    for name in ["8", "8-chains", "9-up"] {
         let found = seen(name, Sabotage::Misdirects);
         let both = ["nobody set it", "was set, and is not pending"];
         assert!(both.iter().any(|what| found.what.contains(what)), "{name}");
+    }
+}
+
+/// Where there are messages.
+const MESSAGES: [&str; 3] = ["8-messages", "8-both", "9-messages"];
+
+#[test]
+fn rx_that_is_not_the_receivers_is_seen() {
+    for name in MESSAGES {
+        let found = seen(name, Sabotage::LosesMessage);
+        assert!(found.what.contains("is not there"), "{name}");
+    }
+}
+
+#[test]
+fn a_message_of_which_one_reads_twice_is_seen() {
+    for name in MESSAGES {
+        let found = seen(name, Sabotage::DeliversTwice);
+        assert!(found.what.contains("twice"), "{name}");
     }
 }

@@ -3,8 +3,8 @@
 
 use super::alphabet::NOBODY;
 use crate::{
-    calls::{Kind, Notes, Set},
-    world::{Notification, Who, World},
+    calls::{Fault, Kind, Notes, Set},
+    world::{Notification, Notified, Who, World},
 };
 
 /// What an endpoint calls.
@@ -23,6 +23,9 @@ pub fn of(world: &World, who: Who) -> Vec<Kind> {
     }
     if world.is_notified(who) {
         calls.extend((0..world.contexts_of(who)).map(|context| get(who, context)));
+    }
+    if world.has_pair(who) {
+        calls.extend(buffers(world, who));
     }
     if notified.wrong {
         calls.extend(wrong(world, who));
@@ -87,6 +90,50 @@ fn settings(world: &World, one: &Notification) -> Vec<Notes> {
                 context,
             };
             calls.push(set(one.sender.id(), one.receiver.id(), how, bits(one)));
+        }
+    }
+    calls
+}
+
+/// What who has a pair does with it.
+fn buffers(world: &World, who: Who) -> Vec<Notes> {
+    let Notified {
+        delays,
+        wrong,
+        maps,
+        ..
+    } = world.notified.unwrap_or_default();
+    let send = |to, delay, fault| Notes::Send {
+        from: who,
+        to,
+        delay,
+        fault,
+    };
+    let mut calls = Vec::new();
+    let mut any = None;
+    for (_, to) in world.messages().iter().filter(|(from, _)| *from == who) {
+        calls.push(send(to.id(), false, None));
+        if delays && who.is_partition() {
+            calls.push(send(to.id(), true, None));
+        }
+        any = Some(to.id());
+    }
+    calls.push(Notes::Release { vm: 0 });
+    if maps {
+        calls.extend([Notes::Map { who }, Notes::Unmap]);
+    }
+    if let Some(to) = any.filter(|_| wrong) {
+        calls.extend([
+            send(to, false, Some(Fault::Sender)),
+            send(to, false, Some(Fault::Size)),
+            send(who.id(), false, None),
+            send(NOBODY, false, None),
+            Notes::Release { vm: NOBODY },
+        ]);
+        if who.is_partition() {
+            calls.push(Notes::Acquire { vm: 1 });
+        } else {
+            calls.push(send(to, true, None));
         }
     }
     calls

@@ -6,7 +6,7 @@ use crate::{
     calls::{Kind, W2},
     events::{Event, get},
     invariants::interrupts::is_on,
-    state::{By, Ctx, Form, Life, Notes, Now, Rx, S, Unread},
+    state::{By, Ctx, Form, GLOBAL, Life, Notes, Now, S, Unread},
     world::{Who, World},
 };
 use spmc::state::{Model, State};
@@ -137,9 +137,8 @@ fn normal_world_acts(world: &World, s: &S) -> Option<(usize, Event)> {
 
 /// Whether there is a message of which the scheduler was not told.
 fn has_unread_news(notes: &Notes) -> bool {
-    let new = Some(Unread::New);
-    let is_new = |rx: &Rx| matches!(rx, Rx::Full { unread, .. } if *unread == new);
-    notes.rx.iter().any(is_new)
+    let mut all = notes.unread.as_flattened().iter();
+    all.any(|unread| *unread == Some(Unread::New))
 }
 
 /// Whether the normal world may run a context: one that serves a partition's request only when that
@@ -201,6 +200,20 @@ impl Heard {
                 Who::Os | Who::Vm(_) => pending != 0,
             };
             match waits && !nobody {
+                true => heard.wants |= 1 << place,
+                false => heard.done |= 1 << place,
+            }
+        }
+        for (place, (_, to)) in world.messages().iter().enumerate() {
+            let alive = match to {
+                Who::Slot(slot) => world
+                    .contexts_for(*slot, GLOBAL)
+                    .any(|number| !world.is_gone(s, number)),
+                Who::Os | Who::Vm(_) => true,
+            };
+            let unread = s.notes.unread[to.buffer()].iter().any(Option::is_some);
+            let place = world.list().len() + place;
+            match unread && alive && !nobody {
                 true => heard.wants |= 1 << place,
                 false => heard.done |= 1 << place,
             }

@@ -4,7 +4,7 @@
 use crate::{
     calls::Kind,
     events::{Event, Whose},
-    state::{Bit, By, Debt, Now, Rx, S},
+    state::{Bit, By, Debt, Now, Rx, S, Unread},
     world::{Who, World},
 };
 use proxy_el2::vcpu;
@@ -270,8 +270,11 @@ impl Marks {
         self.told += bits(&|bit| bit.pending & !bit.news != 0);
         self.left_behind += bits(&|bit| !bit.bound && bit.pending != 0);
         let buffers = |with: &dyn Fn(&Rx) -> bool| usize::from(s.notes.rx.iter().any(with));
-        self.unread += buffers(&|rx| matches!(rx, Rx::Full { unread, .. } if unread.is_some()));
-        self.full += buffers(&|rx| matches!(rx, Rx::Full { unread, .. } if unread.is_none()));
+        let mut unread = s.notes.unread.as_flattened().iter();
+        self.unread += usize::from(unread.any(Option::is_some));
+        let read = |rx: &(&Rx, &[Option<Unread>; 2])| matches!(rx, (Rx::Full(by), unread) if unread[*by as usize].is_none());
+        let mut all = s.notes.rx.iter().zip(&s.notes.unread);
+        self.full += usize::from(all.any(|rx| read(&rx)));
         self.acquired += buffers(&|rx| *rx == Rx::Acquired);
         let all = world.messages().iter().flat_map(|(from, to)| [*from, *to]);
         let none = |who: Who| s.notes.rx[who.buffer()] == Rx::None;

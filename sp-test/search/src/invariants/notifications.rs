@@ -48,6 +48,7 @@ pub fn step(
     let wanted = wanted(world, before, after, core, event);
     nothing_is_lost(world, before, after, core, event)?;
     told_once(world, before, after, core, event)?;
+    super::messages::step(world, before, after, core, event)?;
     if after.s.notes != wanted.notes {
         return Err(format!(
             "notifications are {:?}, not {:?}",
@@ -90,7 +91,7 @@ pub fn has_ended(
 }
 
 /// The registers of who makes a call on a core.
-fn registers(world: &World, view: &View, core: usize) -> [u64; 8] {
+pub fn registers(world: &World, view: &View, core: usize) -> [u64; 8] {
     let all: &[u64] = match (view.s.core[core].now, crate::rig::on_top(view, core)) {
         (Now::Slot(slot), _) => &view.x[world.context(slot, core).unwrap_or_default()],
         (_, Some(top)) if world.has_proxy() => &view.vcpus[top],
@@ -324,10 +325,7 @@ fn has_other_news(world: &World, s: &S, id: u16, context: Option<u16>) -> bool {
     }
     let mut all = world.messages().iter().map(|(_, to)| *to);
     let unread = Some(crate::state::Unread::New);
-    all.any(|who| {
-        let rx = s.notes.rx[who.buffer()];
-        who.id() == id && matches!(rx, crate::state::Rx::Full { unread: is, .. } if is == unread)
-    })
+    all.any(|who| who.id() == id && s.notes.unread[who.buffer()].contains(&unread))
 }
 
 /// Who is named in an answer of `FFA_NOTIFICATION_INFO_GET`, each with one context or as a whole.

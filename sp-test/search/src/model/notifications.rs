@@ -1,12 +1,12 @@
 //! What must come of the calls of notifications (DEN0077A, "Notifications"), and of what else changes them: one state for
 //! each notification of the world's list, and none of the core's bitmaps.
 
-use super::{Answer, error, success};
+use super::{Answer, error, indirect, legal, success};
 use crate::{
     calls::{Kind, Notes as Call, Set, fid},
     events::Event,
     invariants::interrupts::is_on,
-    state::{GLOBAL, Id, Life, Notes, Rx, S, Unread},
+    state::{GLOBAL, Id, Life, Notes, Now, Rx, S, Unread},
     view::View,
     world::{Who, World},
 };
@@ -30,11 +30,11 @@ pub struct Wanted {
 }
 
 /// One of the calls: who makes it, and in what state.
-struct Calls<'w> {
-    world: &'w World,
+pub(super) struct Calls<'w> {
+    pub(super) world: &'w World,
     s: &'w S,
-    caller: Who,
-    wanted: Wanted,
+    pub(super) caller: Who,
+    pub(super) wanted: Wanted,
 }
 
 /// What must come of `event` on `core`.
@@ -63,6 +63,15 @@ pub fn wanted(world: &World, before: &View, core: usize, event: Event) -> Wanted
             Some(done) => done,
             None => return wanted,
         },
+        Kind::Wait { w1: 0, .. } => {
+            if let Now::Slot(slot) = s.core[core].now
+                && let Some(number) = world.context(slot, core)
+                && legal(s.ctx[number].model, &kind)
+            {
+                indirect::waits(&mut wanted.notes, slot);
+            }
+            return wanted;
+        }
         _ => return wanted,
     };
     match done {
@@ -88,6 +97,7 @@ pub fn forget(world: &World, notes: &mut Notes, slot: u8) {
         }
     }
     notes.rx[who.buffer()] = Rx::None;
+    notes.unread[who.buffer()] = [None; 2];
 }
 
 impl Calls<'_> {
@@ -116,13 +126,13 @@ impl Calls<'_> {
                 context,
                 flags,
             } => return Some(self.get(receiver, context, flags)),
-            _ => return None,
+            call => self.buffers(call)?,
         };
         Some(done.map(|()| success(0)))
     }
 
     /// The endpoint with an id that there is.
-    fn find(&self, id: u16) -> Option<Who> {
+    pub(super) fn find(&self, id: u16) -> Option<Who> {
         let partitions = (0..self.world.partitions.len() as u8).map(Who::Slot);
         let vms = (0..self.world.vms.len() as u8).map(Who::Vm);
         let os = (!self.world.has_proxy()).then_some(Who::Os);
@@ -139,7 +149,7 @@ impl Calls<'_> {
         }
     }
 
-    fn is_alive(&self, who: Who) -> bool {
+    pub(super) fn is_alive(&self, who: Who) -> bool {
         match who {
             Who::Slot(slot) => self.s.lives[usize::from(slot)] == Life::Alive,
             Who::Vm(vm) => !self.s.vms[usize::from(vm)].dead,
@@ -287,7 +297,7 @@ impl Calls<'_> {
 
     /// Something is pending for `to`: its contexts of `group` have their interrupt, and the scheduler has its, unless
     /// it knows of all.
-    fn tell(&mut self, to: Who, group: u8, delay: bool) {
+    pub(super) fn tell(&mut self, to: Who, group: u8, delay: bool) {
         if let Who::Slot(slot) = to {
             let up = self.world.partitions[usize::from(slot)].up;
             for number in self.world.contexts_for(slot, group) {
@@ -334,22 +344,13 @@ impl Calls<'_> {
             }
         }
         let mut framework = [0; 2];
-        if let Rx::Full { by, unread } = &mut notes.rx[of.buffer()]
-            && unread.is_some()
-            && flags & 4 << (*by as u8) != 0
-        {
-            framework[*by as usize] = 1;
-            *unread = None;
-        }
-        self.wanted.notes = notes;
-        if let Who::Slot(slot) = of {
-            for number in self.world.contexts_for(slot, GLOBAL) {
-                let (_, index) = self.world.contexts[number];
-                if !self.world.has_for(&notes, of, index.into()) {
-                    self.wanted.quiet |= 1 << number;
-                }
+        for (by, told) in framework.iter_mut().enumerate() {
+            if flags & 4 << by != 0 {
+                *told = notes.unread[of.buffer()][by].take().is_some().into();
             }
         }
+        self.wanted.notes = notes;
+        self.quiet(of);
         let [partitions, vms] = read;
         Ok([
             fid::SUCCESS,
@@ -361,6 +362,19 @@ impl Calls<'_> {
             framework[0],
             framework[1],
         ])
+    }
+
+    /// Contexts of an endpoint's for which nothing is pending are told of nothing.
+    pub(super) fn quiet(&mut self, of: Who) {
+        let Who::Slot(slot) = of else {
+            return;
+        };
+        for number in self.world.contexts_for(slot, GLOBAL) {
+            let (_, index) = self.world.contexts[number];
+            if !self.world.has_for(&self.wanted.notes, of, index.into()) {
+                self.wanted.quiet |= 1 << number;
+            }
+        }
     }
 
     /// Who is to run: the SPMC's list, then the proxy's.
@@ -421,10 +435,8 @@ impl Calls<'_> {
                 news |= std::mem::take(&mut notes.bits[place].news);
             }
         }
-        if let Rx::Full { by, unread } = &mut notes.rx[who.buffer()]
-            && (*by as u8 == u8::from(by_proxy))
-            && *unread == Some(Unread::New)
-        {
+        let unread = &mut notes.unread[who.buffer()][usize::from(by_proxy)];
+        if *unread == Some(Unread::New) {
             *unread = Some(Unread::Told);
             news |= GLOBAL;
         }
@@ -442,8 +454,7 @@ impl Calls<'_> {
 /// Whether the scheduler does not know of something that is pending for an endpoint. What the proxy keeps it tells
 /// of by itself.
 fn has_news(world: &World, notes: &Notes, who: Who) -> bool {
-    let unread = Some(Unread::New);
-    let message = matches!(notes.rx[who.buffer()], Rx::Full { unread: is, .. } if is == unread);
+    let message = notes.unread[who.buffer()].contains(&Some(Unread::New));
     let mut bits = world.received_by(who).map(|place| notes.bits[place]);
     message || bits.any(|bit| bit.news != 0)
 }

@@ -101,6 +101,8 @@ impl Expect<'_> {
         ctx.state = State::Waiting;
         ctx.wide = wide;
         let giver = ctx.giver;
+        super::indirect::waits(&mut self.view.s.notes, slot);
+        let ctx = &self.view.s.ctx[own];
         // Who waits for one that was restarted is told that its call failed.
         let answer = match ctx.model {
             Runtime::Restart => error(FfaError::Aborted),

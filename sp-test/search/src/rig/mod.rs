@@ -1,6 +1,7 @@
 //! The real cores, put into a state; an event is made to happen; and the state that comes of it.
 
 mod interrupts;
+mod memory;
 mod notifications;
 mod proxy;
 mod sabotage;
@@ -12,6 +13,7 @@ pub use proxy::TIMER;
 use crate::{
     calls::{Kind, fid},
     events::Event,
+    invariants::notifications::registers,
     label::{self, Frame, Origin},
     state::{By, Core, Form, Id, Now},
     view::View,
@@ -60,6 +62,9 @@ impl Rig {
             let added = spmc.add(world.info(slot), first);
             assert_eq!(added, Some(Slot(slot as u8)));
         }
+        for (owner, region) in memory::regions(world) {
+            assert_eq!(spmc.add_region(owner, region), Ok(()), "{region:?}");
+        }
         let mut cores: Vec<_> = (0..world.cores).map(|core| Pe::new(core as u16)).collect();
         for (slot, index) in &world.contexts {
             let context = Box::leak(Box::new(Context::new(General(label::frame(0)))));
@@ -93,6 +98,13 @@ impl Rig {
         let mut after = before.clone();
         self.left.clear();
         self.chip.core = core;
+        let sends = match event {
+            Event::Call(Kind::Notes(call)) => Some(call),
+            _ => None,
+        };
+        if let Some(call) = sends {
+            self.chip.memory.prepare(world, call);
+        }
         let in_front = world.has_proxy() && before.s.core[core].now == Now::NormalWorld;
         let next = match event {
             Event::Saved => {
@@ -192,6 +204,10 @@ impl Rig {
         self.note(world, &mut after)?;
         if world.has_proxy() {
             self.note_vms(world, core, number, &mut after)?;
+        }
+        if let Some(call) = sends {
+            let sent = registers(world, &after, core)[0] == fid::SUCCESS;
+            self.chip.memory.check(world, call, sent)?;
         }
         Ok(after)
     }

@@ -1,9 +1,10 @@
 //! Notifications of a state, in the real code: they are put there, and read back, by what anybody may do
 //! with a receiver's notifications.
 
-use super::Rig;
+use super::{Rig, memory::stand_in};
 use crate::{
-    state::{Bit, GLOBAL, Notes, Rx, Unread},
+    calls::buffers,
+    state::{Bit, GLOBAL, Notes, Rx, Unread, Writer},
     view::View,
     world::{Notification, Who, World},
 };
@@ -12,7 +13,11 @@ use ffa_abi::{
     notification::{GetFlags, InfoLists},
     notifications::{Manager, Receiver},
 };
-use spmc::{MAX_CPUS, context::Slot};
+use spmc::{
+    MAX_CPUS,
+    context::Slot,
+    spm::{PairNote, RxNote},
+};
 use std::collections::HashMap;
 
 /// A partition's.
@@ -56,13 +61,6 @@ impl Keeper {
     fn keeps(self, one: &Notification) -> bool {
         one.is_proxys() == (self == Self::Proxy)
     }
-
-    fn writer(self) -> crate::state::Writer {
-        match self {
-            Self::Spmc => crate::state::Writer::Spmc,
-            Self::Proxy => crate::state::Writer::Proxy,
-        }
-    }
 }
 
 const ALL: GetFlags = GetFlags::all();
@@ -83,11 +81,7 @@ pub(super) fn known(world: &World, notes: &Notes, who: Who, keeper: Keeper) -> K
             bits[place] = notes.bits[place];
         }
     }
-    let unread = match notes.rx[who.buffer()] {
-        Rx::Full { by, unread } if by == keeper.writer() => unread,
-        _ => None,
-    };
-    (bits, unread)
+    (bits, notes.unread[who.buffer()][keeper as usize])
 }
 
 /// To whom a notification is bound while a receiver is made: one that is pending and not bound was set by a
@@ -284,26 +278,66 @@ pub(super) fn write_down(
     notes: &mut Notes,
     (who, keeper): (Who, Keeper),
     (bits, unread): Known,
-) -> Result<(), String> {
+) {
     for place in world.received_by(who) {
         if keeper.keeps(&world.list()[place]) {
             notes.bits[place] = bits[place];
         }
     }
-    let rx = &mut notes.rx[who.buffer()];
-    match rx {
-        Rx::Full { by, unread: noted } if *by == keeper.writer() => *noted = unread,
-        rx if unread.is_some() => {
-            return Err(format!(
-                "{who:?} is told of a message, and its RX is {rx:?}"
-            ));
-        }
-        _ => {}
-    }
-    Ok(())
+    notes.unread[who.buffer()][keeper as usize] = unread;
+}
+
+/// Endpoints whose pairs the SPMC knows.
+fn pairs(world: &World) -> impl Iterator<Item = Who> {
+    let partitions = (0..world.partitions.len() as u8).map(Who::Slot);
+    let vms = (0..world.vms.len() as u8).map(Who::Vm);
+    let os = (!world.has_proxy()).then_some(Who::Os);
+    let all = partitions.chain(vms).chain(os);
+    all.filter(|who| world.has_pair(*who))
 }
 
 impl Rig {
+    /// Puts the pairs that the SPMC knows into the state of `view`.
+    pub(super) fn load_pairs(&mut self, world: &World, view: &View) {
+        for who in pairs(world) {
+            let state = match view.s.notes.rx[who.buffer()] {
+                Rx::None => None,
+                Rx::Empty => Some(RxNote::Empty),
+                Rx::Full(Writer::Spmc) => Some(RxNote::Full),
+                Rx::Full(Writer::Proxy) | Rx::Acquired => Some(RxNote::Acquired),
+            };
+            let (tx, rx) = buffers(who);
+            let tx = match who {
+                Who::Vm(vm) => stand_in(vm),
+                _ => tx,
+            };
+            let pages = 1;
+            let noted = state.map(|state| PairNote {
+                tx,
+                rx,
+                pages,
+                state,
+            });
+            let restored = self
+                .spmc
+                .restore_pair(EndpointId(who.id()), noted, &mut self.chip);
+            assert_eq!(restored, Ok(()), "{who:?} {noted:?}");
+        }
+    }
+
+    /// Reads them back.
+    pub(super) fn note_pairs(&self, world: &World, after: &mut View) {
+        for who in pairs(world) {
+            let noted = self.spmc.note_pair(EndpointId(who.id()));
+            after.s.notes.rx[who.buffer()] = match noted.map(|pair| pair.state) {
+                None => Rx::None,
+                Some(RxNote::Empty) => Rx::Empty,
+                Some(RxNote::Full) => Rx::Full(Writer::Spmc),
+                Some(RxNote::Acquired) => Rx::Acquired,
+            };
+        }
+    }
+
     /// Puts the SPMC's notifications into the state of `view`.
     pub(super) fn load_notifications(&mut self, world: &World, view: &View) {
         let notes = &view.s.notes;
@@ -333,7 +367,7 @@ impl Rig {
             let who = Who::Slot(slot);
             let look = |of: &OfPartition| partitions.note(world, Keeper::Spmc, who, of);
             let known = self.spmc.notifications(Slot(slot), look)?;
-            write_down(world, notes, (who, Keeper::Spmc), known)?;
+            write_down(world, notes, (who, Keeper::Spmc), known);
         }
         let mut found = Vec::new();
         self.spmc.normal_world_notifications(|id, count, of| {
@@ -346,7 +380,7 @@ impl Rig {
             if count != world.contexts_of(who) {
                 return Err(format!("{who:?} has {count} vCPUs"));
             }
-            write_down(world, notes, (who, Keeper::Spmc), known?)?;
+            write_down(world, notes, (who, Keeper::Spmc), known?);
         }
         Ok(())
     }

@@ -35,6 +35,9 @@ impl Rig {
                     self.load_notifications(world, &after);
                 }
             }
+            (Sabotage::LosesMessage, Kind::Notes(Notes::Send { .. })) => {
+                self.load_pairs(world, before);
+            }
             _ => {}
         }
         Ok(())

@@ -169,6 +169,9 @@ impl Rig {
         for (core, pe) in self.cores.iter_mut().enumerate() {
             pe.nwd = Regs(view.nwd[core]);
         }
+        if world.notified.is_some() {
+            self.load_pairs(world, view);
+        }
         self.load_interrupts(world, view);
         if world.notified.is_some() {
             self.load_notifications(world, view);
@@ -243,7 +246,10 @@ impl Rig {
         }
         self.note_interrupts(world, after)?;
         match world.notified {
-            Some(_) => self.note_notifications(world, after),
+            Some(_) => {
+                self.note_pairs(world, after);
+                self.note_notifications(world, after)
+            }
             None => Ok(()),
         }
     }

@@ -56,12 +56,7 @@ pub enum Rx {
     /// Whoever has a message for its owner may write it.
     Empty,
     /// Its owner's.
-    Full {
-        /// Who has written it.
-        by: Writer,
-        /// The framework's notification of it, if its owner has not read that.
-        unread: Option<Unread>,
-    },
+    Full(Writer),
     /// The normal world's OS has it, to write for a VM.
     Acquired,
 }
@@ -73,6 +68,9 @@ pub struct Notes {
     pub bits: [Bit; BITS],
     /// RX buffers: of partitions, of the OS, of VMs.
     pub rx: [Rx; BUFFERS],
+    /// The framework's notification that there is a message, if its owner has not read it: the SPMC's, and
+    /// the proxy's.
+    pub unread: [[Option<Unread>; 2]; BUFFERS],
 }
 
 impl Notes {
@@ -84,5 +82,6 @@ impl Notes {
             news: 0,
         }; BITS],
         rx: [Rx::None; BUFFERS],
+        unread: [[None; 2]; BUFFERS],
     };
 }

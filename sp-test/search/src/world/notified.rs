@@ -92,6 +92,8 @@ pub struct Notified {
     pub wrong: bool,
     /// Who sends whom messages.
     pub messages: &'static [(Who, Who)],
+    /// Whether pairs are given up and mapped again.
+    pub maps: bool,
     /// What goes wrong, in tests.
     pub sabotage: Option<Sabotage>,
 }
@@ -145,14 +147,7 @@ impl World {
 
     /// Whether a context of an endpoint's has anything to read, of whatever kind.
     pub fn has_for(&self, notes: &Notes, who: Who, context: u16) -> bool {
-        let unread = matches!(
-            notes.rx[who.buffer()],
-            crate::state::Rx::Full {
-                unread: Some(_),
-                ..
-            }
-        );
-        unread
+        notes.unread[who.buffer()].iter().any(Option::is_some)
             || self
                 .received_by(who)
                 .any(|place| notes.bits[place].is_for(context))

@@ -46,7 +46,17 @@ const fn only(list: &'static [Notification]) -> Notified {
         delays: true,
         wrong: false,
         messages: &[],
+        maps: false,
         sabotage: None,
+    }
+}
+
+/// Messages, and no other notifications.
+const fn messages(messages: &'static [(Who, Who)]) -> Notified {
+    Notified {
+        messages,
+        maps: true,
+        ..only(&[])
     }
 }
 
@@ -117,6 +127,31 @@ impl World {
             .notifying(only(
                 const { &[global(B, A, 0), global(A, B, 0), global(A, OS, 1)] },
             )),
+            Self::new(
+                "8-messages",
+                "messages of two partitions and the normal world, and every wrong argument",
+                1,
+                &[up, up],
+            )
+            .with(STARTED)
+            .notifying(Notified {
+                wrong: true,
+                ..messages(&[(B, A), (OS, A), (A, OS)])
+            }),
+            Self::new(
+                "8-both",
+                "messages and a notification of two partitions that fail, and one is restarted",
+                1,
+                &[restarted(Permissive, 2), up],
+            )
+            .with(Interrupts {
+                fails: true,
+                ..STARTED
+            })
+            .notifying(Notified {
+                messages: &[(B, A), (A, B)],
+                ..only(const { &[global(OS, A, 0)] })
+            }),
         ]
     }
 
@@ -147,6 +182,12 @@ impl World {
             )
             .with(STARTED)
             .notifying(only(const { &[global(A, B, 0), global(OS, B, 63)] })),
+            Self::new("9-messages", "messages on two cores", 2, &[mp, up])
+                .with(STARTED)
+                .notifying(Notified {
+                    maps: false,
+                    ..messages(&[(B, A), (A, B)])
+                }),
             Self::new(
                 "9-off",
                 "a notification of each context of a partition, and cores that go off and on",
