@@ -250,10 +250,11 @@ pub struct Report {
 }
 
 /// Who must have been measured, from where: a bound is broken too if its bench did not run.
-const WANTED: [(&str, &str); 24] = [
+const WANTED: [(&str, &str); 25] = [
     ("direct", "direct_req2"),
     ("direct", "features"),
     ("direct", "notification_set"),
+    ("direct", "notification_set_again"),
     ("direct", "direct_req2_fp"),
     ("direct", "direct_req2_fp_longest"),
     ("direct", "direct_req2_after_fp_elsewhere"),

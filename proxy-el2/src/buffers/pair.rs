@@ -255,6 +255,8 @@ impl<R> Vm<'_, R> {
         pair.free(index, shares);
         pair.close(machine);
         *buffers = None;
+        // What it would read of is gone.
+        self.receiver.lock().rx_emptied();
         Ok(Reply::success(0))
     }
 
@@ -306,10 +308,11 @@ impl<R> Vm<'_, R> {
         Ok(Reply::success(0))
     }
 
-    /// The VM waits, and RX is empty from now on. A message of which the VM has not read the notification stays, if it is
-    /// the SPMC's.
+    /// The VM waits, and RX is empty from now on. A message of which the VM has not read the notification stays: it may
+    /// have come just before.
     pub(crate) fn empty_rx(&self, machine: &mut impl El3) {
         if let Some(pair) = &mut *self.buffers.lock()
+            && !(pair.full && self.receiver.lock().has_unread_rx_full())
             && pair.release(self.info.id, machine).is_ok()
         {
             pair.full = false;

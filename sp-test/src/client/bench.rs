@@ -12,6 +12,7 @@ use crate::abi::{self, Regs};
 use crate::protocol;
 use crate::rt::call::{self, Conduit};
 use crate::rt::entry::Boot;
+use crate::rt::memory;
 use crate::rt::{gic, irq, regs, sve};
 use core::arch::asm;
 
@@ -44,25 +45,62 @@ pub fn main(boot: &Boot) -> ! {
     client.end()
 }
 
-/// A notification of a partition that waits, set again and again.
+/// A notification of a partition that waits: set when it is not pending, in a window without what happens between,
+/// and set again and again.
 fn notification_set(client: &mut Client) {
     let bound = client.command(&ECHO, protocol::BIND, &[client.me.into(), 1]);
     let bound = bound.map_err(Failure::Refused).and_then(|answer| {
         equal("x0 of the bind", answer[1], abi::SUCCESS_32.into())?;
+        read_notification(client, 0)?;
         Ok(())
     });
-    match bound {
-        Ok(()) => measure(client, "notification_set", &ECHO, abi::NOTIFICATION_SET),
-        Err(failure) => client.case("bench/notification_set", Err(failure)),
-    }
+    let verdict = bound.and_then(|()| set_and_read(client));
+    client.case("bench/notification_set", verdict);
+    measure(
+        client,
+        "notification_set_again",
+        &ECHO,
+        abi::NOTIFICATION_SET,
+    );
     // Nothing of it is in the way of what is measured next.
-    let read = client.command(&ECHO, protocol::READ_NOTIFICATIONS, &[]);
-    let verdict = read.map_err(Failure::Refused).and_then(|answer| {
-        equal("x0 of the read", answer[1], abi::SUCCESS_32.into())?;
-        equal("notifications of VMs", answer[2], 1)?;
-        Ok(Seen::Value("notifications", answer[2]))
-    });
+    let verdict = read_notification(client, 1);
     client.case("bench/notification_read", verdict);
+}
+
+/// A window of sets, each of them of what the partition has read.
+fn set_and_read(client: &mut Client) -> Verdict {
+    const CYCLES: u64 = 100;
+    let arguments = [abi::ids(client.me, ECHO.id), 0, 1, 0];
+    let cycle = |client: &Client| {
+        memory::counted(abi::NOTIFICATION_SET, arguments, abi::SUCCESS_32)?;
+        read_notification(client, 1)
+    };
+    for _ in 0..WARM {
+        cycle(client)?;
+    }
+    client.count += 1;
+    crate::say!("@bench notification_set {CYCLES}");
+    // SAFETY: nothing happens but that a counter sees it.
+    unsafe {
+        asm!(
+            "hint #0x60",
+            "hint #0x62",
+            options(nostack, preserves_flags)
+        )
+    }
+    let all = (0..CYCLES).try_for_each(|_| cycle(client).map(drop));
+    // SAFETY: as above.
+    unsafe { asm!("hint #0x61", options(nostack, preserves_flags)) }
+    all?;
+    Ok(Seen::Count("sets that were read", CYCLES))
+}
+
+/// The partition reads what the client has set.
+fn read_notification(client: &Client, wanted: u64) -> Verdict {
+    let answer = client.command(&ECHO, protocol::READ_NOTIFICATIONS, &[])?;
+    equal("x0 of the read", answer[1], abi::SUCCESS_32.into())?;
+    equal("notifications of VMs", answer[2], wanted)?;
+    Ok(Seen::Value("notifications", answer[2]))
 }
 
 /// A partition that uses vector registers on every call, beside one that uses none.

@@ -123,13 +123,6 @@ pub fn main(boot: &Boot) -> ! {
     client.end()
 }
 
-fn failed(refused: memory::Refused) -> Failure {
-    Failure::Refused(super::Refusal {
-        x0: refused.x0,
-        x2: refused.x2,
-    })
-}
-
 /// A command of the chapter; gives x5 of the answer.
 pub(super) fn command(
     client: &Client,
@@ -149,7 +142,7 @@ pub(super) fn command(
 
 /// Everybody has buffers of so many pages.
 fn set_up(client: &Client, pages: u64) -> Result<(), Failure> {
-    memory::map(pages).map_err(failed)?;
+    memory::map(pages)?;
     for peer in [&ECHO, &RELAY] {
         command(client, peer, MEM_MAP, &[pages])?;
     }
@@ -168,7 +161,7 @@ pub(super) fn cycle(client: &Client, bench: &Bench) -> Result<u64, Failure> {
     let (sender, handle) = match &bench.sender {
         None => {
             let handle = memory::send(bench.function, client.me, ECHO.id, &bench.pieces);
-            (client.me, handle.map_err(failed)?)
+            (client.me, handle?)
         }
         Some(peer) => {
             let what = [function, ECHO.id.into(), base, count, pages, stride];
@@ -183,7 +176,7 @@ pub(super) fn cycle(client: &Client, bench: &Bench) -> Result<u64, Failure> {
     )?;
     command(client, &ECHO, MEM_RELINQUISH, &[handle])?;
     match &bench.sender {
-        None => memory::reclaim(handle, bench.flags).map_err(failed)?,
+        None => memory::reclaim(handle, bench.flags)?,
         Some(peer) => {
             command(client, peer, MEM_RECLAIM, &[handle, bench.flags])?;
         }

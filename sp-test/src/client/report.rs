@@ -6,6 +6,7 @@ use crate::expect::{Mismatch, VECTORS};
 use crate::interrupts::log::Event;
 use crate::rt::call::Conduit;
 use crate::rt::fault::Fault;
+use crate::rt::memory;
 use core::fmt;
 
 /// What a case that passed saw.
@@ -92,6 +93,15 @@ pub enum Failure {
         /// What it has seen too early, or not at all.
         event: Event,
     },
+}
+
+impl From<memory::Refused> for Failure {
+    fn from(refused: memory::Refused) -> Self {
+        Self::Refused(Refusal {
+            x0: refused.x0,
+            x2: refused.x2,
+        })
+    }
 }
 
 impl From<Refusal> for Failure {

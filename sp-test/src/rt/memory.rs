@@ -77,8 +77,11 @@ fn get(offset: usize, bytes: usize) -> u64 {
     u64::from_le_bytes(value)
 }
 
-/// Makes a call that counts, which must be answered with `wanted`.
-fn counted(id: u32, arguments: [u64; 4], wanted: u32) -> Result<Regs, Refused> {
+/// Makes a call that counts in a window that counts nothing else; it must be answered with `wanted`.
+///
+/// # Errors
+/// What came instead.
+pub fn counted(id: u32, arguments: [u64; 4], wanted: u32) -> Result<Regs, Refused> {
     let mut regs = [0; 18];
     regs[0] = id.into();
     regs[1..5].copy_from_slice(&arguments);

@@ -11,7 +11,7 @@ use super::error::{Found, ManifestError, Name, Owner, Problem, Wanted, clip};
 use super::interrupts::{self, DeviceInterrupt, MAX_INTERRUPTS};
 use super::spmc::PAGE;
 use super::table;
-use super::tree::Reader;
+use super::tree::{Listed, Reader};
 
 /// The most memory regions of a partition, and the most device regions.
 pub const MAX_REGIONS: usize = 16;
@@ -165,6 +165,8 @@ pub(super) fn read_memory(root: &Reader<'_>) -> Result<Memory, ManifestError> {
     if let Some(list) = root.chapter("memory-regions", "arm,ffa-manifest-memory-regions")? {
         table::refuse_streams(&list)?;
         for node in list.children() {
+            let listed = Listed::properties_of(&node);
+            let node = node.with(&listed);
             table::refuse_streams(&node)?;
             let phandle = read_phandle(&node, &regions, &phandles)?;
             let region = read_region(&node)?;
@@ -279,7 +281,8 @@ pub(super) fn read_devices(
     };
     table::refuse_streams(&list)?;
     for node in list.children() {
-        let region = read_device(&node, &regions)?;
+        let listed = Listed::properties_of(&node);
+        let region = read_device(&node.with(&listed), &regions)?;
         push(&list, &mut regions, region, "device regions")?;
     }
     if regions.is_empty() {

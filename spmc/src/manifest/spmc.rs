@@ -108,6 +108,8 @@ impl SpmcManifest {
             return Err(root.incompatible(Wanted::Name("arm,ffa-core-manifest-1.0")));
         }
         let attribute = root.child("attribute")?;
+        let listed = Listed::properties_of(&attribute);
+        let attribute = attribute.with(&listed);
         let state: u32 = attribute.optional("exec_state")?.unwrap_or(0);
         if state != 0 {
             let why = "the SPMC's image is AArch64 code";

@@ -79,10 +79,7 @@ pub(super) fn check(root: &Reader<'_>) -> Result<(), ManifestError> {
                 }
             }
             Rule::RefusedNode { compatible, why } => {
-                let node = root
-                    .children()
-                    .find(|node| node.base_name() == name || node.is_compatible(compatible));
-                if let Some(node) = node {
+                if let Some(node) = root.chapters(name, compatible).next() {
                     return Err(node.error(None, Problem::NotImplemented(why)));
                 }
             }

@@ -54,17 +54,26 @@ pub(super) struct Listed<'t> {
 }
 
 impl<'t> Listed<'t> {
-    /// Lists the properties of a node.
-    pub(super) fn of(reader: &Reader<'t>) -> Self {
+    /// Lists the properties of a node whose children are not looked for.
+    pub(super) fn properties_of(reader: &Reader<'t>) -> Self {
         let mut listed = Self {
             properties: Vec::new(),
             children: Vec::new(),
             all_properties: true,
-            all_children: true,
+            all_children: false,
         };
         for property in reader.node.properties() {
             listed.all_properties &= listed.properties.push(property).is_ok();
         }
+        listed
+    }
+
+    /// Lists the properties and the children of a node.
+    pub(super) fn of(reader: &Reader<'t>) -> Self {
+        let mut listed = Self {
+            all_children: true,
+            ..Self::properties_of(reader)
+        };
         for child in reader.node.children() {
             listed.all_children &= listed.children.push(child).is_ok();
         }
@@ -134,19 +143,39 @@ impl<'t> Reader<'t> {
 
     /// The node's name without its unit address.
     pub(super) fn base_name(&self) -> &'t str {
-        let name = self.name();
-        name.split_once('@').map_or(name, |(base, _)| base)
+        base_name(self.name())
     }
 
     /// The children, in the order of the file.
     pub(super) fn children(&self) -> impl Iterator<Item = Reader<'t>> {
-        let (file, path) = (self.file, self.path.clone());
-        self.nodes().map(move |node| Reader {
-            file,
+        let parent = self.clone();
+        self.nodes().map(move |node| parent.at(node))
+    }
+
+    /// A child.
+    fn at(&self, node: FdtNode<'t>) -> Self {
+        Self {
+            file: self.file,
             node,
-            path: join(&path, node.name()),
+            path: join(&self.path, node.name()),
             listed: None,
-        })
+        }
+    }
+
+    /// The children with this name or this `compatible`, in the order of the file.
+    // No paths are made of those that are neither.
+    pub(super) fn chapters(
+        &self,
+        name: &'static str,
+        compatible: &'static str,
+    ) -> impl Iterator<Item = Self> {
+        let is_it = move |node: &FdtNode<'_>| {
+            base_name(node.name()) == name
+                || node
+                    .property("compatible")
+                    .is_some_and(|list| has(list.value(), compatible))
+        };
+        self.nodes().filter(is_it).map(|node| self.at(node))
     }
 
     /// The children as the tree has them.
@@ -164,13 +193,7 @@ impl<'t> Reader<'t> {
             let rest = node.name().strip_prefix(name);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('@'))
         };
-        let node = self.nodes().find(is_it)?;
-        Some(Self {
-            file: self.file,
-            node,
-            path: join(&self.path, node.name()),
-            listed: None,
-        })
+        self.nodes().find(is_it).map(|node| self.at(node))
     }
 
     /// The first child with this name.
@@ -259,12 +282,8 @@ impl<'t> Reader<'t> {
         compatible: &'static str,
     ) -> Result<Option<Self>, ManifestError> {
         let mut found: Option<Self> = None;
-        for child in self.children() {
-            let named = child.base_name() == name;
-            if !named && !child.is_compatible(compatible) {
-                continue;
-            }
-            if !named {
+        for child in self.chapters(name, compatible) {
+            if child.base_name() != name {
                 let problem = Problem::OutOfRange {
                     found: Found::text(child.name()),
                     wanted: Wanted::Name(name),
@@ -416,10 +435,7 @@ impl<'t> Reader<'t> {
 
     /// Whether one of the strings of `compatible` is this one.
     pub(super) fn is_compatible(&self, with: &str) -> bool {
-        self.bytes("compatible").is_some_and(|list| {
-            list.split(|c| *c == 0)
-                .any(|entry| entry == with.as_bytes())
-        })
+        self.bytes("compatible").is_some_and(|list| has(list, with))
     }
 
     /// That `compatible` is not what it should be.
@@ -451,6 +467,17 @@ impl<'t> Reader<'t> {
             _ => Err(self.wrong_type(property, Found::Bytes(value.len()), wanted)),
         }
     }
+}
+
+/// A name without its unit address.
+fn base_name(name: &str) -> &str {
+    name.split_once('@').map_or(name, |(base, _)| base)
+}
+
+/// Whether one of a list of strings is this one.
+fn has(list: &[u8], with: &str) -> bool {
+    list.split(|c| *c == 0)
+        .any(|entry| entry == with.as_bytes())
 }
 
 /// Bytes as text, if they are printable ASCII: what is shown in a log must not steer a terminal.

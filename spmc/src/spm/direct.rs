@@ -418,6 +418,13 @@ impl<'c, M: Registers> Spmc<'c, M> {
         }
     }
 
+    /// Whether a partition's version is fixed: it has called something.
+    pub(super) fn has_settled(&self, slot: Slot) -> bool {
+        self.partitions
+            .get(slot.index())
+            .is_none_or(|partition| partition.version.is_locked_at(ffa_abi::Version::V1_0))
+    }
+
     /// The version that a partition negotiated.
     #[inline(always)]
     pub(super) fn version(&self, slot: Slot) -> ffa_abi::Version {

@@ -144,7 +144,8 @@ impl<'c, M: Registers> Spmc<'c, M> {
                 return self.answer_partition(pe, slot, Reply::success(EndpointId::SPMC.0.into()));
             }
             Call::RxtxMap { tx, rx, pages, .. } => {
-                let mapped = self.map_of_partition(slot, tx, rx, pages, machine, &mut pe.held);
+                let mapped =
+                    self.rxtx_map_by_partition(slot, (tx, rx, pages), machine, &mut pe.held);
                 return self.answer_partition(pe, slot, done(mapped));
             }
             Call::RxtxUnmap { vm } => {

@@ -289,6 +289,8 @@ impl<'c, M: Registers> Spmc<'c, M> {
         }
         let giver = context.giver;
         let left = context.left(slot);
+        // It may have got the pair that its manifest fixes.
+        self.unmap_of_partition(slot, machine, &mut pe.held);
         self.end(slot, Life::STOPPED, &mut pe.held);
         let outcome = self.ended(pe, giver, left);
         self.finish(pe, outcome, machine)

@@ -446,8 +446,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
     /// Starts the initialisation of a partition's context, for the first time or after its core was
     /// off. `false` if it is not here, has run before, or its partition has failed.
     pub fn start(&self, pe: &mut Pe<'c, M>, slot: Slot) -> bool {
-        let bit = self.bit(slot, pe.index);
-        let alive = self.is_alive(slot);
+        let alive = self.is_alive(slot) && !self.is_buried(slot);
         let Some(context) = pe.context(slot) else {
             return false;
         };
@@ -459,8 +458,10 @@ impl<'c, M: Registers> Spmc<'c, M> {
         context.call_is_wide = false;
         let started = context.transition(Event::Start);
         self.reset_interrupts(pe, slot);
-        if let Some(partition) = self.partitions.get(slot.index()) {
-            partition.dead.fetch_and(!bit, Ordering::Release);
+        if !self.dig_up(slot, pe.index) {
+            // Its partition has failed on another core just now.
+            self.kill(pe, slot);
+            return false;
         }
         started
     }
@@ -588,6 +589,19 @@ impl<'c, M: Registers> Spmc<'c, M> {
         if let Some(partition) = self.partitions.get(slot.index()) {
             partition.dead.fetch_or(bit, Ordering::Relaxed);
         }
+    }
+
+    /// A context lives, perhaps again. `false` if all of them are no more: nothing of it may begin then.
+    fn dig_up(&self, slot: Slot, core: u16) -> bool {
+        let bit = self.bit(slot, core);
+        self.partitions.get(slot.index()).is_some_and(|partition| {
+            partition
+                .dead
+                .fetch_update(Ordering::Release, Ordering::Relaxed, |dead| {
+                    (dead != u32::MAX).then_some(dead & !bit)
+                })
+                .is_ok()
+        })
     }
 
     /// All contexts of a partition are no more.

@@ -5,7 +5,7 @@ use super::notifications::{has_ended, registers};
 use crate::{
     calls::{Kind, Notes as Call, fid},
     events::Event,
-    state::{Rx, Writer},
+    state::Rx,
     view::View,
     world::{Who, World},
 };
@@ -54,10 +54,7 @@ pub fn step(
                     _ => false,
                 };
                 let unread = before.s.notes.unread[place][by as usize].is_some();
-                // What the proxy wrote goes when its VM waits, read of or not.
-                let kept =
-                    unread && !(by == Writer::Proxy && matches!(call, Some(Kind::Wait { .. })));
-                if !own || !kind || kept {
+                if !own || !kind || unread {
                     return Err(format!("a message for {who:?} is lost"));
                 }
             }

@@ -9,20 +9,13 @@ use crate::{
 };
 use ffa_abi::FfaError::{self, Aborted, Busy, Denied, InvalidParameters, NotSupported};
 
-/// A partition waits: what it has read of in RX is nobody's any more.
-pub fn waits(notes: &mut Notes, slot: u8) {
-    let place = Who::Slot(slot).buffer();
+/// Somebody waits: what he has read of in RX is nobody's any more. One of which he has not may have come just before.
+pub fn waits(notes: &mut Notes, who: Who) {
+    let place = who.buffer();
     let rx = &mut notes.rx[place];
-    if *rx == Rx::Full(Writer::Spmc) && notes.unread[place][0].is_none() {
-        *rx = Rx::Empty;
-    }
-}
-
-/// A VM waits: so it is, and what the proxy wrote goes whether it has read of it or not.
-pub fn vm_waits(notes: &mut Notes, vm: u8) {
-    let place = Who::Vm(vm).buffer();
-    let rx = &mut notes.rx[place];
-    if matches!(rx, Rx::Full(_)) && notes.unread[place][0].is_none() {
+    if let Rx::Full(_) = rx
+        && notes.unread[place] == [None; 2]
+    {
         *rx = Rx::Empty;
     }
 }
@@ -110,9 +103,7 @@ impl Calls<'_> {
         if let (Who::Vm(_), Who::Vm(vm)) = (from, receiver) {
             self.wanted.notes.rx[place] = Rx::Full(Writer::Proxy);
             if self.world.is_notified(receiver) {
-                let unread = &mut self.wanted.notes.unread[place][1];
-                // One that it has not read of may have gone when it waited.
-                unread.get_or_insert(Unread::New);
+                self.wanted.notes.unread[place][1] = Some(Unread::New);
                 self.tell_vm(vm, GLOBAL);
             }
             return Ok(());

@@ -7,6 +7,7 @@ mod messages;
 mod normal_world;
 pub mod notifications;
 mod partition;
+mod scheduling;
 mod vm;
 
 use crate::{

@@ -1,28 +1,25 @@
 //! The proxy in front of the SPMC, with its VMs.
 
-use super::{Rig, interrupts::Chip, memory::stand_in};
+mod host;
+
+use super::Rig;
 use crate::{
     calls::buffers,
-    events::{Event, Whose},
+    events::Event,
     label::{self, Frame},
     state::Now,
     view::View,
     world::{Who, World},
 };
 use core::ops::Range;
-use ffa_abi::{
-    EndpointId, FfaError, Regs,
-    messaging::Messaging,
-    sharing::{Estates, Party, Pieces, View as Access},
-};
+use ffa_abi::{EndpointId, messaging::Messaging};
+use host::{Host, Seen};
 use proxy_el2::{
-    buffers::{Memory, Unreachable},
-    forward::{El3, Upstream},
-    proxy::{Machine, Next, Pe, Proxy, Turn},
+    forward::Upstream,
+    proxy::{Next, Pe, Proxy},
     vcpu::{Registers, Vcpu, VcpuId, VmIndex},
     vm::VmInfo,
 };
-use spmc::spm::Spmc;
 
 /// What each secondary's WFI says of its timer, in nanoseconds.
 pub const TIMER: u64 = 0x1_0000_0007;
@@ -114,183 +111,6 @@ const SRI: u32 = 8;
 fn memory_of(vm: u8) -> Range<u64> {
     let (tx, _) = buffers(Who::Vm(vm));
     tx..tx + 0x1_0000
-}
-
-/// What the machine shows and is asked for during an event.
-#[derive(Debug)]
-pub(super) struct Seen {
-    /// What a look for interrupts finds.
-    turn: Turn,
-    looked: bool,
-    pending: bool,
-    kicked: Vec<u16>,
-    powered: Vec<u16>,
-    left: Vec<VcpuId>,
-    own_calls: usize,
-    /// Virtual interrupts that were raised: for whom, and which.
-    raised: Vec<(VcpuId, u32)>,
-}
-
-/// The machine during an event, and the SPMC behind EL3.
-struct Host<'r> {
-    seen: &'r mut Seen,
-    spmc: &'r Spmc<'static, super::General>,
-    pe: &'r mut spmc::spm::Pe<'static, super::General>,
-    chip: &'r mut Chip,
-    general: bool,
-    /// Whether the proxy asks the SPMC in its own name.
-    asks: bool,
-}
-
-impl Seen {
-    fn of(event: Event, on_top: usize) -> Self {
-        Self {
-            turn: match event {
-                Event::Interrupt(Whose::Level(level)) => Turn::Level(usize::from(level)),
-                Event::Interrupt(Whose::Proxy) => Turn::Nobody,
-                Event::Interrupt(Whose::Nobody) => Turn::None,
-                // A partition ended with FFA_INTERRUPT, and there was none.
-                _ => Turn::Level(on_top),
-            },
-            looked: false,
-            pending: event == Event::Wfi(true),
-            kicked: Vec::new(),
-            powered: Vec::new(),
-            left: Vec::new(),
-            own_calls: 0,
-            raised: Vec::new(),
-        }
-    }
-}
-
-impl Host<'_> {
-    fn bytes(&mut self, at: u64, length: usize) -> Result<&mut [u8], Unreachable> {
-        self.chip.memory.bytes(at, length).ok_or(Unreachable)
-    }
-}
-
-/// Buffers, and no other memory.
-impl Memory for Host<'_> {
-    fn open(&mut self, _: Range<u64>) -> Result<(), Unreachable> {
-        Err(Unreachable)
-    }
-
-    fn close(&mut self, _: Range<u64>) {}
-
-    fn write(&mut self, at: u64, bytes: &[u8]) -> Result<(), Unreachable> {
-        self.bytes(at, bytes.len())?.copy_from_slice(bytes);
-        Ok(())
-    }
-
-    fn zero(&mut self, range: Range<u64>) -> Result<(), Unreachable> {
-        if range.start < range.end {
-            self.bytes(range.start, (range.end - range.start) as usize)?
-                .fill(0);
-        }
-        Ok(())
-    }
-
-    fn read(&mut self, at: u64, to: &mut [u8]) -> Result<(), Unreachable> {
-        to.copy_from_slice(self.bytes(at, to.len())?);
-        Ok(())
-    }
-
-    fn read_rx(&mut self, _: usize, _: &mut [u8]) -> Result<(), Unreachable> {
-        Err(Unreachable)
-    }
-
-    fn write_tx(&mut self, _: &[u8]) -> Result<(), Unreachable> {
-        Err(Unreachable)
-    }
-
-    fn stand_in(&mut self, vm: VmIndex) -> Option<u64> {
-        Some(stand_in(vm.0))
-    }
-
-    fn write_stand_in(
-        &mut self,
-        vm: VmIndex,
-        offset: usize,
-        bytes: &[u8],
-    ) -> Result<(), Unreachable> {
-        self.write(stand_in(vm.0) + offset as u64, bytes)
-    }
-}
-
-/// None changes hands.
-impl Estates for Host<'_> {
-    fn grant(&mut self, _: Party, _: Pieces<'_>, _: Access) -> Result<(), FfaError> {
-        Err(FfaError::NoMemory)
-    }
-
-    fn revoke(&mut self, _: Party, _: Pieces<'_>, _: Access) -> Result<(), FfaError> {
-        Err(FfaError::NoMemory)
-    }
-
-    fn hide(&mut self, _: Party, _: Pieces<'_>, _: bool) -> Result<(), FfaError> {
-        Err(FfaError::NoMemory)
-    }
-
-    fn show(&mut self, _: Party, _: Pieces<'_>, _: bool) {}
-
-    fn give_up(&mut self, _: Party, _: Pieces<'_>, _: bool) {}
-
-    fn zero(&mut self, _: Pieces<'_>, _: bool) {}
-}
-
-impl El3 for Host<'_> {
-    fn smc(&mut self, regs: &mut Regs) {
-        if !self.asks {
-            self.seen.own_calls += 1;
-            *regs = Regs::ZERO;
-            return;
-        }
-        let own = core::mem::replace(&mut self.pe.nwd, *regs);
-        let outcome = match self.general {
-            true => self.spmc.handle_normal_world_general(self.pe, self.chip),
-            false => self.spmc.handle_normal_world(self.pe, self.chip),
-        };
-        *regs = core::mem::replace(&mut self.pe.nwd, own);
-        if outcome.next != spmc::spm::Next::NormalWorld || outcome.left.is_some() {
-            self.chip.wrong = Some(format!("the proxy asks, and {outcome:?} comes of it"));
-        }
-    }
-}
-
-impl Machine<General> for Host<'_> {
-    fn console(&mut self, _: EndpointId, _: u8) {}
-
-    fn interrupts(&mut self, _: &[VcpuId]) -> Turn {
-        self.seen.looked = true;
-        self.seen.turn
-    }
-
-    fn has_interrupt(&mut self, _: VcpuId) -> bool {
-        self.seen.pending
-    }
-
-    fn timer_ns(&mut self, _: VcpuId) -> Option<u64> {
-        Some(TIMER)
-    }
-
-    fn leave(&mut self, vcpu: &mut Vcpu<General>) {
-        self.seen.left.push(vcpu.id());
-    }
-
-    fn slice(&mut self, _: bool) {}
-
-    fn raise(&mut self, vcpu: VcpuId, intid: u32) {
-        self.seen.raised.push((vcpu, intid));
-    }
-
-    fn kick(&mut self, core: u16) {
-        self.seen.kicked.push(core);
-    }
-
-    fn power_on(&mut self, core: u16) -> bool {
-        self.seen.powered.push(core);
-        true
-    }
 }
 
 impl Rig {

@@ -26,11 +26,12 @@ impl Message {
         &self,
         from: Option<&Mailbox>,
         to: Option<&mut Mailbox>,
+        lives: bool,
         machine: &mut impl Mem,
     ) -> Result<(), FfaError> {
         // The sender may have another pair than when the header was read, or none.
         let tx = from.ok_or(FfaError::Denied)?.tx();
-        let mut rx = to.ok_or(FfaError::Busy)?.writable()?;
+        let mut rx = to.filter(|_| lives).ok_or(FfaError::Busy)?.writable()?;
         let payload = self.header.payload(self.version, tx.size);
         let payload = payload.ok_or(FfaError::InvalidParameters)?;
         self.service?;
@@ -64,11 +65,14 @@ impl<'c, M: Registers> Spmc<'c, M> {
                 .ok_or(FfaError::InvalidParameters)
         };
         let id = message.header.receiver;
+        // One that is loaded anew may have a pair already. Asked while that is locked: one that fails later gives
+        // it up later.
+        let lives = |slot| !self.is_buried(slot);
         match (caller, receiver) {
             (Sender::Partition(from), Receiver::Partition(to)) => {
-                let (from, to) = (pair(from.0)?, pair(to.0)?);
-                let delivered = from.with_both(to, held, |from, to, held| {
-                    message.copy(from.as_ref(), to.as_mut(), machine)?;
+                let (from, theirs) = (pair(from.0)?, pair(to.0)?);
+                let delivered = from.with_both(theirs, held, |from, theirs, held| {
+                    message.copy(from.as_ref(), theirs.as_mut(), lives(to), machine)?;
                     Ok(self.note_rx_full(id, held))
                 });
                 delivered.unwrap_or(Err(FfaError::InvalidParameters))
@@ -77,17 +81,17 @@ impl<'c, M: Registers> Spmc<'c, M> {
                 let from = pair(from.0)?;
                 self.mailboxes.with(held, |all, held| {
                     from.with(held, |from, held| {
-                        message.copy(from.as_ref(), all.find(id), machine)?;
+                        message.copy(from.as_ref(), all.find(id), true, machine)?;
                         Ok(self.note_rx_full(id, held))
                     })
                 })
             }
             (Sender::NormalWorld, Receiver::Partition(to)) => {
-                let to = pair(to.0)?;
+                let theirs = pair(to.0)?;
                 self.mailboxes.with(held, |all, held| {
-                    to.with(held, |to, held| {
+                    theirs.with(held, |theirs, held| {
                         let from = all.find(sender);
-                        message.copy(from.as_deref(), to.as_mut(), machine)?;
+                        message.copy(from.as_deref(), theirs.as_mut(), lives(to), machine)?;
                         Ok(self.note_rx_full(id, held))
                     })
                 })

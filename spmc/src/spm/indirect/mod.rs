@@ -80,6 +80,13 @@ impl<'c, M: Registers> Spmc<'c, M> {
         if !self.exchanges(caller, receiver) || receivers_version < FIRST {
             return Err(FfaError::Denied);
         }
+        // The longer header begins with the shorter one: who has not said yet which it reads finds either.
+        let receivers_version = match receiver {
+            Receiver::Partition(slot) if !self.has_settled(slot) => {
+                receivers_version.max(Version::V1_2)
+            }
+            _ => receivers_version,
+        };
         let message = Message {
             header,
             version,
@@ -90,7 +97,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
             self.deliver_message((caller, sender), receiver, &message, machine, &mut pe.held)?;
         if told {
             let delay = flags.contains(Send2Flags::DELAY_SCHEDULE_RECEIVER);
-            self.signal_rx_full(pe, header.receiver, delay, machine);
+            self.signal_rx_full(pe, caller, header.receiver, delay, machine);
         }
         Ok(())
     }

@@ -91,11 +91,27 @@ impl<'c, M: Registers> Spmc<'c, M> {
         }
     }
 
-    /// `FFA_RXTX_MAP` by a partition, or what its manifest says instead.
+    /// `FFA_RXTX_MAP` by a partition.
+    ///
+    /// # Errors
+    /// ABORTED if it has failed on another core, where its pair was looked for before, and those of
+    /// [`map_of_partition`](Self::map_of_partition).
+    pub(in crate::spm) fn rxtx_map_by_partition(
+        &self,
+        slot: Slot,
+        (tx, rx, pages): (u64, u64, u32),
+        machine: &mut impl Mem,
+        held: &mut Held<0>,
+    ) -> Result<(), FfaError> {
+        self.map(slot, (tx, rx, pages), true, machine, held)
+    }
+
+    /// The pair that a partition's manifest fixes, before its first entry in a life. If that is not its
+    /// first life, nobody sends to it until the life [begins](Self::reloaded).
     ///
     /// # Errors
     /// DENIED if it has a pair, INVALID_PARAMETERS for addresses that no pair can have and for what is
-    /// not its own alone, ABORTED if it has failed, and those of [`Mem::open`].
+    /// not its own alone, and those of [`Mem::open`].
     pub fn map_of_partition(
         &self,
         slot: Slot,
@@ -105,14 +121,24 @@ impl<'c, M: Registers> Spmc<'c, M> {
         machine: &mut impl Mem,
         held: &mut Held<0>,
     ) -> Result<(), FfaError> {
+        self.map(slot, (tx, rx, pages), false, machine, held)
+    }
+
+    fn map(
+        &self,
+        slot: Slot,
+        (tx, rx, pages): (u64, u64, u32),
+        lives: bool,
+        machine: &mut impl Mem,
+        held: &mut Held<0>,
+    ) -> Result<(), FfaError> {
         let partition = self.partitions.get(slot.index()).ok_or(FfaError::Denied)?;
         partition.mailbox.with(held, |mailbox, held| {
             if mailbox.is_some() {
                 return Err(FfaError::Denied);
             }
             check(tx, rx, pages)?;
-            // It has failed on another core, where its pair was looked for before.
-            if self.is_buried(slot) {
+            if lives && self.is_buried(slot) {
                 return Err(FfaError::Aborted);
             }
             let owner = Owner::Partition(slot);
@@ -122,21 +148,19 @@ impl<'c, M: Registers> Spmc<'c, M> {
         })
     }
 
-    /// Gives up a partition's pair, and says which of its contexts are told of nothing any more. `None` if it has none.
+    /// Gives up a partition's pair, if it has one. The contexts whose notification pending interrupt tells of
+    /// nothing any more are [shown](Self::show_npi) that by who goes on.
     pub(in crate::spm) fn unmap_of_partition(
         &self,
         slot: Slot,
         machine: &mut impl Mem,
         held: &mut Held<0>,
     ) -> Option<Contexts> {
-        let partition = self.partitions.get(slot.index());
-        let taken = partition.and_then(|partition| {
-            partition.mailbox.with(held, |pair, held| {
-                let quiet = self.forget_rx_full(partition.info.id, held);
-                pair.take().map(|pair| (pair, quiet))
-            })
-        });
-        let (pair, quiet) = taken?;
+        let partition = self.partitions.get(slot.index())?;
+        let (pair, quiet) = partition.mailbox.with(held, |pair, held| {
+            let pair = pair.take()?;
+            Some((pair, self.forget_rx_full_of_partition(slot, held)))
+        })?;
         self.close_pair(machine, held, Owner::Partition(slot), pair);
         Some(quiet)
     }
@@ -149,9 +173,11 @@ impl<'c, M: Registers> Spmc<'c, M> {
         vm: EndpointId,
         machine: &mut impl Machine,
     ) -> Result<(), FfaError> {
-        let own = Some(slot).filter(|_| vm.0 == 0);
-        let quiet = own.and_then(|slot| self.unmap_of_partition(slot, machine, &mut pe.held));
-        let quiet = quiet.ok_or(FfaError::InvalidParameters)?;
+        let unmapped = match vm.0 {
+            0 => self.unmap_of_partition(slot, machine, &mut pe.held),
+            _ => None,
+        };
+        let quiet = unmapped.ok_or(FfaError::InvalidParameters)?;
         self.show_npi(pe, slot, quiet, machine);
         Ok(())
     }

@@ -22,6 +22,15 @@ pub(in crate::spm) enum Binding {
     Unbind,
 }
 
+/// The end of an unbinding. A sender may have been destroyed on another core just before something was bound
+/// to it: that can be undone; otherwise it is none.
+fn known(exists: bool, unbound: Result<(), FfaError>) -> Result<(), FfaError> {
+    match exists {
+        true => unbound,
+        false => unbound.map_err(|_| FfaError::InvalidParameters),
+    }
+}
+
 impl<'c, M: Registers> Spmc<'c, M> {
     /// Both calls, by a partition or by the normal world for one of its endpoints. An error changes
     /// nothing.
@@ -52,23 +61,18 @@ impl<'c, M: Registers> Spmc<'c, M> {
                 let all = &self.notifications.normal_world;
                 all.with(&mut pe.held, |all, _| {
                     let of = all.find(receiver).ok_or(FfaError::InvalidParameters)?;
-                    if !exists {
-                        return Err(FfaError::InvalidParameters);
-                    }
                     match binding {
+                        Binding::Bind { .. } if !exists => Err(FfaError::InvalidParameters),
                         Binding::Bind { per_context } => {
                             of.receiver.bind(sender, per_context, bitmap)
                         }
-                        Binding::Unbind => of.receiver.unbind(sender, bitmap),
+                        Binding::Unbind => known(exists, of.receiver.unbind(sender, bitmap)),
                     }
                 })
             }
             Sender::Partition(slot) => {
                 if !self.has_notifications(slot) {
                     return Err(FfaError::NotSupported);
-                }
-                if !exists {
-                    return Err(FfaError::InvalidParameters);
                 }
                 let own = self.notifications.of(slot);
                 own.with(&mut pe.held, |own, _| {
@@ -77,8 +81,9 @@ impl<'c, M: Registers> Spmc<'c, M> {
                         return Err(FfaError::Aborted);
                     }
                     match binding {
+                        Binding::Bind { .. } if !exists => Err(FfaError::InvalidParameters),
                         Binding::Bind { per_context } => own.bind(sender, per_context, bitmap),
-                        Binding::Unbind => own.unbind(sender, bitmap),
+                        Binding::Unbind => known(exists, own.unbind(sender, bitmap)),
                     }
                 })
             }

@@ -53,8 +53,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
         }
         let own = self.notifications.of(slot);
         let (pending, quiet) = own.with(&mut pe.held, |own, _| {
-            let pending = own.get(context, flags);
-            (pending, self.take_npi_back(slot, own))
+            (own.get(context, flags), self.take_npi_back(slot, own))
         });
         self.show_npi(pe, slot, quiet, machine);
         Ok(pending)

@@ -40,7 +40,7 @@ use ffa_abi::{
     id::Endpoints,
     notifications::{Manager, Receiver},
 };
-pub(in crate::spm) use signal::Contexts;
+pub(super) use signal::Contexts;
 
 /// The notifications of a partition.
 type OfPartition = Receiver<MAX_CPUS>;

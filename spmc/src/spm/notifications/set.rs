@@ -3,9 +3,7 @@
 use super::super::{Machine, Next, Outcome, Pe, Spmc, direct::Sender};
 use super::signal::Contexts;
 use crate::context::Registers;
-use ffa_abi::{
-    EndpointId, FfaError, Reply, Version, id::Endpoints, notification::SetFlags, regs::join,
-};
+use ffa_abi::{FfaError, Reply, Version, id::Endpoints, notification::SetFlags, regs::join};
 
 /// What `FFA_NOTIFICATION_SET` sets, and for whom.
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +43,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
             return Err(FfaError::InvalidParameters);
         }
         if !ids.receiver.is_secure() {
-            return self.set_for_normal_world(pe, ids, context, bitmap, delay, machine);
+            return self.set_for_normal_world(pe, (caller, ids), context, bitmap, delay, machine);
         }
         let (slot, partition) = self
             .look_up(ids.receiver)
@@ -59,15 +57,15 @@ impl<'c, M: Registers> Spmc<'c, M> {
         }
         let contexts = Contexts::of(context, info.contexts);
         let own = self.notifications.of(slot);
-        let untold = own.with(&mut pe.held, |own, _| {
+        let (new, untold) = own.with(&mut pe.held, |own, _| {
             own.set(ids.sender, context, bitmap)?;
             // In one step: who reads what is pending takes its interrupt back.
-            self.pend_npi(slot, contexts);
-            Ok::<_, FfaError>(own.has_news())
+            let new = self.pend_npi(slot, contexts);
+            Ok::<_, FfaError>((new, own.has_news()))
         })?;
-        self.show_npi(pe, slot, contexts, machine);
+        self.show_npi(pe, slot, new, machine);
         if untold {
-            Self::ask_scheduler(pe, delay, machine);
+            Self::ask_scheduler(pe, caller, delay, machine);
         }
         Ok(())
     }
@@ -77,7 +75,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
     fn set_for_normal_world(
         &self,
         pe: &mut Pe<'c, M>,
-        ids: Endpoints,
+        (caller, ids): (Sender, Endpoints),
         context: Option<u16>,
         bitmap: u64,
         delay: bool,
@@ -93,7 +91,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
             Ok::<_, FfaError>(of.receiver.has_news())
         })?;
         if untold {
-            Self::ask_scheduler(pe, delay, machine);
+            Self::ask_scheduler(pe, caller, delay, machine);
         }
         Ok(())
     }
@@ -121,23 +119,5 @@ impl<'c, M: Registers> Spmc<'c, M> {
         };
         reply.write(&mut pe.nwd.0);
         Some(Outcome::to(Next::NormalWorld))
-    }
-
-    /// A message lies in the RX buffer of `receiver`, which is told so: the framework's notification, if
-    /// it has notifications. `delay`: its scheduler is told when the normal world next has this core.
-    ///
-    /// Where the pair is locked while that becomes true, [`note_rx_full`](Self::note_rx_full) goes before
-    /// it is free, and [`signal_rx_full`](Self::signal_rx_full) follows.
-    pub fn rx_full(
-        &self,
-        pe: &mut Pe<'c, M>,
-        receiver: EndpointId,
-        delay: bool,
-        machine: &mut impl Machine,
-    ) {
-        let noted = self.note_rx_full(receiver, &mut pe.held);
-        if noted {
-            self.signal_rx_full(pe, receiver, delay, machine);
-        }
     }
 }

@@ -1,14 +1,13 @@
 //! How receivers and their schedulers hear of what is pending: the notification pending interrupt, the
 //! schedule receiver interrupt, and the framework's own notification.
 
-use super::{
-    super::{Machine, Pe, Spmc},
-    OfPartition,
-};
+use super::super::{Machine, Pe, Spmc, direct::Sender};
+use super::OfPartition;
 use crate::{
     MAX_CPUS,
     context::{PartitionInfo, Registers, Slot},
     locks::Held,
+    state::Model,
     virtual_interrupts::Interrupt,
 };
 use ffa_abi::EndpointId;
@@ -46,26 +45,32 @@ impl Iterator for Contexts {
 
 impl<'c, M: Registers> Spmc<'c, M> {
     /// The NPI is pending for these contexts, if they have virtual interrupts that they see and their
-    /// core is on: when one is on again, its context [starts](Self::pend_npi_again).
-    /// [`show_npi`](Self::show_npi) follows.
+    /// core is on: when one is on again, its context [starts](Self::pend_npi_again). Those for which it was
+    /// not pending before are given to [`show_npi`](Self::show_npi) then: who sets the same again and again
+    /// interrupts nobody again.
     #[inline]
-    pub(super) fn pend_npi(&self, slot: Slot, contexts: Contexts) {
+    pub(super) fn pend_npi(&self, slot: Slot, contexts: Contexts) -> Contexts {
+        let mut new = Contexts::NONE;
         let Some(info) = self.info(slot).filter(|info| !info.el0) else {
-            return;
+            return new;
         };
         for index in self.there(info, contexts) {
-            self.virtuals(slot, index).with(|queue| {
-                queue.pend(Interrupt::NOTIFICATION_PENDING);
-            });
+            let queue = self.virtuals(slot, index);
+            if queue.with(|queue| queue.pend(Interrupt::NOTIFICATION_PENDING)) {
+                new.add(index);
+            }
         }
+        new
     }
 
-    /// The NPI is pending no more for those contexts for which nothing is left in `own`: it would tell of nothing. Says
-    /// for which it was. [`show_npi`](Self::show_npi) follows for these.
+    /// The NPI is pending no more for those contexts of a partition for which nothing is: it would tell of
+    /// nothing. [`show_npi`](Self::show_npi) follows, of those that are given.
     pub(super) fn take_npi_back(&self, slot: Slot, own: &OfPartition) -> Contexts {
         let mut quiet = Contexts::NONE;
-        let count = self.info(slot).map_or(0, |info| info.contexts);
-        for index in (0..count).filter(|index| !own.pending_for(*index)) {
+        for index in self
+            .all_contexts(slot)
+            .filter(|index| !own.pending_for(*index))
+        {
             let was = self.virtuals(slot, index).with(|queue| {
                 let was = queue.is_pending(Interrupt::NOTIFICATION_PENDING);
                 if was {
@@ -129,10 +134,22 @@ impl<'c, M: Registers> Spmc<'c, M> {
         }
     }
 
-    /// The normal world's scheduler is to ask whom to run: at once, or when the normal world next has
-    /// this core.
-    pub(super) fn ask_scheduler(pe: &mut Pe<'c, M>, delay: bool, machine: &mut impl Machine) {
-        match delay {
+    /// The normal world's scheduler is to ask whom to run, since `caller` has set something: at once, or when
+    /// the normal world next has this core. That may be never, if this core goes off: it takes no interrupts
+    /// any more then, and what was delayed is for another one.
+    pub(super) fn ask_scheduler(
+        pe: &mut Pe<'c, M>,
+        caller: Sender,
+        delay: bool,
+        machine: &mut impl Machine,
+    ) {
+        let goes_off = match caller {
+            Sender::NormalWorld => false,
+            Sender::Partition(slot) => pe
+                .context(slot)
+                .is_some_and(|context| context.model == Model::PowerOff),
+        };
+        match delay || goes_off {
             true => pe.sri = true,
             false => machine.schedule_receiver(),
         }
@@ -171,10 +188,12 @@ impl<'c, M: Registers> Spmc<'c, M> {
         })
     }
 
-    /// Tells `receiver` and its scheduler what [`note_rx_full`](Self::note_rx_full) has noted.
-    pub fn signal_rx_full(
+    /// Tells `receiver` and its scheduler what [`note_rx_full`](Self::note_rx_full) has noted: `caller` has sent
+    /// a message.
+    pub(in crate::spm) fn signal_rx_full(
         &self,
         pe: &mut Pe<'c, M>,
+        caller: Sender,
         receiver: EndpointId,
         delay: bool,
         machine: &mut impl Machine,
@@ -184,7 +203,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
         {
             self.show_npi(pe, slot, self.all_contexts(slot), machine);
         }
-        Self::ask_scheduler(pe, delay, machine);
+        Self::ask_scheduler(pe, caller, delay, machine);
     }
 
     /// Whether `receiver` has notifications and has not read yet that a message lies in its RX buffer.
@@ -205,26 +224,23 @@ impl<'c, M: Registers> Spmc<'c, M> {
         })
     }
 
-    /// No message lies in the RX buffer of `receiver` any more that it would read of: its pair is gone. Gives the contexts
-    /// of a partition that are told of nothing any more: [`show_npi`](Self::show_npi) follows for these.
-    pub(in crate::spm) fn forget_rx_full<const HELD: u8>(
+    /// No message lies in the RX buffer of an endpoint of the normal world any more that it would read of: its
+    /// pair is gone.
+    pub fn forget_rx_full<const HELD: u8>(&self, receiver: EndpointId, held: &mut Held<HELD>) {
+        self.notifications.normal_world.with(held, |all, _| {
+            if let Some(of) = all.find(receiver) {
+                of.receiver.rx_emptied();
+            }
+        });
+    }
+
+    /// The same of a partition. [`show_npi`](Self::show_npi) follows, of the contexts that are given.
+    pub(in crate::spm) fn forget_rx_full_of_partition<const HELD: u8>(
         &self,
-        receiver: EndpointId,
+        slot: Slot,
         held: &mut Held<HELD>,
     ) -> Contexts {
-        if !receiver.is_secure() {
-            self.notifications.normal_world.with(held, |all, _| {
-                if let Some(of) = all.find(receiver) {
-                    of.receiver.rx_emptied();
-                }
-            });
-            return Contexts::NONE;
-        }
-        let Some(slot) = self.find(receiver) else {
-            return Contexts::NONE;
-        };
-        let own = self.notifications.of(slot);
-        own.with(held, |own, _| {
+        self.notifications.of(slot).with(held, |own, _| {
             own.rx_emptied();
             self.take_npi_back(slot, own)
         })

@@ -145,6 +145,19 @@ fn a_core_goes_off_and_on_a_hundred_times() {
 }
 
 #[test]
+fn nothing_starts_of_a_partition_that_fails_elsewhere_meanwhile() {
+    let mut f = world();
+    f.on(1);
+    off(&mut f);
+    f.spmc.core_is_on(&mut f.pes[1]);
+    // Another core is in the middle of its end: it is not ended yet, and nothing of it may begin.
+    f.spmc.bury_all(B);
+    assert!(f.spmc.is_alive(B) && f.spmc.is_buried(B));
+    assert!(!f.spmc.start(&mut f.pes[1], B));
+    assert!(f.spmc.is_buried(B));
+}
+
+#[test]
 fn what_a_core_had_not_looked_at_goes_to_another() {
     let mut f = world();
     f.on(1).nwd_requests(A, DIRECT_REQ2);

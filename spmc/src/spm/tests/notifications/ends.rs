@@ -95,3 +95,41 @@ fn a_context_whose_core_was_off_finds_what_came_meanwhile() {
     );
     assert!(!f.lines(B).any());
 }
+
+#[test]
+fn what_is_bound_to_one_that_was_destroyed_meanwhile_can_be_unbound() {
+    let mut f = Fixture::booted(&[
+        Spec::up(Version::V1_2).on_abort(AbortAction::Destroy),
+        Spec::mp(Version::V1_2).notified(),
+        Spec::up(Version::V1_2).notified(),
+    ]);
+    f.answers(create(ONE, 1));
+    f.nwd_runs(A);
+    // As if both were bound just after its bindings were forgotten.
+    let Fixture {
+        spmc, pes, machine, ..
+    } = &mut f;
+    let outcome = spmc.abort(&mut pes[0], A, None, machine);
+    assert_eq!(outcome.next, Next::Wipe(A));
+    let mut of_b = spmc.notifications(B, Clone::clone);
+    assert_eq!(of_b.bind(id(A), false, 1), Ok(()));
+    spmc.set_notifications(B, &of_b);
+    let mut vms = Vec::new();
+    spmc.normal_world_notifications(|vm, contexts, of| vms.push((vm, contexts, of.clone())));
+    assert_eq!(vms[0].2.bind(id(A), false, 1), Ok(()));
+    spmc.set_normal_world_notifications(vms.iter().map(|(vm, contexts, of)| (*vm, *contexts, of)));
+    let outcome = spmc.wiped(&mut pes[0], A, machine);
+    assert_eq!(outcome.next, Next::NormalWorld);
+    f.now[0] = Next::NormalWorld;
+    for (slot, receiver) in [(None, ONE), (Some(B), id(B))] {
+        if let Some(slot) = slot {
+            f.nwd_runs(slot);
+        }
+        // It is nobody: nothing more is bound to it, and what is not bound to it is not unbound.
+        f.refused(bind(id(A), receiver, 0, 2), InvalidParameters);
+        f.refused(unbind(id(A), receiver, 2), InvalidParameters);
+        f.answers(unbind(id(A), receiver, 1));
+        f.refused(unbind(id(A), receiver, 1), InvalidParameters);
+        f.answers(bind(id(C), receiver, 0, 1));
+    }
+}

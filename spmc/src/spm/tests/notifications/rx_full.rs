@@ -1,11 +1,15 @@
 //! The framework's notification: a message lies in the RX buffer.
 
 use super::*;
+use crate::spm::{Next, direct::Sender};
 use FfaError::Denied;
 
 fn full(f: &mut Fixture, receiver: EndpointId, delay: bool) {
     let pe = &mut f.pes[f.pe];
-    f.spmc.rx_full(pe, receiver, delay, &mut f.machine);
+    if f.spmc.note_rx_full(receiver, &mut pe.held) {
+        f.spmc
+            .signal_rx_full(pe, Sender::NormalWorld, receiver, delay, &mut f.machine);
+    }
 }
 
 fn unread(f: &Fixture, receiver: EndpointId) -> bool {
@@ -64,4 +68,35 @@ fn who_has_no_notifications_is_told_nothing() {
     }
     assert_eq!((f.scheduled(), f.npi()), (0, vec![]));
     assert!(f.told().is_empty());
+}
+
+#[test]
+fn no_interrupt_tells_of_a_message_whose_buffer_is_gone() {
+    for slot in [A, B] {
+        let mut f = world();
+        f.by(slot, &[bind(OS, id(slot), 0, 1)]);
+        let own = Fake::memory(slot);
+        f.nwd_runs(slot);
+        let map = frame(&[Function::RxtxMap.raw64().into(), own, own + 0x1000, 1]);
+        let unmap = frame(&[Function::RxtxUnmap.raw32().into()]);
+        f.answers(map);
+        full(&mut f, id(slot), false);
+        assert!(f.lines(slot).irq && !f.npi().is_empty());
+        f.answers(unmap);
+        assert!(f.npi().is_empty() && !f.lines(slot).any());
+        if slot == B {
+            assert_eq!(f.on(1).looks(), Some(Next::NormalWorldResume));
+            f.now[1] = Next::NormalWorld;
+            assert!(!f.lines(B).any());
+            f.on(0);
+        }
+        // What else is pending is told as before.
+        f.answers(map);
+        full(&mut f, id(slot), false);
+        f.sp(msg_wait());
+        f.answers(set(OS, id(slot), 0, 1));
+        f.nwd_runs(slot);
+        f.answers(unmap);
+        assert!(f.lines(slot).irq && !f.npi().is_empty());
+    }
 }

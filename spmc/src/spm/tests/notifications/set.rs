@@ -172,3 +172,60 @@ fn one_that_was_delayed_on_a_core_that_goes_off_is_raised_on_another() {
     f.on(0).looks();
     assert_eq!(f.scheduled(), 1);
 }
+
+#[test]
+fn one_that_is_told_that_its_core_goes_off_interrupts_another_one() {
+    let mut f = Fixture::booted(&[
+        Spec::up(Version::V1_2).notified(),
+        Spec::mp(Version::V1_2).notified().on_power_off(),
+    ]);
+    f.answers(create(ONE, 1));
+    f.answers(bind(id(B), ONE, 0, 1));
+    f.by(A, &[bind(id(B), id(A), 0, 1)]);
+    for receiver in [id(A), ONE] {
+        f.on(1);
+        assert_eq!(f.nwd(core_off()), Next::Partition(B));
+        // An interrupt of this core would be lost: it goes straight off in EL3.
+        f.answers(set(id(B), receiver, 0, 1));
+        assert_eq!(f.scheduled(), 0);
+        let mut answer = message(DIRECT_RESP_32, id(B), EndpointId::SPMC);
+        answer[2] = (ffa_abi::message::FRAMEWORK_BIT | ffa_abi::message::POWER_RESPONSE).into();
+        answer[3] = 0;
+        f.sp(answer);
+        assert_eq!(f.scheduled(), 0);
+        f.on(0).looks();
+        assert_eq!(f.scheduled(), 1);
+        // It is on again.
+        f.spmc.core_is_on(&mut f.pes[1]);
+        f.on(1).start(B);
+        assert_eq!(f.sp(msg_wait()), Next::Booted);
+        f.now[1] = Next::NormalWorld;
+        f.apply_mask();
+    }
+}
+
+#[test]
+fn who_sets_the_same_again_interrupts_no_other_core_again() {
+    let mut f = world();
+    f.by(A, &[bind(OS, id(A), 0, 1)]);
+    f.by(B, &[bind(OS, id(B), 0, 1)]);
+    // A runs on the other core, and B has a context there.
+    f.on(1).nwd_requests(A, DIRECT_REQ2);
+    for receiver in [id(A), id(B)] {
+        f.on(0).answers(set(OS, receiver, 0, 1));
+        assert_eq!(f.on(1).looks(), Some(Next::Partition(A)));
+        f.on(0).answers(set(OS, receiver, 0, 1));
+        assert_eq!(f.on(1).looks(), None);
+    }
+    assert!(f.lines(A).irq && f.lines(B).irq);
+    // Once it was read, it is news again.
+    f.finds(
+        get(id(A), 0, VMS),
+        Pending {
+            vms: 1,
+            ..Pending::default()
+        },
+    );
+    f.on(0).answers(set(OS, id(A), 0, 1));
+    assert_eq!(f.on(1).looks(), Some(Next::Partition(A)));
+}
