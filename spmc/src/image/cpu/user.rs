@@ -70,7 +70,7 @@ impl Cpu {
 
     /// Loads what a change of partition changes and EL3 keeps for us otherwise.
     fn load_user(&mut self, pe: &mut PeState, previous: Option<Slot>, slot: Slot) {
-        self.change_keys(pe, previous, slot);
+        self.change_kept(pe, previous, slot);
         let Some(context) = pe.context(slot) else {
             return;
         };
