@@ -183,7 +183,8 @@ impl Cpu {
                     context.machine.regs.x[0] = UNKNOWN_CALL;
                 }
             }
-            _ if fault.is_translation_fault() && estate::covers(slot, &fault, &mut pe.held) => {}
+            _ if fault.is_translation_fault()
+                && estate::covers(slot, &fault, &mut pe.held).is_some() => {}
             _ => {
                 report(spmc, pe, slot, &fault);
                 return Some(spmc.abort(pe, slot, None, &mut Port));
