@@ -125,7 +125,7 @@ configurations! {
     notifications_of_a_migrating_partition: "9-up",
     messages_on_two_cores: "9-messages",
     a_notification_and_cores_that_go_off: "9-off",
-    two_notifications_and_cores_that_go_off: "9-off-both",
+    a_notification_of_a_migrating_partition_and_cores_that_go_off: "9-off-up",
     a_notification_and_partitions_that_fail_on_two_cores: "9-fails",
     two_notifications_and_partitions_that_fail_on_two_cores: "9-fails-both",
     notifications_of_two_vms: "10",
