@@ -7,7 +7,7 @@
 
 use crate::{
     buffers::Unreachable,
-    forward::{Upstream, ask_for_list},
+    forward::{El3, Upstream, ask_for_rx, release_rx},
 };
 use core::fmt;
 use ffa_abi::{
@@ -27,19 +27,16 @@ pub const MAX_SUBSCRIBERS: usize = 64;
 pub const MOST_RUNS: u32 = 10_000;
 
 /// What telling partitions asks of the machine.
-pub trait Caller {
-    /// Calls EL3 with these registers and puts what came back in their place.
-    fn smc(&mut self, regs: &mut Regs);
-
+pub trait Caller: El3 {
     /// Copies from the proxy's own RX.
     ///
     /// # Errors
     /// It is not that long.
     fn read_rx(&mut self, offset: usize, to: &mut [u8]) -> Result<(), Unreachable>;
 
-    /// An interrupt took a partition away from the core while it was told. Takes all that are pending:
-    /// one that stays would take it away again at once. `false` if the core is wanted back, and the
-    /// partition is not to go on.
+    /// An interrupt took a partition away from the core while it was told, or it has yielded, and may do nothing else.
+    /// Takes all interrupts that are pending: one that stays would take it away again at once. `false` if the core is
+    /// wanted back, and the partition is not to go on.
     fn interrupted(&mut self) -> bool;
 }
 
@@ -139,17 +136,13 @@ pub fn subscribers(
         uuid: Uuid::NIL,
         count_only: false,
     };
-    let listed = match ask_for_list(get, |call| ask(call, caller)) {
+    let listed = match ask_for_rx(get, caller) {
         Ok(answer) => read(event, upstream, &answer, caller, &mut found),
         // There are no partitions.
         Err(FfaError::InvalidParameters) => return Ok(found),
         Err(error) => return Err(error),
     };
-    let release = Call::RxRelease {
-        vm: EndpointId::HYPERVISOR,
-    };
-    // It is full: nothing can be in the way.
-    let _ = ask(release, caller);
+    release_rx(caller);
     listed.map(|()| found)
 }
 
@@ -212,8 +205,7 @@ pub fn tell(news: News, partition: EndpointId, caller: &mut impl Caller) -> Outc
                 return Outcome::Unfinished(target);
             }
             (Step::Done(outcome), _) => return outcome,
-            (Step::Interrupted(target), _) => (target, caller.interrupted()),
-            (Step::Yielded(target), _) => (target, true),
+            (Step::Again(target), _) => (target, caller.interrupted()),
         };
         if runs == MOST_RUNS || !goes_on {
             return Outcome::Unfinished(again);
@@ -232,17 +224,16 @@ pub fn tell(news: News, partition: EndpointId, caller: &mut impl Caller) -> Outc
 /// What EL3 returned means.
 enum Step {
     Done(Outcome),
-    Interrupted(TargetInfo),
-    Yielded(TargetInfo),
+    /// It was interrupted, or has yielded.
+    Again(TargetInfo),
 }
 
 fn next(call: Fid, regs: &Regs, event: VmEvent, ids: Endpoints) -> Step {
     let outcome = match Completion::decode(call, regs) {
-        Ok(Completion::Interrupt { target, .. }) if target.endpoint == ids.receiver => {
-            return Step::Interrupted(target);
-        }
-        Ok(Completion::Yield { target, .. }) if target.endpoint == ids.receiver => {
-            return Step::Yielded(target);
+        Ok(Completion::Interrupt { target, .. } | Completion::Yield { target, .. })
+            if target.endpoint == ids.receiver =>
+        {
+            return Step::Again(target);
         }
         Ok(Completion::DirectResp {
             wide: false,
@@ -271,16 +262,4 @@ fn next(call: Fid, regs: &Regs, event: VmEvent, ids: Endpoints) -> Step {
         _ => Outcome::Unexpected,
     };
     Step::Done(outcome)
-}
-
-/// A call of the proxy's own: its registers if it succeeded, and the error if not.
-fn ask(call: Call, caller: &mut impl Caller) -> Result<Regs, FfaError> {
-    let mut regs = call.encode();
-    caller.smc(&mut regs);
-    match Completion::decode(call.fid(), &regs) {
-        Ok(Completion::Success { .. }) => Ok(regs),
-        Ok(Completion::Unknown) => Err(FfaError::NotSupported),
-        Ok(Completion::Error { code: Ok(code), .. }) => Err(code),
-        _ => Err(FfaError::Aborted),
-    }
 }

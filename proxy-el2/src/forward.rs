@@ -136,6 +136,33 @@ fn feature(machine: &mut impl El3, query: u32) -> Option<u32> {
     (regs.w::<0>() == raw::SUCCESS_32).then(|| regs.w::<2>())
 }
 
+/// How often a message of a partition's is put out of the way of a call: each partition may have sent one, and one
+/// that goes on sending is not waited for.
+const MOST_RELEASES: usize = 8;
+
+/// A call of the proxy's own whose answer comes into its RX. Partitions may send it messages, as to any endpoint: it
+/// reads none, and gives RX back for its own use. The proxy's RX must be nobody else's meanwhile.
+///
+/// # Errors
+/// As [`ask`]; BUSY if partitions fill RX again and again.
+pub(crate) fn ask_for_rx(call: Call, machine: &mut impl El3) -> Result<Regs, FfaError> {
+    for _ in 0..MOST_RELEASES {
+        match ask(call, machine) {
+            Err(FfaError::Busy) => release_rx(machine),
+            answer => return answer,
+        }
+    }
+    Err(FfaError::Busy)
+}
+
+/// The proxy's own RX is the SPMC's again. If it was already, that is refused, and does no harm.
+pub(crate) fn release_rx(machine: &mut impl El3) {
+    let release = Call::RxRelease {
+        vm: EndpointId::HYPERVISOR,
+    };
+    let _ = ask(release, machine);
+}
+
 /// A call of the proxy's own: its registers if it succeeded, and the error if not.
 ///
 /// NOT_SUPPORTED as well for EL3's bare -1, and ABORTED for what completes no such call.
@@ -148,30 +175,4 @@ pub(crate) fn ask(call: Call, machine: &mut impl El3) -> Result<Regs, FfaError> 
         Ok(Completion::Error { code: Ok(code), .. }) => Err(code),
         _ => Err(FfaError::Aborted),
     }
-}
-
-/// How often the proxy's own RX is given back because a message lies there.
-const MOST_MESSAGES: usize = 4;
-
-/// Has the SPMC answer `get` in the proxy's own RX, which is nobody else's meanwhile. A partition can send messages to the
-/// hypervisor, which reads none: one that lies there is given up, so that it is in nobody's way.
-///
-/// # Errors
-/// Those of the SPMC; BUSY if partitions send again and again.
-pub(crate) fn ask_for_list(
-    get: Call,
-    mut ask: impl FnMut(Call) -> Result<Regs, FfaError>,
-) -> Result<Regs, FfaError> {
-    for _ in 0..MOST_MESSAGES {
-        match ask(get) {
-            Err(FfaError::Busy) => {}
-            answer => return answer,
-        }
-        let release = Call::RxRelease {
-            vm: EndpointId::HYPERVISOR,
-        };
-        // It may have no message; then it is for the SPMC to say so again.
-        let _ = ask(release);
-    }
-    Err(FfaError::Busy)
 }

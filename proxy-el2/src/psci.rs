@@ -78,11 +78,15 @@ pub(crate) fn answer<'v, R: Registers>(
         psci::CPU_OFF => {
             // Until it is parked: another one looks whether it is on.
             let _going_off = vm.going_off.lock();
-            if !others_are_on(proxy, vm, id) {
+            match another_on(proxy, vm, id) {
                 // The last one would never come back.
-                status(psci::DENIED)
-            } else {
-                return switch_off(proxy, pe, machine);
+                None => status(psci::DENIED),
+                Some(other) => {
+                    if vm.info.primary {
+                        proxy.hand_on(other, machine);
+                    }
+                    return switch_off(proxy, pe, machine);
+                }
             }
         }
         psci::CPU_SUSPEND_32 | psci::CPU_SUSPEND_64 => {
@@ -148,6 +152,8 @@ fn switch_on<'v, R: Registers>(
             },
         }
     }
+    // What was pending for it went when it was made anew.
+    proxy.hears_again(other, machine);
     let Some(core) = vm
         .info
         .cores
@@ -172,14 +178,13 @@ fn switch_on<'v, R: Registers>(
     psci::SUCCESS
 }
 
-/// Whether another vCPU of the VM is on.
-fn others_are_on<R: Registers>(proxy: &Proxy<'_, R>, vm: &Vm<'_, R>, own: VcpuId) -> bool {
-    (0..vm.info.vcpus)
-        .filter(|vcpu| *vcpu != own.vcpu)
-        .any(|vcpu| {
-            let state = proxy.parked_state(VcpuId { vcpu, ..own });
-            !matches!(state, Some(State::Off | State::Dead))
-        })
+/// Another vCPU of the VM that is on.
+fn another_on<R: Registers>(proxy: &Proxy<'_, R>, vm: &Vm<'_, R>, own: VcpuId) -> Option<VcpuId> {
+    let all = (0..vm.info.vcpus).map(|vcpu| VcpuId { vcpu, ..own });
+    all.filter(|other| *other != own).find(|other| {
+        let state = proxy.parked_state(*other);
+        !matches!(state, Some(State::Off | State::Dead))
+    })
 }
 
 fn switch_off<'v, R: Registers>(

@@ -6,6 +6,7 @@
 use crate::{
     availability::{self, Caller, News, Outcome},
     buffers::Unreachable,
+    forward::El3,
     owed::Progress,
     proxy::{Machine, Pe, Proxy, Turn},
     secure::goes_on_owing,
@@ -27,11 +28,20 @@ const MAX_UNTOLD: usize = 64;
 /// of them takes a time slice at most.
 const MOST_TRIES: u8 = 8;
 
-/// News for a partition that was busy.
+/// Who is to be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whom {
+    /// All that subscribed: who they are could not be asked.
+    Subscribers,
+    /// A partition that was busy.
+    One(EndpointId),
+}
+
+/// News that somebody has not been told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Untold {
     pub news: News,
-    pub partition: EndpointId,
+    pub whom: Whom,
     /// How often it did not come to the end of earlier work.
     pub tries: u8,
 }
@@ -75,11 +85,13 @@ struct Telling<'a, M, R> {
     registers: PhantomData<R>,
 }
 
-impl<M: Machine<R>, R> Caller for Telling<'_, M, R> {
+impl<M: Machine<R>, R> El3 for Telling<'_, M, R> {
     fn smc(&mut self, regs: &mut Regs) {
         self.machine.smc(regs);
     }
+}
 
+impl<M: Machine<R>, R> Caller for Telling<'_, M, R> {
     fn read_rx(&mut self, offset: usize, to: &mut [u8]) -> Result<(), Unreachable> {
         self.machine.read_rx(offset, to)
     }
@@ -115,28 +127,40 @@ impl<'v, R: Registers> Proxy<'v, R> {
             turn: None,
             registers: PhantomData,
         };
+        self.tell_subscribers(news, pe.index, &mut telling);
+        telling.turn
+    }
+
+    /// Tells all that subscribed. If a partition keeps the proxy from asking who they are, that is done later.
+    fn tell_subscribers<M: Machine<R>>(
+        &self,
+        news: News,
+        core: u16,
+        telling: &mut Telling<'_, M, R>,
+    ) {
+        let later = Untold {
+            news,
+            whom: Whom::Subscribers,
+            tries: 0,
+        };
         let subscribers = {
             let _rx = self.rx.lock();
-            availability::subscribers(event, &self.upstream, &mut telling)
+            availability::subscribers(news.event, &self.upstream, telling)
         };
         match subscribers {
             Ok(subscribers) => {
                 for partition in subscribers {
-                    let untold = Untold {
-                        news,
-                        partition,
-                        tries: 0,
-                    };
-                    self.tell_one(untold, pe.index, &mut telling);
+                    let whom = Whom::One(partition);
+                    self.tell_one(Untold { whom, ..later }, core, telling);
                 }
             }
+            Err(FfaError::Busy) if self.untold.keep(later) => {}
             Err(error) => {
                 telling
                     .machine
                     .told(news, EndpointId::SPMC, Outcome::Error(error));
             }
         }
-        telling.turn
     }
 
     /// Tells those that were busy, unless somebody waits for this core. Partitions have it for a time
@@ -181,13 +205,15 @@ impl<'v, R: Registers> Proxy<'v, R> {
         core: u16,
         telling: &mut Telling<'_, M, R>,
     ) {
-        let Untold {
-            news, partition, ..
-        } = untold;
         // The core is wanted back.
         if telling.turn.is_some() && self.untold.keep(untold) {
             return;
         }
+        let news = untold.news;
+        let partition = match untold.whom {
+            Whom::One(partition) => partition,
+            Whom::Subscribers => return self.tell_subscribers(news, core, telling),
+        };
         let mut outcome = availability::tell(news, partition, telling);
         if outcome == Outcome::Error(FfaError::Busy) {
             match self.finish(news.vm, partition, core, telling) {
@@ -249,7 +275,7 @@ enum End {
     Ahead,
 }
 
-/// Runs a context until it is neither interrupted nor yields, at most
+/// Runs a context until it is neither interrupted nor has yielded, at most
 /// [`MOST_RUNS`](availability::MOST_RUNS) times and until the core is wanted back.
 fn run_to_its_end(target: TargetInfo, caller: &mut impl Caller) -> End {
     let call = Call::Run {
@@ -260,12 +286,11 @@ fn run_to_its_end(target: TargetInfo, caller: &mut impl Caller) -> End {
         let mut regs = call.encode();
         caller.smc(&mut regs);
         match regs.w::<0>() {
-            raw::INTERRUPT => {
+            raw::INTERRUPT | raw::YIELD => {
                 if !caller.interrupted() {
                     return End::Ahead;
                 }
             }
-            raw::YIELD => {}
             _ if goes_on_owing(&regs) => return End::Elsewhere,
             _ => return End::Reached(regs),
         }

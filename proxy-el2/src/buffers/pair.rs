@@ -43,6 +43,27 @@ pub(crate) struct Pair {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PairNote(pub(crate) Option<Pair>);
 
+#[cfg(feature = "snapshot")]
+impl PairNote {
+    /// There is none.
+    pub const NONE: Self = Self(None);
+
+    /// A pair that the SPMC has as well, and whether RX holds something of the proxy's.
+    pub const fn forwarded(tx: Range<u64>, rx: Range<u64>, full: bool) -> Self {
+        Self(Some(Pair {
+            tx,
+            rx,
+            full,
+            forwarded: true,
+        }))
+    }
+
+    /// Whether RX holds something of the proxy's. `None` without a pair.
+    pub fn is_full(&self) -> Option<bool> {
+        self.0.as_ref().map(|pair| pair.full)
+    }
+}
+
 /// Bytes of a buffer.
 pub(crate) fn size(buffer: &Range<u64>) -> usize {
     let bytes = buffer.end.saturating_sub(buffer.start);
@@ -234,7 +255,7 @@ impl<R> Vm<'_, R> {
         pair.free(index, shares);
         pair.close(machine);
         *buffers = None;
-        // There is no message any more that it would read of.
+        // What it would read of is gone.
         self.receiver.lock().rx_emptied();
         Ok(Reply::success(0))
     }
@@ -287,8 +308,8 @@ impl<R> Vm<'_, R> {
         Ok(Reply::success(0))
     }
 
-    /// The VM waits, and RX is empty from now on. A message of which the VM has not read the notification stays, whoever
-    /// has written it: it may have come when the VM was about to wait.
+    /// The VM waits, and RX is empty from now on. A message of which the VM has not read the notification stays: it may
+    /// have come just before.
     pub(crate) fn empty_rx(&self, machine: &mut impl El3) {
         if let Some(pair) = &mut *self.buffers.lock()
             && !(pair.full && self.receiver.lock().has_unread_rx_full())

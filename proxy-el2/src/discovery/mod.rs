@@ -14,13 +14,13 @@ mod vms;
 
 use crate::{
     buffers::{Memory, Unreachable},
-    forward::{El3, Upstream, ask, ask_for_list},
+    forward::{El3, Upstream, ask, ask_for_rx, release_rx},
     proxy::Proxy,
     vm::Vm,
 };
 use core::ops::Range;
 use ffa_abi::{
-    Call, EndpointId, FfaError, Regs, Reply, Uuid, Version,
+    Call, FfaError, Regs, Reply, Uuid, Version,
     partition_info::{DescriptorLayout, InfoCount, InfoRegs, PartitionInfo, PartitionProperties},
 };
 use heapless::Vec;
@@ -235,18 +235,14 @@ fn with_list<M: El3 + Memory, T>(
         uuid: query.uuid,
         count_only: false,
     };
-    let list = match ask_for_list(get, |call| ask(call, machine)) {
+    let list = match ask_for_rx(get, machine) {
         Ok(answer) => List::new(query, upstream, &answer, vms),
         // A service that no partition offers may be a VM's.
         Err(FfaError::InvalidParameters) => List::of_vms(query, vms),
         Err(error) => Err(error),
     };
     let result = list.and_then(|list| read(&list, machine));
-    // After an error there may be nothing to give back: that is refused, and does no harm.
-    let release = Call::RxRelease {
-        vm: EndpointId::HYPERVISOR,
-    };
-    let _ = ask(release, machine);
+    release_rx(machine);
     result
 }
 

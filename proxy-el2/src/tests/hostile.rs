@@ -151,6 +151,14 @@ fn an_rx_that_the_spmc_takes_for_full_is_given_back() {
         rig.spmc.full = true;
         rig.call(&get(NIL, 0));
         assert_eq!(rig.x[0], SUCCESS_32.into());
+        rig.call(&[RX_RELEASE.into()]);
+        // Whatever is done.
+        rig.spmc.tamper = Some(Box::new(|fid, answer, _| {
+            if fid == INFO_GET {
+                *answer = regs(&[ERROR.into(), 0, Busy.register()]);
+            }
+        }));
+        rig.refuses(&get(NIL, 0), Busy);
     }
 }
 

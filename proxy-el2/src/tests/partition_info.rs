@@ -326,24 +326,3 @@ fn a_destroyed_partition_is_gone_from_the_next_list() {
         rig.refuses(&get(NIL, 0), InvalidParameters);
     }
 }
-
-#[test]
-fn a_message_of_a_partition_to_the_hypervisor_is_in_nobodys_way() {
-    for version in VERSIONS {
-        let mut rig = Rig::new(version);
-        rig.map(0, 4, 1);
-        let count = told(&rig.spmc.partitions, version, NIL).len() as u64;
-        rig.spmc.full = true;
-        rig.sees(&get(NIL, 1), &[SUCCESS_32.into(), 0, count, 0]);
-        // One that sends again and again delays that one call.
-        rig.spmc.asked.clear();
-        rig.spmc.full = true;
-        rig.spmc.tamper = Some(Box::new(|fid, regs, _| {
-            if fid == INFO_GET {
-                *regs = ffa_abi::Regs::eight([ERROR.into(), 0, Busy.register(), 0, 0, 0, 0, 0]);
-            }
-        }));
-        rig.sees(&get(NIL, 1), &[ERROR.into(), 0, Busy.register()]);
-        assert!(rig.spmc.asked.len() < 12);
-    }
-}

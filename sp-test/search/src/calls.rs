@@ -1,5 +1,9 @@
 //! Calls: what they mean, and the registers that an endpoint makes them with.
 
+mod notes;
+
+pub use notes::{Fault, Notes, Set, buffers};
+
 use crate::{
     label::{Frame, Origin, frame},
     state::Form,
@@ -32,7 +36,15 @@ pub mod fid {
     pub const ABORT: u64 = 0x8400_0090;
     pub const SVE_HINT: u64 = 1 << 16;
 
+    pub const NOTIFICATION_BIND: u64 = 0x8400_007f;
+    pub const NOTIFICATION_UNBIND: u64 = 0x8400_0080;
+    pub const NOTIFICATION_SET: u64 = 0x8400_0081;
+    pub const NOTIFICATION_GET: u64 = 0x8400_0082;
     pub const NOTIFICATION_INFO_GET: u64 = 0x8400_0083;
+    pub const RX_ACQUIRE: u64 = 0x8400_0084;
+    pub const RX_RELEASE: u64 = 0x8400_0065;
+    pub const RXTX_UNMAP: u64 = 0x8400_0067;
+    pub const MSG_SEND2: u64 = 0x8400_0086;
     pub const IRQ_ENABLE: u64 = 0xff03;
     pub const IRQ_GET: u64 = 0xff04;
     pub const IRQ_DEACTIVATE: u64 = 0xff08;
@@ -133,6 +145,8 @@ pub enum Kind {
     },
     /// Which partitions have interrupts for which the normal world is to run them.
     InfoGet,
+    /// A call of notifications or of RX buffers.
+    Notes(Notes),
     /// Enables or disables a virtual interrupt.
     Enable {
         id: u32,
@@ -190,6 +204,7 @@ impl Kind {
             Self::CpuOn { .. } => fid::PSCI_CPU_ON,
             Self::Abort { wide } => form(fid::ABORT, wide),
             Self::InfoGet => fid::NOTIFICATION_INFO_GET,
+            Self::Notes(call) => call.fid(),
             Self::Enable { .. } => fid::IRQ_ENABLE,
             Self::Get => fid::IRQ_GET,
             Self::Deactivate { .. } => fid::IRQ_DEACTIVATE,
@@ -281,6 +296,12 @@ impl Kind {
                 (4..8).for_each(|register| set(register, 0));
             }
             Self::InfoGet => (1..8).for_each(|register| set(register, 0)),
+            Self::Notes(call) => {
+                let arguments = call.arguments();
+                for (register, value) in (1..).zip(arguments) {
+                    set(register, value);
+                }
+            }
             Self::Version(version) => set(1, version.into()),
             Self::Features(function) => set(1, function),
             Self::Console { count } => set(1, count),
@@ -374,6 +395,7 @@ impl fmt::Display for Kind {
             Self::Spmd(number, w3) => write!(f, "framework message {number} with w3 {w3:#x}"),
             Self::FalseSpmd => f.write_str("framework message CPU_OFF of an impostor"),
             Self::InfoGet => f.write_str("NOTIFICATION_INFO_GET"),
+            Self::Notes(call) => call.fmt(f),
             Self::Enable { id, on } => {
                 write!(
                     f,

@@ -3,6 +3,7 @@
 
 mod alphabet;
 mod interrupts;
+mod notifications;
 mod several;
 
 use crate::invariants::interrupts::mask;
@@ -12,6 +13,7 @@ use crate::{
     world::World,
 };
 use alphabet::{normal_world, partition, vm};
+pub use notifications::get;
 use spmc::spm::Mask;
 use std::fmt;
 

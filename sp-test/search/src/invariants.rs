@@ -1,6 +1,8 @@
 //! What must hold in every state, whatever led to it, and of every event, whatever it is.
 
 pub mod interrupts;
+pub mod messages;
+pub mod notifications;
 pub mod vms;
 
 use crate::{

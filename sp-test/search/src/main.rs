@@ -102,6 +102,12 @@ fn show(report: &Report) {
             "", report.delivered_within
         );
     }
+    if report.notified_within > 0 {
+        println!(
+            "{:13} a notification is read within {} events, if all behave",
+            "", report.notified_within
+        );
+    }
     if let Some(violation) = &report.violation {
         println!("violation: {}", violation.what);
         for line in &violation.path {

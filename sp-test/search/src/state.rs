@@ -1,9 +1,11 @@
 //! A state: all that the cores remember, without registers, which follow from it.
 
 mod interrupts;
+mod notifications;
 mod vms;
 
 pub use interrupts::{Device, Id, Irq, Life, Timer};
+pub use notifications::{BITS, BUFFERS, Bit, GLOBAL, Notes, Rx, Unread, Writer};
 pub use vms::{Asked, Debt, El3, Secure, Vcpu, Vm, Waits};
 
 use spmc::state::{Model, State};
@@ -139,6 +141,8 @@ pub struct Core {
     pub kick: bool,
     /// Partitions that other cores want it to look at, one bit for each.
     pub news: u8,
+    /// Whether the schedule receiver interrupt, which another core should have raised, is to be.
+    pub news_sri: bool,
     /// Partitions whose interrupts are to be looked at, one bit for each.
     pub due: u8,
     /// Whether the schedule receiver interrupt is to be raised.
@@ -183,6 +187,8 @@ pub struct S {
     pub lives: [Life; SLOTS],
     /// The interrupts of devices, in the machine.
     pub devices: [Device; SLOTS],
+    /// Notifications and RX buffers.
+    pub notes: Notes,
 }
 
 impl Ctx {
@@ -260,6 +266,7 @@ impl Core {
         kicked: false,
         kick: false,
         news: 0,
+        news_sri: false,
         due: 0,
         sri: false,
         alarm: false,
@@ -302,5 +309,6 @@ impl S {
             enabled: false,
             active: None,
         }; SLOTS],
+        notes: Notes::NONE,
     };
 }

@@ -29,6 +29,8 @@ pub struct View {
     pub masks: [Mask; CORES],
     /// How often the event raised the schedule receiver interrupt.
     pub schedule_receivers: u8,
+    /// Virtual interrupts of VMs that the event raised: the VM, its vCPU, and which.
+    pub raised: Vec<(u8, u8, u32)>,
 }
 
 /// FFA_MSG_SEND_DIRECT_RESP2 of a context or a vCPU, as it is kept: its labels are the payload.
@@ -127,6 +129,7 @@ impl View {
             }),
             masks: [Mask::Open; CORES],
             schedule_receivers: 0,
+            raised: Vec::new(),
         }
     }
 

@@ -2,7 +2,11 @@
 
 mod canonical;
 mod configurations;
+mod notified;
 mod with_interrupts;
+mod with_notifications;
+
+pub use notified::{Notification, Notified, Sabotage, Who};
 
 use crate::state::{By, CONTEXTS, Ctx, Form, Id, Life, Negotiated, Now, S, Vcpu};
 use ffa_abi::{EndpointId, Uuid, Version, contract::Mode};
@@ -108,6 +112,8 @@ pub struct World {
     pub on_again: bool,
     /// Interrupts, if they are searched. Calls are those that matter for who has the core then.
     pub interrupts: Option<Interrupts>,
+    /// Notifications and indirect messages, if they are searched.
+    pub notified: Option<Notified>,
 }
 
 const fn part(up: bool, mode: Mode, minor: u8) -> Partition {
@@ -172,6 +178,7 @@ impl World {
             large: false,
             on_again: true,
             interrupts: None,
+            notified: None,
         }
     }
 
@@ -298,7 +305,11 @@ impl World {
     /// What the SPMC is told of a partition.
     pub fn info(&self, slot: usize) -> PartitionInfo {
         let partition = &self.partitions[slot];
-        let all = Messaging(1 | 1 << 1 | 1 << 9 | 1 << 10);
+        let indirect = match self.has_pair(Who::Slot(slot as u8)) {
+            true => 1 << 2,
+            false => 0,
+        };
+        let all = Messaging(1 | 1 << 1 | indirect | 1 << 9 | 1 << 10);
         let mut services = List::new();
         for (of, messaging) in [
             (service(slot as u16), all),
@@ -318,6 +329,7 @@ impl World {
             },
             rules: partition.rules,
             power_off_messages: partition.told_off,
+            notifications: self.is_notified(Who::Slot(slot as u8)),
             devices: self
                 .has_device(slot)
                 .then(|| Id::Device.number(slot as u8))
@@ -346,6 +358,9 @@ impl World {
         for (slot, partition) in self.partitions.iter().enumerate() {
             s.versions[slot].minor = partition.minor;
             s.versions[slot].locked = self.interrupts.is_some();
+        }
+        for who in self.messages().iter().flat_map(|(from, to)| [*from, *to]) {
+            s.notes.rx[who.buffer()] = crate::state::Rx::Empty;
         }
         s.normal_world = self.normal_world;
         for (vm, spec) in self.vms.iter().enumerate() {

@@ -24,7 +24,16 @@ fn all_states(name: &str) {
     // Without a partition nobody leaves anything to be saved.
     assert!(marks.unsaved > 0 || name == "5-three");
     let has = world.and_then(|world| world.interrupts);
-    if let Some(has) = has {
+    let notified = world.and_then(|world| world.notified);
+    if let Some(notified) = notified {
+        assert!(notified.list.is_empty() || marks.bound > 0 && marks.pending > 0 && marks.told > 0);
+        // What is promised: docs/testing.md.
+        assert!(report.notified_within <= READ);
+        assert_eq!(report.notified_within > 0, has.is_some());
+        let messages = !notified.messages.is_empty();
+        assert_eq!(marks.unread > 0 && marks.full > 0, messages);
+        assert!(marks.no_pair > 0 || !notified.maps);
+    } else if let Some(has) = has {
         assert!(marks.interrupted > 0 && marks.masked > 0);
         assert!(marks.intercepted > 0);
         assert!(marks.chained > 0 || !has.chains);
@@ -50,6 +59,8 @@ fn all_states(name: &str) {
 const WITHIN: u32 = 8;
 /// A context hears of an interrupt after this many events, if everybody behaves.
 const HEARD: u32 = 12;
+/// A notification is read after this many events, if everybody behaves.
+const READ: u32 = 12;
 
 macro_rules! configurations {
     ($($test:ident: $name:literal),* $(,)?) => {
@@ -104,4 +115,19 @@ configurations! {
     cores_that_go_off_and_on: "7-off",
     cores_that_go_off_and_on_and_interrupts_between_them: "7-off-sent",
     partitions_with_devices_that_fail_on_two_cores: "7-fails",
+    notifications_on_one_core: "8",
+    notifications_of_partitions_that_call_each_other: "8-chains",
+    a_notification_that_is_bound_to_one_of_three: "8-same",
+    notifications_of_partitions_that_fail: "8-fails",
+    messages_on_one_core: "8-messages",
+    messages_and_a_notification_of_partitions_that_fail: "8-both",
+    notifications_of_each_context: "9",
+    notifications_of_a_migrating_partition: "9-up",
+    messages_on_two_cores: "9-messages",
+    a_notification_and_cores_that_go_off: "9-off",
+    a_notification_of_a_migrating_partition_and_cores_that_go_off: "9-off-up",
+    a_notification_and_partitions_that_fail_on_two_cores: "9-fails",
+    two_notifications_and_partitions_that_fail_on_two_cores: "9-fails-both",
+    notifications_of_two_vms: "10",
+    messages_of_two_vms: "10-messages",
 }

@@ -153,7 +153,8 @@ impl<'c, M: Registers> Spmc<'c, M> {
         // Who works for it, or keeps a response of its, asks whether it is alive; and nothing of its
         // begins on another core that would have to end now.
         self.bury_all(slot);
-        self.unmap_of_partition(slot, machine, &mut pe.held);
+        // Its notifications go next, and with them what they interrupt it for.
+        let _ = self.unmap_of_partition(slot, machine, &mut pe.held);
         self.forget_notifications(slot, &mut pe.held);
         let whole = self.memory_ended(slot, machine, &mut pe.held);
         let action = match partition.info.abort_action {

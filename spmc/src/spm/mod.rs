@@ -37,6 +37,8 @@ pub use interrupts::{Mask, TimerRegister};
 pub use machine::{Interrupts, Machine, Mem, Notice, Owner, Window};
 pub use mailbox::{MAX_BUFFER_PAGES, MAX_VM_BUFFERS};
 #[cfg(feature = "snapshot")]
+pub use mailbox::{PairNote, RxNote};
+#[cfg(feature = "snapshot")]
 pub use memory::Shares;
 #[cfg(feature = "snapshot")]
 pub use snapshot::{CoreNote, Negotiation};

@@ -152,11 +152,12 @@ fn propagate_at_once() -> Scenario {
     }
 }
 
-/// A device where nothing answers: QEMU's virt has nothing there, and says so with an external abort.
+/// A device where nothing answers: QEMU's virt has nothing there, and says so with an external abort. Its partition
+/// has RX/TX buffers from its manifest, in each of its lives.
 fn external_abort() -> Scenario {
     let mut scenario = life(
         "lifecycle-external",
-        "a device that the bus answers with an error",
+        "a device that the bus answers with an error, and buffers that the manifest fixes",
         Bl33::Vm(payload("client-life-external")),
         &[("hole", LIFE, Action::Restart)],
     );
@@ -169,7 +170,39 @@ fn external_abort() -> Scenario {
         stream: Stream::Secure,
         part: "outside of its memory",
     });
-    let regions = "\n\n\tdevice-regions {\n\t\tcompatible = \"arm,ffa-manifest-device-regions\";\n\n\t\thole {\n\t\t\tbase-address = <0x0 0x0b000000>;\n\t\t\tpages-count = <1>;\n\t\t\tattributes = <3>;\n\t\t};\n\t};";
+    let regions = r#"
+
+	device-regions {
+		compatible = "arm,ffa-manifest-device-regions";
+
+		hole {
+			base-address = <0x0 0x0b000000>;
+			pages-count = <1>;
+			attributes = <3>;
+		};
+	};
+
+	memory-regions {
+		compatible = "arm,ffa-manifest-memory-regions";
+
+		rx: rx {
+			base-address = <0x0 0x0ef20000>;
+			pages-count = <1>;
+			attributes = <3>;
+		};
+
+		tx: tx {
+			base-address = <0x0 0x0ef21000>;
+			pages-count = <1>;
+			attributes = <3>;
+		};
+	};
+
+	rx_tx-info {
+		compatible = "arm,ffa-manifest-rx_tx-buffer";
+		rx-buffer = <&rx>;
+		tx-buffer = <&tx>;
+	};"#;
     if let Some(last) = scenario.partitions.last_mut() {
         last.manifest = last.manifest.clone().with(END, format!("{regions}{END}"));
     }

@@ -38,7 +38,7 @@ fn promises(vm: &VmManifest) {
         assert!(!vm.messaging.receives_direct() && !vm.messaging.receives_direct2());
     }
     assert!((100..=1_000_000).contains(&vm.time_slice_us));
-    assert_eq!(vm.messaging.0 & !0x603, 0);
+    assert_eq!(vm.messaging.0 & !0x607, 0);
     assert!(vm.services.iter().all(|service| !service.uuid.is_nil()));
     for device in &vm.devices {
         let Range { start, end } = device.registers;

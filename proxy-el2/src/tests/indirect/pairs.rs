@@ -112,37 +112,22 @@ fn who_waits_has_an_empty_rx() {
     };
     let mut rig = Rig::new();
     rig.sends(2, &Message::new(2, 3));
-    wait(&mut rig, 1);
-    assert_eq!(rig.host.spmc.pairs[&3].whose, Whose::Acquired);
     // A message stays as long as the VM has not read of it.
     wait(&mut rig, 0);
     assert_eq!(rig.host.spmc.pairs[&3].whose, Whose::Acquired);
-    rig.send_refused(1, &Message::new(1, 3), Busy);
     let get = [GET.into(), 3, 8];
     rig.sees(3, &get, &[SUCCESS_32.into(), 0, 0, 0, 0, 0, 0, 1]);
+    wait(&mut rig, 1);
+    assert_eq!(rig.host.spmc.pairs[&3].whose, Whose::Acquired);
     wait(&mut rig, 0);
     assert_eq!(rig.host.spmc.pairs[&3].whose, Whose::Empty);
-    // A partition's does, too.
+    // One of a partition as well.
     assert!(rig.partition_sends(3, 0xaa));
     wait(&mut rig, 0);
     assert_eq!(rig.host.spmc.pairs[&3].whose, Whose::Full);
     rig.call(3, &[GET.into(), 3, 4]);
     wait(&mut rig, 0);
     assert_eq!(rig.host.spmc.pairs[&3].whose, Whose::Empty);
-}
-
-#[test]
-fn who_gives_its_pair_up_reads_of_no_message_any_more() {
-    let mut rig = Rig::new();
-    rig.sends(2, &Message::new(2, 3));
-    rig.succeeds(3, &[RXTX_UNMAP.into()]);
-    let get = [GET.into(), 3, 0xf];
-    rig.sees(3, &get, &[SUCCESS_32.into()]);
-    // One that comes into another pair is news again, and nothing older keeps RX from being released.
-    rig.succeeds(3, &rig.map(3));
-    rig.sends(2, &Message::new(2, 3));
-    rig.sees(3, &get, &[SUCCESS_32.into(), 0, 0, 0, 0, 0, 0, 1]);
-    rig.succeeds(3, &[RX_RELEASE.into()]);
 }
 
 #[test]
@@ -158,4 +143,35 @@ fn acquiring_is_the_proxys_alone() {
         rig.refuses(vm, &[FEATURES.into(), RX_ACQUIRE.into()], NotSupported);
     }
     assert_eq!(rig.asked(), []);
+}
+
+#[test]
+fn a_message_that_goes_with_its_pair_is_told_of_no_more() {
+    let mut rig = Rig::new();
+    rig.sends(1, &Message::new(1, 2));
+    // The scheduler knows of it.
+    assert_eq!(rig.call(1, &[PENDING_64.into()])[0] as u32, SUCCESS_64);
+    rig.succeeds(2, &[RXTX_UNMAP.into()]);
+    rig.succeeds(2, &rig.map(2));
+    rig.refuses(1, &[PENDING_64.into()], NoData);
+    // The next one is news, and is read before it is released.
+    rig.sends(1, &Message::new(1, 2));
+    assert_eq!(rig.call(1, &[PENDING_64.into()])[3], 2);
+    rig.refuses(2, &[RX_RELEASE.into()], Denied);
+    assert_eq!(rig.call(2, &[GET.into(), 2, 8])[7], 1);
+    rig.succeeds(2, &[RX_RELEASE.into()]);
+}
+
+#[test]
+fn a_message_that_comes_just_before_its_receiver_waits_is_not_lost() {
+    let mut rig = Rig::new();
+    rig.sends(3, &Message::new(3, 2));
+    rig.call(2, &[MSG_WAIT.into()]);
+    let again = Message::new(1, 2);
+    rig.send_refused(1, &again, Busy);
+    // Run again, it reads it, and waits.
+    rig.call(2, &[RUN.into(), 2 << 16]);
+    assert_eq!(rig.call(2, &[GET.into(), 2, 8])[7], 1);
+    rig.call(2, &[MSG_WAIT.into()]);
+    rig.sends(1, &again);
 }

@@ -163,6 +163,8 @@ impl Rig {
             this.negotiate(vm);
         }
         this.host.spmc.asked.clear();
+        // Those that were switched on looked for what is pending.
+        this.host.raised.clear();
         this
     }
 

@@ -4,7 +4,7 @@ use super::{super::fixture::eight, fixture::*, partitions::*};
 use crate::{
     availability::News,
     proxy::{Next, Turn},
-    untold::Untold,
+    untold::{Untold, Whom},
 };
 use ffa_abi::{EndpointId, FfaError::*, Regs, availability::VmEvent, fid::raw::*, memory::Handle};
 
@@ -17,7 +17,7 @@ const NEWS: News = News {
 fn untold(partition: u16) -> Untold {
     Untold {
         news: NEWS,
-        partition: EndpointId(partition),
+        whom: Whom::One(EndpointId(partition)),
         tries: 0,
     }
 }
@@ -96,4 +96,50 @@ fn the_answer_to_another_that_comes_meanwhile_is_kept() {
     vms.goes_on(0, &run(RUN, 3, 0));
     vms.goes_on(0, &[RUN.into(), SP_TARGET]);
     assert_eq!(vms.x(0)[..18], answer_to(3).0[..18]);
+}
+
+#[test]
+fn subscribers_that_cannot_be_asked_for_are_told_later() {
+    let mut vms = gone(&[]);
+    vms.proxy.upstream.rx = 4096;
+    assert!(vms.proxy.untold.keep(Untold {
+        whom: Whom::Subscribers,
+        ..untold(0)
+    }));
+    // A partition fills the proxy's RX, however often that is released.
+    let done = || eight(&[SUCCESS_32.into()]);
+    vms.host
+        .answers
+        .extend((0..8).flat_map(|_| [busy(), done()]));
+    assert_eq!(vms.interrupt(0, Turn::Nobody), Next::Vcpu);
+    assert_eq!(vms.host.asked.len(), 16);
+    assert!(vms.host.told.is_empty());
+    // It has stopped. One partition is in the list, and subscribes.
+    let mut descriptor = [0_u8; 24];
+    descriptor[..2].copy_from_slice(&0x8001_u16.to_le_bytes());
+    descriptor[4..8].copy_from_slice(&(1_u32 << 7).to_le_bytes());
+    vms.host.rx = descriptor.to_vec();
+    let list = eight(&[SUCCESS_32.into(), 0, 1, 24]);
+    vms.host.answers.extend([list, done(), told(0x8001)]);
+    assert_eq!(vms.interrupt(0, Turn::Nobody), Next::Vcpu);
+    let told: Vec<_> = vms.host.told.iter().map(|told| told.1.0).collect();
+    assert_eq!(told, [0x8001]);
+    // Nobody is told again.
+    assert_eq!(vms.interrupt(0, Turn::Nobody), Next::Vcpu);
+    assert_eq!(vms.host.asked.len(), 19);
+}
+
+#[test]
+fn who_yields_for_ever_has_the_core_until_an_interrupt_comes() {
+    let mut vms = gone(&[0x8001]);
+    let yielded = eight(&[YIELD.into(), SP_TARGET, 0, 0]);
+    vms.host.answers.extend([yielded, yielded]);
+    vms.host
+        .turns
+        .extend([Turn::Nobody, Turn::None, Turn::Level(0)]);
+    assert_eq!(
+        vms.proxy.interrupt(&mut vms.cores[0], &mut vms.host),
+        Next::Vcpu
+    );
+    assert_eq!(vms.host.asked.len(), 2);
 }

@@ -5,7 +5,7 @@ use super::{Event, alphabet::request};
 use crate::{
     calls::{Kind, W2, fid},
     state::Id,
-    world::World,
+    world::{Who, World},
 };
 
 /// What the normal world calls.
@@ -20,6 +20,7 @@ pub fn normal_world(world: &World) -> Vec<Kind> {
     if world.partitions.iter().any(|spec| asked(&spec.rules)) {
         kinds.push(Kind::InfoGet);
     }
+    kinds.extend(super::notifications::of(world, Who::Os));
     if world.interrupts.is_some_and(|interrupts| interrupts.power) {
         kinds.push(Kind::Spmd(0, fid::PSCI_CPU_OFF as u32));
     }
@@ -62,7 +63,9 @@ pub fn partition(world: &World, slot: usize) -> Vec<Event> {
         kinds.push(Kind::Yield { wide: false, w4: 0 });
     }
     let ids = world.ids(slot as u8);
-    if !ids.is_empty() {
+    let who = Who::Slot(slot as u8);
+    kinds.extend(super::notifications::of(world, who));
+    if !ids.is_empty() || world.is_notified(who) {
         kinds.push(Kind::Get);
     }
     for id in ids.iter().map(|id| id.number(slot as u8)) {

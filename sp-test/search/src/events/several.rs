@@ -4,7 +4,7 @@
 use super::alphabet::{NOBODY, request};
 use crate::{
     calls::{Kind, W2},
-    world::World,
+    world::{Who, World},
 };
 
 fn response(form: crate::state::Form, sender: u16, receiver: u16) -> Kind {
@@ -61,6 +61,7 @@ pub fn vm(world: &World, number: u8) -> Vec<Kind> {
     if number > 0 {
         kinds.push(Kind::Abort { wide: false });
     }
+    kinds.extend(super::notifications::of(world, Who::Vm(number)));
     if world.cores > 1 && number == 0 || world.vms[usize::from(number)].vcpus > 1 {
         kinds.push(Kind::Psci);
         let entry = world.entry(number);
@@ -80,5 +81,10 @@ pub fn partition(world: &World, slot: usize) -> Vec<Kind> {
     }
     kinds.push(Kind::Wait { wide: false, w1: 0 });
     kinds.push(Kind::Yield { wide: false, w4: 0 });
+    let who = Who::Slot(slot as u8);
+    kinds.extend(super::notifications::of(world, who));
+    if world.is_notified(who) {
+        kinds.push(Kind::Get);
+    }
     kinds
 }

@@ -4,10 +4,10 @@
 
 use crate::{
     calls::{Kind, W2},
-    events::Event,
+    events::{Event, get},
     invariants::interrupts::is_on,
-    state::{By, Ctx, Form, Life, Now, S},
-    world::World,
+    state::{By, Ctx, Form, GLOBAL, Life, Notes, Now, S, Unread},
+    world::{Who, World},
 };
 use spmc::state::{Model, State};
 
@@ -56,6 +56,12 @@ fn partition_acts(world: &World, s: &S) -> Option<(usize, Event)> {
     let number = *world.chain(s, core).first()?;
     let (slot, _) = world.contexts[number];
     let ctx = &s.ctx[number];
+    // It reads what is pending for it, by which its interrupt for that goes.
+    let who = Who::Slot(slot);
+    let index = world.contexts[number].1.into();
+    if world.has_for(&s.notes, who, index) {
+        return Some((core, Event::Call(Kind::Notes(get(who, index)))));
+    }
     if ctx.irq.wants() {
         return Some((core, Event::Call(Kind::Get)));
     }
@@ -97,18 +103,27 @@ fn partition_acts(world: &World, s: &S) -> Option<(usize, Event)> {
 fn normal_world_acts(world: &World, s: &S) -> Option<(usize, Event)> {
     let cores = || (0..world.cores).filter(|core| s.core[*core].now == Now::NormalWorld);
     let all = || (0..world.contexts.len()).filter(|number| !world.is_gone(s, *number));
+    let reads = |number: usize| {
+        let (slot, index) = world.contexts[number];
+        world.has_for(&s.notes, Who::Slot(slot), index.into())
+    };
     let asked = |number: &usize| {
         let ctx = &s.ctx[*number];
-        ctx.state == State::Waiting && ctx.irq.wants()
+        ctx.state == State::Waiting && (ctx.irq.wakes() || reads(*number))
     };
-    if all().any(|number| asked(&number) && !s.ctx[number].irq.told) {
+    let untold = |number: usize| s.ctx[number].irq.wakes() && !s.ctx[number].irq.told;
+    let news = s.notes.bits.iter().any(|bit| bit.news != 0) || has_unread_news(&s.notes);
+    if all().any(|number| asked(&number) && untold(number)) || news {
         return Some((cores().next()?, Event::Call(Kind::InfoGet)));
+    }
+    if !world.has_proxy() && world.has_for(&s.notes, Who::Os, 0) {
+        return Some((cores().next()?, Event::Call(Kind::Notes(get(Who::Os, 0)))));
     }
     // Those that an interrupt waits for come first.
     let mut choices: Vec<_> = all()
         .filter(|number| stopped(&s.ctx[*number]) || asked(number))
         .collect();
-    choices.sort_by_key(|number| !s.ctx[*number].irq.wants());
+    choices.sort_by_key(|number| (!s.ctx[*number].irq.wakes(), !reads(*number)));
     choices.into_iter().find_map(|number| {
         let (slot, _) = world.contexts[number];
         let core = cores().find(|core| {
@@ -118,6 +133,12 @@ fn normal_world_acts(world: &World, s: &S) -> Option<(usize, Event)> {
         })?;
         Some((core, run(world, number)))
     })
+}
+
+/// Whether there is a message of which the scheduler was not told.
+fn has_unread_news(notes: &Notes) -> bool {
+    let mut all = notes.unread.as_flattened().iter();
+    all.any(|unread| *unread == Some(Unread::New))
 }
 
 /// Whether the normal world may run a context: one that serves a partition's request only when that
@@ -158,8 +179,43 @@ impl Heard {
             let raised = ctx.runs() && (ctx.irq.irq || ctx.irq.fiq);
             if nobody || world.is_gone(s, number) || raised {
                 heard.done |= 1 << number;
-            } else if ctx.irq.wants() && ctx.state != State::Created {
+            } else if ctx.irq.wakes() && ctx.state != State::Created {
                 heard.wants |= 1 << number;
+            }
+        }
+        heard
+    }
+
+    /// The same for notifications of the world's list: which are pending for somebody who could read them, and which are
+    /// not.
+    pub fn notified(world: &World, s: &S) -> Self {
+        let mut heard = Self::default();
+        let nobody = (0..world.cores).all(|core| !is_on(s, core));
+        for (place, one) in world.list().iter().enumerate() {
+            let pending = s.notes.bits[place].pending;
+            let waits = match one.receiver {
+                Who::Slot(slot) => world.contexts_for(slot, pending).any(|number| {
+                    !world.is_gone(s, number) && s.ctx[number].state != State::Created
+                }),
+                Who::Os | Who::Vm(_) => pending != 0,
+            };
+            match waits && !nobody {
+                true => heard.wants |= 1 << place,
+                false => heard.done |= 1 << place,
+            }
+        }
+        for (place, (_, to)) in world.messages().iter().enumerate() {
+            let alive = match to {
+                Who::Slot(slot) => world
+                    .contexts_for(*slot, GLOBAL)
+                    .any(|number| !world.is_gone(s, number)),
+                Who::Os | Who::Vm(_) => true,
+            };
+            let unread = s.notes.unread[to.buffer()].iter().any(Option::is_some);
+            let place = world.list().len() + place;
+            match unread && alive && !nobody {
+                true => heard.wants |= 1 << place,
+                false => heard.done |= 1 << place,
             }
         }
         heard

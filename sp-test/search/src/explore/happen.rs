@@ -57,6 +57,10 @@ pub fn happen(
     }
     invariants::step(world, before, after, core, event)?;
     invariants::check(world, &after.s)?;
+    if world.notified.is_some() {
+        invariants::notifications::step(world, before, after, core, event)?;
+        invariants::notifications::check(world, &after.s)?;
+    }
     if world.interrupts.is_some() {
         let same =
             (after.masks, after.schedule_receivers) == (general.masks, general.schedule_receivers);
@@ -128,5 +132,10 @@ fn several(
     invariants::vms::step(world, before, &after, core, event)?;
     invariants::check(world, &after.s)?;
     invariants::vms::check(world, &after.s)?;
+    if world.notified.is_some() {
+        invariants::interrupts::pending(world, before, &after, core, event)?;
+        invariants::notifications::step(world, before, &after, core, event)?;
+        invariants::notifications::check(world, &after.s)?;
+    }
     Ok(world.canonical(&after.s))
 }

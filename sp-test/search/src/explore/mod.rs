@@ -54,6 +54,8 @@ pub struct Report {
     /// The most events after which a context hears of its interrupt, if there are any and everybody
     /// behaves.
     pub delivered_within: u32,
+    /// The most events after which a notification is read, if there are any and everybody behaves.
+    pub notified_within: u32,
     /// What the states show.
     pub marks: Marks,
     /// Seconds of wall clock.
@@ -99,6 +101,7 @@ pub fn search(world: &World, limits: Limits) -> Report {
     let mut quiet = Vec::new();
     let mut cycles = Vec::new();
     let mut heard = Vec::new();
+    let mut notified = Vec::new();
     let mut behaved = Vec::new();
     let mut edges: Vec<Edge> = Vec::new();
     let mut workers: Vec<_> = (0..limits.threads.max(1))
@@ -110,6 +113,7 @@ pub fn search(world: &World, limits: Limits) -> Report {
             quiet.push(rest::is_quiet(world, s));
             cycles.push(rest::Cycles::of(world, s));
             heard.push(behave::Heard::of(world, s));
+            notified.push(behave::Heard::notified(world, s));
         }
         if frontier.is_empty() || limits.depth.is_some_and(|limit| depth >= limit) {
             break;
@@ -187,20 +191,25 @@ pub fn search(world: &World, limits: Limits) -> Report {
             });
         }
     }
-    let mut delivered_within = 0;
+    let (mut delivered_within, mut notified_within) = (0, 0);
     if complete && found.is_none() && world.interrupts.is_some() {
         let mut next = vec![None; heard.len()];
         for (from, to) in behaved {
             next[from as usize] = Some(to);
         }
-        match behave::delivered_within(&heard, &next) {
-            Ok(most) => delivered_within = most,
-            Err(state) => {
-                found = Some(Violation {
-                    path: paths.explain_behaving(world, &events, paths.step(state)),
-                    what: "from here, somebody never hears of an interrupt, though all behave"
-                        .into(),
-                });
+        let both = [
+            (&heard, &mut delivered_within, "hears of an interrupt"),
+            (&notified, &mut notified_within, "reads a notification"),
+        ];
+        for (of, most, what) in both {
+            match behave::delivered_within(of, &next) {
+                Ok(events) => *most = events,
+                Err(state) => {
+                    found = Some(Violation {
+                        path: paths.explain_behaving(world, &events, paths.step(state)),
+                        what: format!("from here, somebody never {what}, though all behave"),
+                    });
+                }
             }
         }
     }
@@ -213,6 +222,7 @@ pub fn search(world: &World, limits: Limits) -> Report {
         complete,
         runs_within,
         delivered_within,
+        notified_within,
         marks,
         seconds: began.elapsed().as_secs_f64(),
         violation: found,

@@ -4,8 +4,8 @@
 use crate::{
     calls::Kind,
     events::{Event, Whose},
-    state::{By, Debt, Now, S},
-    world::World,
+    state::{Bit, By, Debt, Now, Rx, S, Unread},
+    world::{Who, World},
 };
 use proxy_el2::vcpu;
 use spmc::state::{Model, State};
@@ -37,7 +37,7 @@ pub fn is_quiet(world: &World, s: &S) -> bool {
         ) && ctx.serves.is_none()
     });
     let heard = (0..world.contexts.len())
-        .all(|number| world.is_gone(s, number) || !s.ctx[number].irq.wants());
+        .all(|number| world.is_gone(s, number) || !s.ctx[number].irq.wakes());
     given_back && at_rest && heard && vms_rest(world, s)
 }
 
@@ -204,6 +204,22 @@ pub struct Marks {
     pub told_off: usize,
     /// Everybody waits.
     pub quiet: usize,
+    /// A notification is bound, and not pending.
+    pub bound: usize,
+    /// One is pending of which the scheduler was not told.
+    pub pending: usize,
+    /// One is pending of which it was.
+    pub told: usize,
+    /// One is pending and was set by one that is no more.
+    pub left_behind: usize,
+    /// A message lies in RX that its owner has not read of.
+    pub unread: usize,
+    /// RX is full, and its owner has read of it.
+    pub full: usize,
+    /// The hypervisor has the RX of its VM.
+    pub acquired: usize,
+    /// Who had a pair has none.
+    pub no_pair: usize,
 }
 
 impl Marks {
@@ -239,11 +255,30 @@ impl Marks {
         self.intercepted += any(&|ctx| ctx.runs() && ctx.giver == By::AnsweredNormalWorld);
         self.drains += any(&|ctx| ctx.irq.drains);
         self.managed_exits += any(&|ctx| ctx.irq.managed_exit);
-        self.asked += any(&|ctx| ctx.state == State::Waiting && ctx.irq.wants());
+        self.asked += any(&|ctx| ctx.state == State::Waiting && ctx.irq.wakes());
         self.masked += usize::from(s.core.iter().any(|core| core.due != 0 && !core.kick));
         self.told_off += usize::from(s.core.iter().any(|core| core.told.is_some()));
         self.unsaved += usize::from(s.core.iter().any(|core| core.unsaved.is_some()));
         self.quiet += usize::from(is_quiet(world, s));
+        self.add_notes(world, s);
+    }
+
+    fn add_notes(&mut self, world: &World, s: &S) {
+        let bits = |with: &dyn Fn(&Bit) -> bool| usize::from(s.notes.bits.iter().any(with));
+        self.bound += bits(&|bit| bit.bound && bit.pending == 0);
+        self.pending += bits(&|bit| bit.news != 0);
+        self.told += bits(&|bit| bit.pending & !bit.news != 0);
+        self.left_behind += bits(&|bit| !bit.bound && bit.pending != 0);
+        let buffers = |with: &dyn Fn(&Rx) -> bool| usize::from(s.notes.rx.iter().any(with));
+        let mut unread = s.notes.unread.as_flattened().iter();
+        self.unread += usize::from(unread.any(Option::is_some));
+        let read = |rx: &(&Rx, &[Option<Unread>; 2])| matches!(rx, (Rx::Full(by), unread) if unread[*by as usize].is_none());
+        let mut all = s.notes.rx.iter().zip(&s.notes.unread);
+        self.full += usize::from(all.any(|rx| read(&rx)));
+        self.acquired += buffers(&|rx| *rx == Rx::Acquired);
+        let all = world.messages().iter().flat_map(|(from, to)| [*from, *to]);
+        let none = |who: Who| s.notes.rx[who.buffer()] == Rx::None;
+        self.no_pair += usize::from(all.into_iter().any(none));
     }
 }
 

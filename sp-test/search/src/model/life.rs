@@ -2,7 +2,10 @@
 
 use super::{Answer, Expect, error};
 use crate::{
-    invariants::interrupts::{is_on, mask},
+    invariants::{
+        interrupts::{is_on, mask},
+        notifications::begins_with,
+    },
     label,
     state::{By, Ctx, Id, Irq, Life, Negotiated, Now},
 };
@@ -148,6 +151,9 @@ impl Expect<'_> {
                 if sent {
                     ctx.irq.pending.add(Id::Sent);
                 }
+                if begins_with(self.world, &s.notes, number.unwrap_or_default()) {
+                    ctx.irq.pending.add(Id::Notified);
+                }
                 // The first that it does.
                 if self.world.interrupts.is_some_and(|has| !has.enables) {
                     for id in self.world.ids(slot) {
@@ -156,7 +162,7 @@ impl Expect<'_> {
                     }
                     ctx.irq.irq = ctx.irq.wants();
                     ctx.irq.attention = ctx.irq.irq;
-                    ctx.irq.told = !ctx.irq.irq;
+                    ctx.irq.told = !ctx.irq.wakes();
                 }
                 noted.now = Now::Slot(slot);
                 return;

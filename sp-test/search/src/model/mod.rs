@@ -1,10 +1,13 @@
 //! What the specification says of each event in each state, written down a second time: next states
 //! and registers, or the error. It shares no table and no encoder with the core.
 
+pub mod indirect;
 mod life;
 mod messages;
 mod normal_world;
+pub mod notifications;
 mod partition;
+mod scheduling;
 mod vm;
 
 use crate::{

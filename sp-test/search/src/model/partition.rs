@@ -4,7 +4,7 @@ use super::{Expect, error, legal, success};
 use crate::{
     calls::{Kind, fid},
     state::Form,
-    world::World,
+    world::{Who, World},
 };
 use ffa_abi::FfaError::{self, Denied, InvalidParameters, NotSupported};
 use spmc::state::{Model as Runtime, State};
@@ -101,6 +101,8 @@ impl Expect<'_> {
         ctx.state = State::Waiting;
         ctx.wide = wide;
         let giver = ctx.giver;
+        super::indirect::waits(&mut self.view.s.notes, Who::Slot(slot));
+        let ctx = &self.view.s.ctx[own];
         // Who waits for one that was restarted is told that its call failed.
         let answer = match ctx.model {
             Runtime::Restart => error(FfaError::Aborted),

@@ -1,16 +1,19 @@
 //! The machine's interrupts as the SPMC sees them, and those of a state.
 
-use super::{General, Rig};
+use super::{General, Rig, memory::Memory};
 use crate::{
     state::{CONTEXTS, CORES, Device, Id, Irq, Now, SLOTS},
     view::View,
     world::World,
 };
+use ffa_abi::FfaError;
 use spmc::{
     context::{Context, Lines, Slot},
-    spm::{self, CoreNote, Mask},
+    locks::{self, Held},
+    spm::{self, CoreNote, Mask, Owner, Window},
     virtual_interrupts::{NEVER, QueueNote, VirtualNote},
 };
+use std::ops::Range;
 
 /// In what a context expects: something is to be done when it leaves the core.
 pub const ATTENTION: u64 = 1 << 63;
@@ -36,6 +39,8 @@ pub struct Chip {
     pub schedule_receivers: u8,
     /// What the SPMC should not have asked for.
     pub wrong: Option<String>,
+    /// Buffers.
+    pub memory: Memory,
 }
 
 impl Chip {
@@ -48,7 +53,46 @@ impl Chip {
     }
 }
 
-impl spm::Mem for Chip {}
+impl spm::Mem for Chip {
+    fn open(
+        &mut self,
+        held: &mut Held<{ locks::PAIRS }>,
+        owner: Owner,
+        address: u64,
+        pages: u32,
+    ) -> Result<Window, FfaError> {
+        Self::open_window(held, owner, address, pages)
+    }
+
+    fn read(&mut self, window: Window, offset: usize, to: &mut [u8]) -> bool {
+        match self.window(window, offset..offset + to.len()) {
+            Some(from) => to.copy_from_slice(from),
+            None => return false,
+        }
+        true
+    }
+
+    fn write(&mut self, window: Window, offset: usize, from: &[u8]) -> bool {
+        match self.window(window, offset..offset + from.len()) {
+            Some(to) => to.copy_from_slice(from),
+            None => return false,
+        }
+        true
+    }
+
+    fn copy(&mut self, source: Window, from: Range<usize>, to: Window, at: usize) -> bool {
+        let bytes = self.window(source, from).map(|bytes| bytes.to_vec());
+        bytes.is_some_and(|bytes| self.write(to, at, &bytes))
+    }
+
+    fn zero(&mut self, window: Window, offset: usize) -> bool {
+        match self.window(window, offset..window.size) {
+            Some(to) => to.fill(0),
+            None => return false,
+        }
+        true
+    }
+}
 
 impl spm::Interrupts for Chip {
     fn enable(&mut self, intid: u32, on: bool) {
@@ -99,6 +143,7 @@ const fn place(id: Id) -> u8 {
     match id {
         Id::Timer => 0,
         Id::ManagedExit => 1,
+        Id::Notified => 2,
         Id::Sent => 3,
         Id::Device => 4,
     }
@@ -109,8 +154,8 @@ fn id(place: u8) -> Result<Id, String> {
     found.ok_or_else(|| format!("interrupt {place} is none of the search's"))
 }
 
-/// Notifications, which need no enabling.
-const NOTIFICATIONS: u64 = 1 << 2;
+/// Of the news of a core: the schedule receiver interrupt is to be raised.
+const SCHEDULER: u32 = 1 << 31;
 
 /// Gives a context its part of what is remembered.
 pub fn restore_interrupts(context: &mut Context<General>, irq: &Irq) {
@@ -149,13 +194,16 @@ impl Rig {
         self.chip = Chip {
             now: NOW,
             devices: s.devices,
+            memory: std::mem::take(&mut self.chip.memory),
             ..Chip::default()
         };
         for (core, noted) in s.core.iter().enumerate().take(world.cores) {
             self.chip.kicks[core] = noted.kick;
             self.chip.alarms[core] = noted.alarm;
             let is_on = !matches!(noted.now, Now::Unborn | Now::Off);
-            self.spmc.set_news(core as u16, is_on, noted.news.into());
+            let scheduler = if noted.news_sri { SCHEDULER } else { 0 };
+            let news = u32::from(noted.news) | scheduler;
+            self.spmc.set_news(core as u16, is_on, news);
             self.cores[core].restore(CoreNote {
                 due: noted.due.into(),
                 sri: noted.sri,
@@ -173,7 +221,7 @@ impl Rig {
             let noted = VirtualNote {
                 queue: QueueNote {
                     order: irq.pending.iter().map(place).collect(),
-                    enabled: bits(&|id| irq.enabled.has(id)) | NOTIFICATIONS,
+                    enabled: bits(&|id| irq.enabled.has(id)),
                     fiq: if virq { 0 } else { 1 << place(Id::ManagedExit) },
                     named: irq.announced.map(place),
                     active: active.into_iter().collect(),
@@ -205,6 +253,7 @@ impl Rig {
             let (said, news) = self.spmc.news(core as u16);
             on = said;
             noted.news = news as u8;
+            noted.news_sri = news & SCHEDULER != 0;
             noted.kick = self.chip.kicks[core];
             noted.alarm = self.chip.alarms[core];
             let CoreNote { due, sri, told } = self.cores[core].note();

@@ -1,7 +1,10 @@
 //! The real cores, put into a state; an event is made to happen; and the state that comes of it.
 
 mod interrupts;
+mod memory;
+mod notifications;
 mod proxy;
+mod sabotage;
 mod snapshot;
 mod vcpus;
 
@@ -10,12 +13,14 @@ pub use proxy::TIMER;
 use crate::{
     calls::{Kind, fid},
     events::Event,
+    invariants::notifications::registers,
     label::{self, Frame, Origin},
     state::{By, Core, Form, Id, Now},
     view::View,
     world::World,
 };
 use interrupts::{Chip, LATER};
+use notifications::Books;
 use proxy_el2::vcpu::VcpuId;
 use spmc::{
     context::{Context, Registers, Slot},
@@ -45,6 +50,9 @@ pub struct Rig {
     general: bool,
     /// Whether every context that leaves is saved as an event of its own.
     saves_all: bool,
+    books: Books,
+    /// Whether the proxy asks the SPMC in its own name.
+    asks: bool,
 }
 
 impl Rig {
@@ -55,6 +63,9 @@ impl Rig {
             let first = World::version(world.partitions[slot].minor);
             let added = spmc.add(world.info(slot), first);
             assert_eq!(added, Some(Slot(slot as u8)));
+        }
+        for (owner, region) in memory::regions(world) {
+            assert_eq!(spmc.add_region(owner, region), Ok(()), "{region:?}");
         }
         let mut cores: Vec<_> = (0..world.cores).map(|core| Pe::new(core as u16)).collect();
         for (slot, index) in &world.contexts {
@@ -69,6 +80,8 @@ impl Rig {
             left: Vec::new(),
             general,
             saves_all: world.interrupts.is_none(),
+            books: Books::default(),
+            asks: world.notified.is_some(),
         }
     }
 
@@ -88,6 +101,13 @@ impl Rig {
         let mut after = before.clone();
         self.left.clear();
         self.chip.core = core;
+        let sends = match event {
+            Event::Call(Kind::Notes(call)) => Some(call),
+            _ => None,
+        };
+        if let Some(call) = sends {
+            self.chip.memory.prepare(world, call);
+        }
         let in_front = world.has_proxy() && before.s.core[core].now == Now::NormalWorld;
         let next = match event {
             Event::Saved => {
@@ -183,9 +203,14 @@ impl Rig {
         {
             after.s.core[core].now = Now::Off;
         }
+        self.sabotage(world, before, event)?;
         self.note(world, &mut after)?;
         if world.has_proxy() {
             self.note_vms(world, core, number, &mut after)?;
+        }
+        if let Some(call) = sends {
+            let sent = registers(world, &after, core)[0] == fid::SUCCESS;
+            self.chip.memory.check(world, call, sent)?;
         }
         Ok(after)
     }

@@ -1,23 +1,22 @@
 //! The proxy in front of the SPMC, with its VMs.
 
+mod host;
+
 use super::Rig;
 use crate::{
-    events::{Event, Whose},
+    calls::buffers,
+    events::Event,
     label::{self, Frame},
     state::Now,
     view::View,
-    world::World,
+    world::{Who, World},
 };
 use core::ops::Range;
-use ffa_abi::{
-    EndpointId, FfaError, Regs,
-    messaging::Messaging,
-    sharing::{Estates, Party, Pieces, View as Access},
-};
+use ffa_abi::{EndpointId, messaging::Messaging};
+use host::{Host, Seen};
 use proxy_el2::{
-    buffers::{Memory, Unreachable},
-    forward::{El3, Upstream},
-    proxy::{Machine, Next, Pe, Proxy, Turn},
+    forward::Upstream,
+    proxy::{Next, Pe, Proxy},
     vcpu::{Registers, Vcpu, VcpuId, VmIndex},
     vm::VmInfo,
 };
@@ -53,23 +52,31 @@ impl Vms {
             version: World::version(world.upstream),
             spm_id: EndpointId::SPMC,
             direct2: true,
-            // Buffers and discovery are not searched.
-            rx: 0,
+            // Discovery is not searched, and buffers are there from the start.
+            rx: world.notified.map_or(0, |_| 0x1000),
             info_regs: false,
-            sri: None,
-            indirect: false,
-            notifications: false,
+            sri: world.notified.map(|_| SRI),
+            indirect: world.notified.is_some(),
+            notifications: world.notified.is_some(),
         });
         for (number, vm) in world.vms.iter().enumerate() {
             let number = number as u8;
             let id = EndpointId(World::vm_id(number));
-            let memory = world.entry(number)..world.entry(number) + 0x1000;
+            let memory = match world.notified {
+                Some(_) => memory_of(number),
+                None => world.entry(number)..world.entry(number) + 0x1000,
+            };
             let mut info = match number {
                 0 => VmInfo::primary(id, memory),
                 _ => VmInfo::secondary(id, memory),
             };
             if number == 0 {
                 info.messaging = Messaging(1 << 1 | 1 << 10);
+            }
+            let who = Who::Vm(number);
+            info.notifications = world.is_notified(who);
+            if world.has_pair(who) {
+                info.messaging = Messaging(info.messaging.0 | 1 << 2);
             }
             info.mode = vm.mode;
             info.vcpus = vm.vcpus;
@@ -97,128 +104,13 @@ impl Vms {
     }
 }
 
-/// The machine during an event.
-#[derive(Debug)]
-struct Host {
-    /// What a look for interrupts finds.
-    turn: Turn,
-    looked: bool,
-    pending: bool,
-    kicked: Vec<u16>,
-    powered: Vec<u16>,
-    left: Vec<VcpuId>,
-    own_calls: usize,
-}
+/// The schedule receiver interrupt, as the SPMC names it.
+const SRI: u32 = 8;
 
-impl Host {
-    fn of(event: Event, on_top: usize) -> Self {
-        Self {
-            turn: match event {
-                Event::Interrupt(Whose::Level(level)) => Turn::Level(usize::from(level)),
-                Event::Interrupt(Whose::Proxy) => Turn::Nobody,
-                Event::Interrupt(Whose::Nobody) => Turn::None,
-                // A partition ended with FFA_INTERRUPT, and there was none.
-                _ => Turn::Level(on_top),
-            },
-            looked: false,
-            pending: event == Event::Wfi(true),
-            kicked: Vec::new(),
-            powered: Vec::new(),
-            left: Vec::new(),
-            own_calls: 0,
-        }
-    }
-}
-
-/// There is no memory here.
-impl Memory for Host {
-    fn open(&mut self, _: Range<u64>) -> Result<(), Unreachable> {
-        Err(Unreachable)
-    }
-
-    fn close(&mut self, _: Range<u64>) {}
-
-    fn write(&mut self, _: u64, _: &[u8]) -> Result<(), Unreachable> {
-        Err(Unreachable)
-    }
-
-    fn zero(&mut self, _: Range<u64>) -> Result<(), Unreachable> {
-        Err(Unreachable)
-    }
-
-    fn read(&mut self, _: u64, _: &mut [u8]) -> Result<(), Unreachable> {
-        Err(Unreachable)
-    }
-
-    fn read_rx(&mut self, _: usize, _: &mut [u8]) -> Result<(), Unreachable> {
-        Err(Unreachable)
-    }
-
-    fn write_tx(&mut self, _: &[u8]) -> Result<(), Unreachable> {
-        Err(Unreachable)
-    }
-}
-
-/// None changes hands.
-impl Estates for Host {
-    fn grant(&mut self, _: Party, _: Pieces<'_>, _: Access) -> Result<(), FfaError> {
-        Err(FfaError::NoMemory)
-    }
-
-    fn revoke(&mut self, _: Party, _: Pieces<'_>, _: Access) -> Result<(), FfaError> {
-        Err(FfaError::NoMemory)
-    }
-
-    fn hide(&mut self, _: Party, _: Pieces<'_>, _: bool) -> Result<(), FfaError> {
-        Err(FfaError::NoMemory)
-    }
-
-    fn show(&mut self, _: Party, _: Pieces<'_>, _: bool) {}
-
-    fn give_up(&mut self, _: Party, _: Pieces<'_>, _: bool) {}
-
-    fn zero(&mut self, _: Pieces<'_>, _: bool) {}
-}
-
-impl El3 for Host {
-    fn smc(&mut self, regs: &mut Regs) {
-        self.own_calls += 1;
-        *regs = Regs::ZERO;
-    }
-}
-
-impl Machine<General> for Host {
-    fn console(&mut self, _: EndpointId, _: u8) {}
-
-    fn interrupts(&mut self, _: &[VcpuId]) -> Turn {
-        self.looked = true;
-        self.turn
-    }
-
-    fn has_interrupt(&mut self, _: VcpuId) -> bool {
-        self.pending
-    }
-
-    fn timer_ns(&mut self, _: VcpuId) -> Option<u64> {
-        Some(TIMER)
-    }
-
-    fn leave(&mut self, vcpu: &mut Vcpu<General>) {
-        self.left.push(vcpu.id());
-    }
-
-    fn slice(&mut self, _: bool) {}
-
-    fn raise(&mut self, _: VcpuId, _: u32) {}
-
-    fn kick(&mut self, core: u16) {
-        self.kicked.push(core);
-    }
-
-    fn power_on(&mut self, core: u16) -> bool {
-        self.powered.push(core);
-        true
-    }
+/// The memory of a VM that has buffers.
+fn memory_of(vm: u8) -> Range<u64> {
+    let (tx, _) = buffers(Who::Vm(vm));
+    tx..tx + 0x1_0000
 }
 
 impl Rig {
@@ -226,11 +118,36 @@ impl Rig {
         self.vms.as_mut().ok_or_else(|| "there is no VM".to_owned())
     }
 
+    /// The proxy, its part of a core, and the machine that it sees.
+    fn proxy<'r>(
+        &'r mut self,
+        core: usize,
+        seen: &'r mut Seen,
+    ) -> Result<
+        (
+            &'r Proxy<'static, General>,
+            &'r mut Pe<'static, General>,
+            Host<'r>,
+        ),
+        String,
+    > {
+        let Vms { proxy, cores } = self.vms.as_mut().ok_or("there is no VM")?;
+        let host = Host {
+            seen,
+            spmc: &self.spmc,
+            pe: &mut self.cores[core],
+            chip: &mut self.chip,
+            general: self.general,
+            asks: self.asks,
+        };
+        Ok((proxy, &mut cores[core], host))
+    }
+
     /// The core's own vCPU begins.
     pub(super) fn begin(&mut self, core: usize, after: &mut View) -> Result<(), String> {
         let Vms { proxy, cores } = self.vms()?;
         let next = proxy.begin(&mut cores[core]);
-        let mut host = Host::of(Event::Start, 0);
+        let mut host = Seen::of(Event::Start, 0);
         self.follow(core, after, next, &mut host)
     }
 
@@ -242,9 +159,8 @@ impl Rig {
         event: Event,
     ) -> Result<(), String> {
         let chain = after.s.core[core].chain.iter().flatten().count();
-        let mut host = Host::of(event, chain.saturating_sub(1));
-        let Vms { proxy, cores } = self.vms()?;
-        let pe = &mut cores[core];
+        let mut seen = Seen::of(event, chain.saturating_sub(1));
+        let (proxy, pe, mut host) = self.proxy(core, &mut seen)?;
         let next = match event {
             Event::Call(_) => proxy.call(pe, &mut host),
             Event::Wfi(_) => proxy.wait(pe, &mut host),
@@ -254,7 +170,7 @@ impl Rig {
             other => return Err(format!("{other} while a VM has the core")),
         };
         after.s.core[core].el3 = None;
-        self.follow(core, after, next, &mut host)
+        self.follow(core, after, next, &mut seen)
     }
 
     /// A partition has given the core back to the proxy.
@@ -269,13 +185,12 @@ impl Rig {
             // A core of the SPMC's that boots.
             return Ok(());
         }
-        let mut host = Host::of(event, chain - 1);
+        let mut seen = Seen::of(event, chain - 1);
         let answer = self.cores[core].nwd;
-        let Vms { proxy, cores } = self.vms()?;
-        let pe = &mut cores[core];
+        let (proxy, pe, mut host) = self.proxy(core, &mut seen)?;
         pe.el3 = answer;
         let next = proxy.returned(pe, &mut host);
-        self.follow(core, after, next, &mut host)
+        self.follow(core, after, next, &mut seen)
     }
 
     /// Does what the proxy wants until somebody runs.
@@ -284,7 +199,7 @@ impl Rig {
         core: usize,
         after: &mut View,
         mut next: Next,
-        host: &mut Host,
+        seen: &mut Seen,
     ) -> Result<(), String> {
         let mut calls = 0;
         while next == Next::El3 {
@@ -309,26 +224,26 @@ impl Rig {
                 break;
             }
             let answer = self.cores[core].nwd;
-            let Vms { proxy, cores } = self.vms()?;
-            cores[core].el3 = answer;
-            next = proxy.returned(&mut cores[core], host);
+            let (proxy, pe, mut host) = self.proxy(core, seen)?;
+            pe.el3 = answer;
+            next = proxy.returned(pe, &mut host);
         }
         match next {
             Next::Vcpu | Next::El3 => {}
             Next::Idle if self.vms()?.cores[core].running().is_none() => {}
             next => return Err(format!("the proxy goes on with {next:?}")),
         }
-        if host.own_calls > 0 {
+        if seen.own_calls > 0 {
             return Err("the proxy calls EL3 in its own name".into());
         }
-        if host.looked {
+        if seen.looked {
             after.s.core[core].kicked = false;
         }
-        for other in &host.kicked {
+        for other in &seen.kicked {
             let other = &mut after.s.core[usize::from(*other)];
             other.kicked = !matches!(other.now, Now::Unborn | Now::Off);
         }
-        for other in host.powered.iter().map(|other| usize::from(*other)) {
+        for other in seen.powered.iter().map(|other| usize::from(*other)) {
             let noted = &mut after.s.core[other];
             if matches!(noted.now, Now::Unborn | Now::Off) {
                 noted.now = Now::Spmc;
@@ -336,7 +251,10 @@ impl Rig {
                 self.spmc.core_is_on(&mut self.cores[other]);
             }
         }
-        self.left.append(&mut host.left);
+        self.left.append(&mut seen.left);
+        let raised = seen.raised.drain(..);
+        let raised = raised.map(|(vcpu, intid)| (vcpu.vm.0, vcpu.vcpu, intid));
+        after.raised.extend(raised);
         Ok(())
     }
 }

@@ -157,14 +157,25 @@ impl Rig {
             .set_negotiation(None, negotiation(view.s.normal_world));
         for slot in 0..world.partitions.len() {
             let slot = Slot(slot as u8);
-            self.spmc.set_gone(slot, gone(world, view, slot.index()));
+            // Who fails, fails with all contexts that it might have.
+            let all = match view.s.lives[slot.index()] {
+                Life::Alive => gone(world, view, slot.index()),
+                _ => u32::MAX,
+            };
+            self.spmc.set_gone(slot, all);
             let state = state_of(view.s.lives[slot.index()]);
             self.spmc.set_life(slot, u32::from(LIFE) << 16 | state);
         }
         for (core, pe) in self.cores.iter_mut().enumerate() {
             pe.nwd = Regs(view.nwd[core]);
         }
+        if world.notified.is_some() {
+            self.load_pairs(world, view);
+        }
         self.load_interrupts(world, view);
+        if world.notified.is_some() {
+            self.load_notifications(world, view);
+        }
         if self.vms.is_some() {
             self.load_vms(world, view);
         }
@@ -233,7 +244,14 @@ impl Rig {
         for (core, pe) in self.cores.iter().enumerate() {
             after.nwd[core] = pe.nwd.0;
         }
-        self.note_interrupts(world, after)
+        self.note_interrupts(world, after)?;
+        match world.notified {
+            Some(_) => {
+                self.note_pairs(world, after);
+                self.note_notifications(world, after)
+            }
+            None => Ok(()),
+        }
     }
 }
 

@@ -246,6 +246,10 @@ impl Rig {
             }
         }
         vms.proxy.restore_owed(&owed);
+        if world.notified.is_some() {
+            self.load_proxys_notifications(world, view);
+            self.load_proxys_pairs(world, view);
+        }
     }
 }
 

@@ -7,6 +7,8 @@ pub enum Id {
     Timer,
     /// The managed exit interrupt.
     ManagedExit,
+    /// The notification pending interrupt.
+    Notified,
     /// One that another context sent.
     Sent,
     /// That of its partition's device.
@@ -15,13 +17,20 @@ pub enum Id {
 
 impl Id {
     /// Every one.
-    pub const ALL: [Self; 4] = [Self::Timer, Self::ManagedExit, Self::Sent, Self::Device];
+    pub const ALL: [Self; 5] = [
+        Self::Timer,
+        Self::ManagedExit,
+        Self::Notified,
+        Self::Sent,
+        Self::Device,
+    ];
 
     /// As a partition sees it. Each partition has one device.
     pub const fn number(self, slot: u8) -> u32 {
         match self {
             Self::Timer => 3,
             Self::ManagedExit => 4,
+            Self::Notified => 5,
             Self::Sent => 9,
             Self::Device => 40 + slot as u32,
         }
@@ -34,7 +43,7 @@ impl Id {
 
 /// Virtual interrupts that are pending, the oldest first. Each is pending once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Pending([Option<Id>; 4]);
+pub struct Pending([Option<Id>; 5]);
 
 impl Pending {
     /// The oldest first.
@@ -70,7 +79,7 @@ pub struct Enabled(u8);
 
 impl Enabled {
     /// What needs no enabling.
-    pub const FIRST: Self = Self(Id::ManagedExit.bit());
+    pub const FIRST: Self = Self(Id::ManagedExit.bit() | Id::Notified.bit());
 
     /// Whether one is.
     pub const fn has(self, id: Id) -> bool {
@@ -125,7 +134,7 @@ pub struct Irq {
 impl Irq {
     /// As at the first entry.
     pub const FIRST: Self = Self {
-        pending: Pending([None; 4]),
+        pending: Pending([None; 5]),
         enabled: Enabled::FIRST,
         active: None,
         announced: None,
@@ -149,6 +158,16 @@ impl Irq {
     /// Whether there are any.
     pub fn wants(&self) -> bool {
         self.deliverable().next().is_some()
+    }
+
+    /// The oldest for which the context is to run: for notifications alone it is not.
+    pub fn oldest_that_wakes(&self) -> Option<Id> {
+        self.deliverable().find(|id| *id != Id::Notified)
+    }
+
+    /// Whether there is one.
+    pub fn wakes(&self) -> bool {
+        self.oldest_that_wakes().is_some()
     }
 }
 

@@ -55,9 +55,14 @@ impl World {
             ctx.poison(*slot, in_chain[number]);
             let irq = &mut ctx.irq;
             if s.lives[usize::from(*slot)] != Life::Alive {
-                *irq = Irq::FIRST;
+                // Until it learns of that, it may have asked for the scheduler.
+                let attention = irq.attention && ctx.state == State::Running;
+                *irq = Irq {
+                    attention: attention && self.notified.is_some(),
+                    ..Irq::FIRST
+                };
             }
-            if !irq.wants() {
+            if !irq.wakes() {
                 irq.told = true;
             }
             irq.timer.on = irq.timer.watched.is_some();

@@ -28,6 +28,7 @@ impl World {
         let mut all = Self::without_interrupts();
         all.extend(Self::on_one_core());
         all.extend(Self::on_two_cores());
+        all.extend(Self::with_notifications());
         all
     }
 

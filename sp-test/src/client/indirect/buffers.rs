@@ -48,6 +48,9 @@ pub(super) fn run(suite: &mut Suite) {
         }
     }
     suite.case("buffers/one_that_never_releases", third);
+    if suite.me.who.kind != Kind::Hypervisor {
+        suite.case("buffers/of_the_hypervisor", hypervisor);
+    }
     for party in suite.everybody().iter() {
         if party.who.kind != Kind::Hypervisor {
             suite.named(
@@ -237,4 +240,27 @@ fn third(suite: &Suite) -> Check {
     Message::new(&me, &rich, 33).lies(&me, &rich)?;
     takes(&me, &rich)?;
     nothing(suite, &rich)
+}
+
+/// A partition sends to id 0: nobody reads that, and nobody who asks the hypervisor waits for it.
+fn hypervisor(suite: &Suite) -> Check {
+    let me = suite.me;
+    let [_, old, rich, many] = suite.partitions();
+    for from in [&old, &rich, &many, &old] {
+        let message = Message {
+            receiver: abi::HYPERVISOR,
+            ..Message::new(from, &me, 33)
+        };
+        message.write(from)?;
+        call(from, 0, 0)?.done(from, "a message to id 0")?;
+        // How many partitions there are.
+        let count = [0, 0, 0, 0, 1];
+        me.call(abi::PARTITION_INFO_GET, &count)?.is(
+            &me,
+            "FFA_PARTITION_INFO_GET",
+            abi::SUCCESS_32,
+        )?;
+    }
+    told::take();
+    nobody(suite)
 }

@@ -1,10 +1,11 @@
 //! `client-life-external`: a partition was given a device where the bus answers with an error. What the
-//! CPU makes of that is the partition's own, and nobody else's.
+//! CPU makes of that is the partition's own, and nobody else's. And its manifest fixes its RX/TX pair, which
+//! it has in each life.
 
 use super::{Suite, alive, peer};
 use crate::board::place;
 use crate::client::report::{Seen, equal};
-use crate::life::FIRST;
+use crate::life::{FIRST, Way};
 use crate::protocol::{READ, WRITE};
 use crate::rt::entry::Boot;
 
@@ -36,6 +37,19 @@ pub fn main(boot: &Boot) -> ! {
         suite.case(
             format_args!("external_abort/others_after_{name}"),
             |suite| suite.others(),
+        );
+    }
+    suite.case("fixed_pair/is_there", |suite| suite.has_pair(&owner));
+    for way in Way::ALL {
+        suite.case(
+            format_args!("fixed_pair/is_there_again_after_{}", way.name()),
+            |suite| {
+                let lives = suite.lives(FIRST)?;
+                suite.kill(FIRST, way, 0)?;
+                equal("lives", suite.lives(FIRST)?, lives.wrapping_add(1))?;
+                suite.fresh(&owner, lives.wrapping_add(1))?;
+                suite.has_pair(&owner)
+            },
         );
     }
     suite.client.end()

@@ -17,10 +17,7 @@ pub fn run(suite: &mut Suite) {
     let phoenix = peer(PHOENIX);
     suite.case("restart/pair_is_mapped", |suite| suite.maps(&phoenix));
     suite.case("restart/pair_is_not_mapped_twice", |suite| {
-        let [_, x0, x2, ..] = suite.ask(&phoenix, life::MAP, &[])?;
-        equal("x0", x0, abi::ERROR.into())?;
-        equal("x2", x2, abi::code(abi::DENIED))?;
-        Ok(Seen::Nothing)
+        suite.has_pair(&phoenix)
     });
     for (form_name, form) in [
         ("abort_32", 0),
@@ -170,6 +167,14 @@ impl Suite {
         let [_, x0, x2, ..] = self.ask(peer, life::MAP, &[])?;
         equal("x0 of FFA_RXTX_MAP", x0, abi::SUCCESS_32.into())?;
         equal("x2 of FFA_RXTX_MAP", x2, 0)?;
+        Ok(Seen::Nothing)
+    }
+
+    /// The partition has a pair: it can't map another one.
+    pub(super) fn has_pair(&self, peer: &Peer) -> Verdict {
+        let [_, x0, x2, ..] = self.ask(peer, life::MAP, &[])?;
+        equal("x0 of FFA_RXTX_MAP", x0, abi::ERROR.into())?;
+        equal("x2 of FFA_RXTX_MAP", x2, abi::code(abi::DENIED))?;
         Ok(Seen::Nothing)
     }
 

@@ -54,7 +54,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
     }
 
     /// Makes a pair of both buffers.
-    fn open_pair(
+    pub(super) fn open_pair(
         &self,
         machine: &mut impl Mem,
         held: &mut Held<{ locks::PAIRS }>,
@@ -257,7 +257,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
     }
 
     /// Notes a pair; without room it is given up again.
-    fn push(
+    pub(super) fn push(
         &self,
         mailboxes: &mut NormalWorldMailboxes,
         id: EndpointId,

@@ -15,6 +15,11 @@
 
 mod map;
 mod ownership;
+#[cfg(feature = "snapshot")]
+mod snapshot;
+
+#[cfg(feature = "snapshot")]
+pub use snapshot::{PairNote, RxNote};
 
 use super::{Mem, Spmc, Window};
 use crate::{

@@ -28,7 +28,7 @@ pub(super) fn settled(world: &World, s: &S) -> Result<(), String> {
         let rules = &world.partitions[place].rules;
         let wrong = match ctx.state {
             // The normal world is asked to run it.
-            State::Waiting => !(rules.sri_waiting || rules.sri_leaving),
+            State::Waiting => ctx.irq.wakes() && !(rules.sri_waiting || rules.sri_leaving),
             // Who waits for a callee is told, or is being told step by step, unless it saw its line
             // raised before it called.
             State::Blocked => {
@@ -97,9 +97,9 @@ fn leaves(
         return Ok(());
     }
     let rules = &world.partitions[usize::from(slot)].rules;
-    let wants = ctx.irq.wants();
+    let wants = ctx.irq.wakes();
     if wants && !rules.sri_leaving {
-        let oldest = ctx.irq.deliverable().next();
+        let oldest = ctx.irq.oldest_that_wakes();
         return told(after, (core, slot, number), oldest);
     }
     let asked = after.s.core[core].sri || after.schedule_receivers > 0;
@@ -178,7 +178,7 @@ fn dispatched(
         let ctx = &s.ctx[number];
         let alive = s.lives[usize::from(slot)] == Life::Alive;
         let here = ctx.at.is_none_or(|at| usize::from(at) == core);
-        if !alive || !here || !after.s.ctx[number].irq.wants() {
+        if !alive || !here || !after.s.ctx[number].irq.wakes() {
             continue;
         }
         let chain = world.chain(s, core);
@@ -227,7 +227,7 @@ fn turn_taken(
             told(
                 after,
                 (core, slot, number),
-                s.ctx[number].irq.deliverable().next(),
+                s.ctx[number].irq.oldest_that_wakes(),
             )?;
             let giver = match was {
                 Now::Slot(running) => By::Interrupted(running),

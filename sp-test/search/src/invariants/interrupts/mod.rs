@@ -7,6 +7,7 @@ mod pending;
 use crate::{
     calls::Kind,
     events::Event,
+    invariants::notifications,
     state::{By, Ctx, Irq, Life, Now, S},
     view::View,
     world::World,
@@ -97,7 +98,7 @@ pub fn check(world: &World, s: &S) -> Result<(), String> {
 fn on_core(world: &World, s: &S, core: usize) -> Result<(), String> {
     let at = &s.core[core];
     let on = is_on(s, core);
-    if at.news != 0 && !(on && at.kick) {
+    if (at.news != 0 || at.news_sri) && !(on && at.kick) {
         return Err(format!("nobody on core {core} is told of its news"));
     }
     if at.due != 0 && !on {
@@ -114,8 +115,10 @@ fn on_core(world: &World, s: &S, core: usize) -> Result<(), String> {
             "core {core} has not raised the interrupt for cycles"
         ));
     }
+    // Who initialises leaves by FFA_MSG_WAIT, which has no short way.
     if at.sri
         && let Some(number) = world.chain(s, core).first()
+        && !matches!(s.ctx[*number].model, Model::Init | Model::Restart)
         && !s.ctx[*number].irq.attention
     {
         return Err(format!("core {core} may forget the interrupt for cycles"));
@@ -215,23 +218,59 @@ pub fn step(
     }
     pending::step(world, before, after, core, event)?;
     delivery::step(world, before, after, core, event)?;
-    cycles_asked(before, after, core)
+    let wanted = notifications::wanted(world, before, after, core, event);
+    cycles_asked(before, after, core, wanted.raised)
 }
 
-/// The schedule receiver interrupt is raised once, when the normal world has the core.
-fn cycles_asked(before: &View, after: &View, core: usize) -> Result<(), String> {
-    let normal = matches!(after.s.core[core].now, Now::NormalWorld);
-    let was = before.s.core[core].sri;
-    let is = after.s.core[core].sri;
-    match (after.schedule_receivers, normal) {
-        (0, true) if was && !matches!(after.s.core[core].now, Now::Off) => {
-            Err("the normal world is not asked for cycles".into())
+/// Checks what an event did with what is pending.
+///
+/// # Errors
+/// The invariant that is broken, in words.
+pub fn pending(
+    world: &World,
+    before: &View,
+    after: &View,
+    core: usize,
+    event: Event,
+) -> Result<(), String> {
+    pending::step(world, before, after, core, event)
+}
+
+/// The schedule receiver interrupt is raised once, when the normal world has the core, or `at_once`. One that is
+/// to be raised is so until it is; of a core that goes off it is another one's.
+fn cycles_asked(before: &View, after: &View, core: usize, at_once: bool) -> Result<(), String> {
+    // The end of a boot is the normal world's turn, too.
+    let normal = matches!(after.s.core[core].now, Now::NormalWorld | Now::Spmc);
+    let (was, is) = (&before.s.core[core], &after.s.core[core]);
+    let raised = after.schedule_receivers.wrapping_sub(at_once.into());
+    match (raised, normal) {
+        (0, true) if was.sri => return Err("the normal world is not asked for cycles".into()),
+        (0, _) => {}
+        (1, true) if !is.sri => return Ok(()),
+        (count, _) => {
+            return Err(format!(
+                "the normal world is asked for cycles {count} times"
+            ));
         }
-        (0, _) => Ok(()),
-        (1, true) if !is => Ok(()),
-        (count, _) => Err(format!(
-            "the normal world is asked for cycles {count} times"
-        )),
+    }
+    let owed = was.sri || was.news_sri;
+    let on = |other: &usize| *other != core && is_on(&after.s, *other);
+    let cores = || (0..after.s.core.len()).filter(on);
+    let moved = cores().any(|other| after.s.core[other].news_sri);
+    let right = match is_on(&after.s, core) {
+        true => is.sri || is.news_sri,
+        false => moved || cores().next().is_none(),
+    };
+    if owed && !right {
+        return Err("the interrupt for cycles is lost".into());
+    }
+    let others = cores().filter(|other| {
+        let (was, is) = (&before.s.core[*other], &after.s.core[*other]);
+        was.sri != is.sri || was.news_sri && !is.news_sri
+    });
+    match others.count() {
+        0 => Ok(()),
+        _ => Err("the interrupt for cycles of another core has changed".into()),
     }
 }
 

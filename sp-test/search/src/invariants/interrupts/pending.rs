@@ -5,6 +5,7 @@ use super::has_left;
 use crate::{
     calls::Kind,
     events::{Event, may_come},
+    invariants::notifications,
     state::{Id, Life, Now, S},
     view::View,
     world::World,
@@ -52,9 +53,9 @@ pub(super) fn step(
             irq.pending.remove(Id::Timer);
         }
         Event::Interrupt(_) => {
-            let (slot, number) = running.ok_or("nobody runs")?;
-            let rules = &world.partitions[usize::from(slot)].rules;
-            if rules.ns_action == NsAction::ManagedExit {
+            if let Some((slot, number)) = running
+                && world.partitions[usize::from(slot)].rules.ns_action == NsAction::ManagedExit
+            {
                 s.ctx[number].irq.pending.add(Id::ManagedExit);
             }
         }
@@ -65,6 +66,7 @@ pub(super) fn step(
         }
         _ => {}
     }
+    let wanted = notifications::wanted(world, before, after, core, event);
     let off = after.s.core[core].now == Now::Off;
     for number in 0..world.contexts.len() {
         let (slot, _) = world.contexts[number];
@@ -73,6 +75,11 @@ pub(super) fn step(
         }
         let (was, is) = (&before.s.ctx[number], &after.s.ctx[number]);
         let irq = &mut s.ctx[number].irq;
+        match notifications::interrupt(&wanted, number) {
+            Some(true) => irq.pending.add(Id::Notified),
+            Some(false) => irq.pending.remove(Id::Notified),
+            None => {}
+        }
         // Another life begins, or this one ends.
         let begins = is.state == State::Starting && was.state != State::Starting
             || event == Event::Abort
@@ -81,10 +88,18 @@ pub(super) fn step(
                 && running.is_some_and(|(_, running)| running == number);
         if begins || is.state == State::Off {
             let sent = irq.pending.has(Id::Sent);
+            // One that is off hears nothing new; when it starts it finds all that is pending.
+            let notified = match begins || was.state != State::Off {
+                true => notifications::begins_with(world, &wanted.notes, number),
+                false => irq.pending.has(Id::Notified),
+            };
             irq.pending = Default::default();
             irq.timer.watched = None;
             if sent {
                 irq.pending.add(Id::Sent);
+            }
+            if notified {
+                irq.pending.add(Id::Notified);
             }
         }
         if off

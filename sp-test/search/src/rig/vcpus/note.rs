@@ -102,6 +102,9 @@ impl Rig {
             }
             after.s.owed[number] = debt;
         }
+        if world.notified.is_some() {
+            self.note_proxys_notes(world, after)?;
+        }
         self.note_call(world, core, event, after)
     }
 

@@ -186,3 +186,19 @@ fn a_pair_that_goes_takes_the_unread_notification_with_it() {
         assert_eq!(w.release(to), Ok(()));
     }
 }
+
+#[test]
+fn who_gives_its_pair_up_is_told_of_nothing() {
+    let mut w = world();
+    for to in [Sp(A), Sp(B)] {
+        let Sp(slot) = to else { unreachable!() };
+        let head = Head::new(Os, to, Version::V1_2, 4);
+        w.sends(Os, head, &payload(4), 0);
+        w.turn(to);
+        assert!(w.lines(slot).irq);
+        w.unmap(to);
+        assert!(w.npi(slot).iter().all(|pending| !pending), "{to:?}");
+        assert!(!w.lines(slot).irq, "{to:?}");
+        assert!(!w.reads(to));
+    }
+}
