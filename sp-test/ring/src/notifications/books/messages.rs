@@ -143,6 +143,21 @@ impl Books {
         Ok(())
     }
 
+    /// The list of partitions is to lie in RX; nobody is told of that.
+    pub(super) fn discover(&mut self, by: &Party, count_only: bool) -> Result<(), i32> {
+        if count_only {
+            return Ok(());
+        }
+        match self.pairs.get_mut(&by.id) {
+            Some(pair) if pair.state == Rx::Empty => {
+                // What it is is not the ledger's to say.
+                (pair.state, pair.holds) = (Rx::Full, None);
+                Ok(())
+            }
+            _ => Err(BUSY),
+        }
+    }
+
     /// A partition waits, and does not keep its RX.
     pub fn waits(&mut self, id: u16) {
         let unread = self.unread.contains_key(&id);

@@ -60,7 +60,7 @@ pub(super) enum Answer {
     Refused(i32),
     /// By [`Source`].
     Pending([u64; 4]),
-    /// Partitions are counted.
+    /// How many descriptors there are, and their size if they lie in RX.
     Counted,
     /// Whoever is to be named; see [`Books::named`].
     Lists,
@@ -276,9 +276,14 @@ impl Books {
             Deed::Map { tx, rx, pages } => self.map(&by, *tx, *rx, *pages).into(),
             Deed::Forward { vm, base, pages } => self.forward(&by, *vm, *base, *pages).into(),
             Deed::Unmap { vm } => self.unmap(&by, *vm).into(),
-            Deed::Count => {
-                self.proxy_reads();
-                Answer::Counted
+            Deed::Discover { count_only } => {
+                if by.kind == Kind::Vm {
+                    self.proxy_reads();
+                }
+                match self.discover(&by, *count_only) {
+                    Ok(()) => Answer::Counted,
+                    Err(error) => Answer::Refused(error),
+                }
             }
             Deed::Take => {
                 let context = core as u16 % by.contexts.max(1);
