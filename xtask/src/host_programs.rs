@@ -55,9 +55,9 @@ pub const PROGRAMS: &[Program] = &[
     },
     Program {
         name: "ring-notifications",
-        about: "four million random calls about notifications and indirect messages, with a ledger of both",
+        about: "three million random calls about notifications and indirect messages, with a ledger of both",
         package: "ring",
-        arguments: &["notifications", "--calls", "4_000_000", "--seed", "1"],
+        arguments: &["notifications", "--calls", "3_000_000", "--seed", "1"],
     },
     Program {
         name: "search",
