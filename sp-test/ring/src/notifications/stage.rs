@@ -234,10 +234,15 @@ impl Stage for Direct<'_> {
         who: u16,
         core: usize,
     ) -> Result<bool, String> {
-        let Some(slot) = slot_of(who).filter(|slot| self.world.has_single_context(*slot)) else {
+        let Some(slot) = slot_of(who) else {
             return Ok(false);
         };
         let core = self.bring(books, rng, who, core)?;
+        // Another context of it, which runs, would be stopped there later.
+        let mut others = (0..self.world.cores()).filter(|other| *other != core);
+        if others.any(|other| self.running(other) == Some(slot)) {
+            return Ok(false);
+        }
         let landing = self.world.abort(core)?;
         if landing.who != Who::Normal {
             return Err(format!("{slot:?} fails, and {landing:?}"));

@@ -78,11 +78,15 @@ impl Stage for Behind<'_> {
         core: usize,
     ) -> Result<bool, String> {
         let secondary = slot_of(who).is_none() && who != PRIMARY;
-        let single = slot_of(who).is_some_and(|slot| self.world.has_single_context(slot));
-        if !(secondary || single) {
+        if who == PRIMARY {
             return Ok(false);
         }
         let core = self.bring(books, rng, who, core)?;
+        // Another context of it, which runs, would be stopped there later.
+        let mut others = (0..self.world.cores()).filter(|other| *other != core);
+        if others.any(|other| slot_of(who).is_some() && self.partition(other) == slot_of(who)) {
+            return Ok(false);
+        }
         if secondary {
             self.proxy(core, Entry::Abort)?;
         } else {
