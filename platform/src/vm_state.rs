@@ -79,7 +79,7 @@ pub fn live_deadline() -> Option<u64> {
     Timer::live().deadline()
 }
 
-/// VDISR_EL2, which is DISR_EL1 for a VM.
+/// VDISR_EL2, which is DISR_EL1 for a VM or a partition.
 #[inline(always)]
 #[must_use]
 pub fn deferred_error() -> u64 {
@@ -89,7 +89,7 @@ pub fn deferred_error() -> u64 {
 /// Sets VDISR_EL2.
 #[inline(always)]
 pub fn set_deferred_error(vdisr: u64) {
-    // SAFETY: Only what a VM reads changes.
+    // SAFETY: Only what a VM or a partition reads changes.
     unsafe { write_sysreg!("S3_4_C12_C1_1", vdisr) }
 }
 

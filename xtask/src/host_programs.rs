@@ -54,6 +54,12 @@ pub const PROGRAMS: &[Program] = &[
         arguments: &["fuzz", "--memory", "--calls", "1_000_000", "--seed", "1"],
     },
     Program {
+        name: "ring-notifications",
+        about: "four million random calls about notifications and indirect messages, with a ledger of both",
+        package: "ring",
+        arguments: &["notifications", "--calls", "4_000_000", "--seed", "1"],
+    },
+    Program {
         name: "search",
         about: "every state of small systems",
         package: "search",

@@ -175,7 +175,8 @@ impl<
             return;
         }
         if it.orphan {
-            self.take_back(index, true, estates);
+            let zero = it.memory.write();
+            self.take_back(index, zero, estates);
         } else if core::mem::take(&mut it.zero) {
             let pieces = self.chunks.pieces(&it.list);
             estates.zero(pieces, it.memory.normal_world());

@@ -51,7 +51,8 @@ impl<
         if it.is_held() || zero && (it.memory.device() || !it.memory.write()) {
             return Err(FfaError::Denied);
         }
-        let zero = zero || it.orphan;
+        // What nobody could write is as it was.
+        let zero = zero || it.orphan && it.memory.write();
         self.take_back(index, zero, estates);
         Ok(())
     }

@@ -173,6 +173,20 @@ fn what_a_dead_owner_has_lent_is_zeroed_and_freed_by_the_last_borrower() {
 }
 
 #[test]
+fn what_nobody_could_write_is_as_it_was_when_its_owner_is_dead() {
+    let mut world = World::new();
+    world.fill(pages(CODE, 1), 7);
+    let mut it = send(Share, A, &[B], &[(CODE, 1)]);
+    it.receivers[0].data = ReadOnly;
+    let handle = world.give(A, &it, &[(CODE, 1)]).unwrap();
+    world.retrieves(B, handle);
+    assert!(world.ends(A).lent);
+    world.relinquishes(B, handle);
+    assert_eq!(world.content(CODE), 7);
+    assert_eq!(world.map.find(handle).map(|it| it.handle()), None);
+}
+
+#[test]
 fn two_that_have_each_others_memory_may_both_end() {
     let mut world = World::new();
     let one = world.gives(Lend, A, &[B], &PARTS);

@@ -67,16 +67,15 @@ impl<'p, P: Tables> Quota<'p, P> {
         }
     }
 
-    /// Guarantees `more` tables, of the common ones. False if there are too few of those. Nobody takes one or gives one
-    /// back for this guest meanwhile.
+    /// Guarantees `more` tables of the common ones, beside those that the guest has, which are its own from now on. False
+    /// if there are too few. Nobody takes one or gives one back for this guest meanwhile.
     pub fn guarantee(&self, more: usize) -> bool {
         if !self.common.take(more) {
             return false;
         }
-        let before = self.guaranteed.fetch_add(more, Relaxed);
-        // Some of what it has was common until now.
-        let beyond = self.taken().saturating_sub(before);
-        self.common.add(beyond.min(more));
+        // Common ones that it took were taken of those already.
+        let own = self.guaranteed.load(Relaxed).max(self.taken());
+        self.guaranteed.store(own.saturating_add(more), Relaxed);
         true
     }
 

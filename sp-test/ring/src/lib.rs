@@ -21,6 +21,7 @@ pub mod ledger;
 pub mod machine;
 pub mod matrix;
 pub mod memory;
+pub mod notifications;
 pub mod oracle;
 pub mod random;
 pub mod replay;

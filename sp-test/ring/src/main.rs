@@ -9,6 +9,8 @@ usage: ring matrix [--all]             the named cells, as a table (--all: one l
        ring fuzz --system S [--calls N]  one system of a run, as a failure names it
        ring fuzz --vms …                 several VMs in each system
        ring fuzz --memory …              mostly calls about memory
+       ring notifications [--calls N] [--seed S] [--threads T] [--system S] [--json]
+                                      notifications and indirect messages, with a ledger
        ring diff [--calls N] [--seed S] [--threads T] [--system S]";
 
 struct Options {
@@ -19,6 +21,7 @@ struct Options {
     all: bool,
     vms: bool,
     memory: bool,
+    json: bool,
 }
 
 fn number(text: &str) -> Result<u64, String> {
@@ -39,6 +42,7 @@ fn options(arguments: &[String]) -> Result<Options, String> {
         all: false,
         vms: false,
         memory: false,
+        json: false,
     };
     let mut rest = arguments.iter();
     while let Some(name) = rest.next() {
@@ -48,6 +52,10 @@ fn options(arguments: &[String]) -> Result<Options, String> {
         }
         if name == "--memory" {
             options.memory = true;
+            continue;
+        }
+        if name == "--json" {
+            options.json = true;
             continue;
         }
         if name == "--vms" {
@@ -84,6 +92,9 @@ fn run() -> Result<(), String> {
     std::panic::set_hook(Box::new(|_| {}));
     if command == "matrix" {
         return matrix(options.all);
+    }
+    if command == "notifications" {
+        return notifications(seed, &options);
     }
     let report = match command.as_str() {
         "fuzz" | "diff" => {
@@ -122,6 +133,29 @@ fn run() -> Result<(), String> {
     );
     println!("{:?}", report.counts);
     println!("between VMs: {:?}", report.between_vms);
+    Ok(())
+}
+
+fn notifications(seed: u64, options: &Options) -> Result<(), String> {
+    let started = std::time::Instant::now();
+    let report = match options.system {
+        Some(system) => {
+            ring::notifications::system(system, options.calls.min(fuzz::CALLS_PER_SYSTEM))
+        }
+        None => ring::notifications::many(seed, options.calls, options.threads),
+    };
+    let report = report.map_err(|failure| failure.to_string())?;
+    let (calls, digest) = (report.calls, report.digest);
+    let seconds = started.elapsed().as_secs_f64();
+    if options.json {
+        println!(
+            "{{\"seed\": {seed}, \"calls\": {calls}, \"digest\": {digest}, \"seconds\": {seconds:.1}}}"
+        );
+        return Ok(());
+    }
+    println!("seed {seed:#x}: {calls} calls in {seconds:.1} s: nothing broken");
+    println!("digest {digest:#018x}");
+    println!("{:?}", report.counts);
     Ok(())
 }
 

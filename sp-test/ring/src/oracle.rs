@@ -184,7 +184,9 @@ pub fn judge(seen: &Seen<'_>) -> Result<Kind, String> {
         };
         // Both forms of what asks whom to run have lists up to x7.
         let lists = call == fid::INFO_GET_32 && row.id == fid::SUCCESS_32 && n > 1;
-        let told = lists || width == 18 && call == fid::INFO_GET_REGS;
+        // And the bitmaps of pending notifications.
+        let bitmaps = call == fid::NOTIFICATION_GET && row.id == fid::SUCCESS_32 && n > 1;
+        let told = lists || bitmaps || width == 18 && call == fid::INFO_GET_REGS;
         let want = if row.defined.contains(&n) || told {
             value
         } else {

@@ -19,6 +19,8 @@ const PAGES: u64 = 512;
 const LENT: u64 = 7;
 /// The cores that use the others.
 const USERS: core::ops::RangeInclusive<u64> = 1..=3;
+/// The one of them that uses a single page.
+const SINGLE: u64 = 3;
 /// How often it is lent.
 const CYCLES: u64 = 1000;
 
@@ -38,8 +40,9 @@ pub fn main(boot: &Boot) -> ! {
     client.end()
 }
 
-/// What the other cores do.
-fn touch(_: u64) {
+/// What the other cores do, with so many of the pages: all, or a single one over and over, where whatever is met is met at
+/// the same place each time.
+fn touch(pages: u64) {
     let client = Client {
         direct: true,
         me: abi::HYPERVISOR,
@@ -49,7 +52,7 @@ fn touch(_: u64) {
     };
     let ticks = regs::cntfrq() / 20;
     while !OVER.load(Relaxed) {
-        match client.command(&RELAY, MEM_TOUCH, &[BLOCK, PAGES, ticks, LENT]) {
+        match client.command(&RELAY, MEM_TOUCH, &[BLOCK, pages, ticks, LENT]) {
             Ok(answer) => {
                 ROUNDS.fetch_add(answer[1], Relaxed);
                 DIFFERENCES.fetch_add(answer[2], Relaxed);
@@ -66,7 +69,8 @@ fn storm(client: &Client) -> Verdict {
         command(client, peer, MEM_MAP, &[1])?;
     }
     for core in USERS {
-        equal("CPU_ON", cores::start(core, touch, 0) as u64, 0)?;
+        let pages = if core == SINGLE { 1 } else { PAGES };
+        equal("CPU_ON", cores::start(core, touch, pages) as u64, 0)?;
     }
     let lend = Bench {
         sender: Some(RELAY),

@@ -99,6 +99,8 @@ registers! {
     "S3_0_C10_C2_3" 0x7777_7777_7777_7777,
     "S3_0_C10_C2_4" 0x7777_7777_7777_7777,
     "S3_3_C10_C2_4" 0x7777_7777_7777_7777,
+    // DISR.
+    "S3_0_C12_C1_1" 0x81ff_ffff,
     // MPAM1, MPAM0, AMUSERENR, LORN, ERRSELR.
     "S3_0_C10_C5_0" 0xff_00ff_00ff,
     "S3_0_C10_C5_1" 0xff_00ff_00ff,

@@ -205,10 +205,12 @@ fn load(
     Estate {
         load: region,
         others: partition.memory.iter().cloned().collect(),
+        devices: partition.devices.iter().cloned().collect(),
         spaces,
         saved,
         start,
         rx_tx: partition.rx_tx.clone(),
+        changes: 0,
     }
     .install(slot, &mut pe.held);
     interrupts::add_devices(&partition.interrupts);

@@ -1,7 +1,8 @@
 //! The machine's part of an execution context: everything of a partition that is in registers.
 
 use platform::{
-    el0::El0State, el1::El1State, fp::FpState, fp_habit::FpHabit, guest::GuestRegs, pauth::Keys,
+    cpu::Features, el0::El0State, el1::El1State, fp::FpState, fp_habit::FpHabit, guest::GuestRegs,
+    pauth::Keys, vm_state,
 };
 use spmc::context::Registers;
 
@@ -22,6 +23,8 @@ pub struct Vcpu {
     pub fp: FpState,
     /// Pointer authentication keys.
     pub keys: Keys,
+    /// VDISR_EL2, which is DISR_EL1 for a partition.
+    pub vdisr: u64,
     /// VTTBR_EL2: the non-secure intermediate address space, and the VMID.
     pub vttbr: u64,
     /// VSTTBR_EL2: the secure intermediate address space.
@@ -46,6 +49,7 @@ impl Vcpu {
         ttbr0: 0,
         fp: FpState::RESET,
         keys: Keys::RESET,
+        vdisr: 0,
         vttbr: 0,
         vsttbr: 0,
         vmpidr: 0,
@@ -63,6 +67,7 @@ impl Vcpu {
         if !self.is_el0() {
             // One at S-EL0 can't change its own.
             self.keys = Keys::RESET;
+            self.vdisr = 0;
         }
         self.csselr = 0;
         self.habit = self.habit.anew();
@@ -70,6 +75,26 @@ impl Vcpu {
 }
 
 impl Vcpu {
+    /// Saves what EL3 keeps for this world, and only another partition takes away.
+    pub fn save_kept(&mut self, features: &Features) {
+        if features.pauth {
+            self.keys.save();
+        }
+        if features.ras {
+            self.vdisr = vm_state::deferred_error();
+        }
+    }
+
+    /// Makes that the live registers' contents.
+    pub fn load_kept(&self, features: &Features) {
+        if features.pauth {
+            self.keys.load();
+        }
+        if features.ras {
+            vm_state::set_deferred_error(self.vdisr);
+        }
+    }
+
     /// Whether it is one of a partition at S-EL0.
     #[inline(always)]
     pub const fn is_el0(&self) -> bool {

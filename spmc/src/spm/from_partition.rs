@@ -54,7 +54,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
         let call = match Call::decode(version, &regs) {
             Ok(call) => call,
             Err(DecodeError::NotFfa(fid)) if is_hypercall(fid) => {
-                let reply = self.hypercall(pe, slot, &regs, machine);
+                let reply = self.hypercall(pe, slot, fid, &regs, machine);
                 return self.answer_partition(pe, slot, reply);
             }
             Err(DecodeError::NotFfa(fid)) => {

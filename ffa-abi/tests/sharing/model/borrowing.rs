@@ -97,8 +97,8 @@ impl Naive {
             return;
         }
         if deal.zero || deal.orphan {
-            let device = self.pages[self.pages_of(at)[0]].device;
-            if !device {
+            let memory = self.pages[self.pages_of(at)[0]];
+            if !memory.device && memory.write {
                 self.zero(at);
             }
             self.deals[at].as_mut().unwrap().zero = false;

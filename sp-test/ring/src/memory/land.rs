@@ -72,9 +72,9 @@ pub(crate) fn of_partition(slot: Slot) -> [Region; 4] {
 }
 
 /// Where TX of a partition, or of the normal world, is; RX follows.
-pub(crate) fn tx(of: Option<Slot>) -> u64 {
+pub(crate) const fn tx(of: Option<Slot>) -> u64 {
     match of {
-        Some(slot) => SECURE + (u64::from(slot.0) << 20),
+        Some(slot) => SECURE + ((slot.0 as u64) << 20),
         None => NORMAL,
     }
 }
@@ -150,6 +150,28 @@ impl Land {
         }
     }
 
+    /// What an endpoint finds in its memory.
+    pub(crate) fn bytes(&self, address: u64, length: usize) -> Vec<u8> {
+        (address..)
+            .take(length)
+            .map(|at| match self.pages.get(&(at / PAGE)) {
+                Some(page) => page[(at % PAGE) as usize],
+                None => 0xa5,
+            })
+            .collect()
+    }
+
+    /// Whether it finds exactly these bytes there.
+    pub(crate) fn holds(&self, address: u64, bytes: &[u8]) -> bool {
+        bytes
+            .chunks(PAGE as usize)
+            .zip(address / PAGE..)
+            .all(|(part, page)| match self.pages.get(&page) {
+                Some(page) => page[..part.len()] == *part,
+                None => part.iter().all(|byte| *byte == 0xa5),
+            })
+    }
+
     pub(super) fn open(&mut self, address: u64, pages: u32) -> Result<Window, FfaError> {
         let size = u64::from(pages) * PAGE;
         let window = Window {
@@ -199,6 +221,12 @@ impl Land {
             self.is_wrong(format!("{start:#x}..{end:#x} is read again in one call"));
         }
         self.read.push((start, end));
+        self.take(start, to);
+        true
+    }
+
+    /// Reads what an endpoint has written; it writes noise there as soon as it was read.
+    pub(crate) fn take(&mut self, start: u64, to: &mut [u8]) {
         for (at, byte) in (start..).zip(to) {
             let noise = self.rng.word() as u8;
             let page = self
@@ -207,7 +235,6 @@ impl Land {
                 .or_insert_with(|| vec![0xa5; 4096]);
             *byte = std::mem::replace(&mut page[(at % PAGE) as usize], noise);
         }
-        true
     }
 
     pub(super) fn write(&mut self, window: Window, offset: usize, from: &[u8]) -> bool {

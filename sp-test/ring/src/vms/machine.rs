@@ -163,6 +163,14 @@ macro_rules! no_memory {
             }
         }
 
+        crate::vms::no_estates!($machine);
+    };
+}
+pub(crate) use no_memory;
+
+/// No memory changes hands.
+macro_rules! no_estates {
+    ($machine:ty) => {
         impl ffa_abi::sharing::Estates for $machine {
             fn grant(
                 &mut self,
@@ -211,4 +219,4 @@ macro_rules! no_memory {
         }
     };
 }
-pub(crate) use no_memory;
+pub(crate) use no_estates;

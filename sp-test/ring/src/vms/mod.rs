@@ -13,7 +13,7 @@ mod port;
 mod random;
 
 pub use machine::Gp;
-pub(crate) use machine::no_memory;
+pub(crate) use machine::{no_estates, no_memory};
 pub use random::random;
 
 use crate::{

@@ -76,6 +76,7 @@ impl<'c> World<'c> {
                     .then(|| super::intid(slot))
                     .into_iter()
                     .collect(),
+                notifications: spec.notifications,
                 ..PartitionInfo::new(EndpointId(id(slot)), services, contexts)
             };
             spmc.add(info, spec.version).ok_or("too many partitions")?;

@@ -26,6 +26,8 @@ pub struct Spec {
     pub rules: InterruptRules,
     /// Whether it has a device that interrupts.
     pub device: bool,
+    /// Whether it receives notifications.
+    pub notifications: bool,
 }
 
 /// Everything signalled, nobody asked for cycles.
@@ -49,6 +51,7 @@ impl Spec {
             wait: fid::MSG_WAIT_32,
             rules: RULES,
             device: false,
+            notifications: false,
         }
     }
 

@@ -15,6 +15,8 @@ use spmc::{
 
 /// The INTID of the device of the partition in slot 0; the others' follow.
 const FIRST: u32 = 40;
+/// The notification pending interrupt among a context's, one bit for each.
+const NOTIFICATION_PENDING: u64 = 1 << 2;
 /// What the counter shows, but where a timer fires.
 const NOW: u64 = 10;
 /// When timers fire.
@@ -46,6 +48,8 @@ pub(crate) struct Irqs {
     kicks: Vec<bool>,
     alarms: Vec<bool>,
     now: u64,
+    /// How often the normal world's schedule receiver interrupt was raised and not yet looked at.
+    scheduler: usize,
     /// What the SPMC should not have asked for.
     wrong: Option<String>,
 }
@@ -57,6 +61,7 @@ impl Irqs {
             kicks: vec![false; cores],
             alarms: vec![false; cores],
             now: NOW,
+            scheduler: 0,
             wrong: None,
         }
     }
@@ -126,6 +131,10 @@ impl spm::Interrupts for Chip<'_> {
 
     fn now(&mut self) -> u64 {
         self.irqs.now
+    }
+
+    fn schedule_receiver(&mut self) {
+        self.irqs.scheduler += 1;
     }
 
     fn alarm(&mut self, at: u64) {
@@ -222,17 +231,33 @@ impl World<'_> {
 
     /// Which lines what is pending and enabled raises, of a partition's context for a core.
     fn wants(&self, core: usize, slot: Slot) -> (bool, bool) {
+        self.raises(core, slot, u64::MAX)
+    }
+
+    /// Whether one is pending and enabled that its context is entered for.
+    fn wakes(&self, core: usize, slot: Slot) -> bool {
+        self.raises(core, slot, !NOTIFICATION_PENDING) != (false, false)
+    }
+
+    /// Which lines those `among` all are raising.
+    fn raises(&self, core: usize, slot: Slot, among: u64) -> (bool, bool) {
         let place = crate::ledger::place(self, slot, core);
         let queue = self.spmc.interrupts(slot, place as u16).queue;
         let raised = |fiq: bool| {
-            let mut pending = queue.order.iter().map(|place| 1_u64 << place);
+            let pending = queue.order.iter().map(|place| 1_u64 << place);
+            let mut pending = pending.filter(|bit| bit & among != 0);
             pending.any(|bit| queue.enabled & bit != 0 && (queue.fiq & bit != 0) == fiq)
         };
         (raised(false), raised(true))
     }
 
+    /// How often the schedule receiver interrupt was raised since this was asked.
+    pub fn scheduler_interrupts(&mut self) -> usize {
+        std::mem::take(&mut self.irqs.scheduler)
+    }
+
     /// Where no core is about to look, nobody waits with an interrupt, unless the normal world is to run
-    /// it.
+    /// it. The notification pending interrupt wakes nobody: of that the scheduler is told.
     fn nobody_waits(&mut self) -> Result<(), String> {
         let busy = self.irqs.kicks.iter().any(|kick| *kick);
         let mut later = self.cores.iter();
@@ -243,7 +268,7 @@ impl World<'_> {
             for slot in (0..self.specs.len()).map(|slot| Slot(slot as u8)) {
                 let rules = self.specs[slot.index()].rules;
                 let asks = rules.sri_waiting || rules.sri_leaving;
-                let wants = self.wants(core, slot) != (false, false);
+                let wants = self.wakes(core, slot);
                 if wants && !asks && self.state_anywhere(core, slot) == Some(State::Waiting) {
                     return Err(format!("{slot:?} waits, and is not told of its interrupt"));
                 }

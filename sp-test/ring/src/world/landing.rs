@@ -45,7 +45,13 @@ impl World<'_> {
             }
             kind
         };
-        oracle::no_foreign_label(c.origin, &got, from)?;
+        // Lists of ids are whatever they are.
+        let mut plain = got;
+        let narrow = fid::of(c.sent[0]) & !fid::WIDE;
+        if c.exit == Exit::Call && narrow == fid::INFO_GET_32 && kind == Kind::Success {
+            plain[2..8].fill(0);
+        }
+        oracle::no_foreign_label(c.origin, &plain, from)?;
         if c.machine.sp != c.own_sp {
             return Err(format!("{}: SP is {:#x}", c.origin, c.machine.sp));
         }

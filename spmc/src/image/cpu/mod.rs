@@ -100,8 +100,9 @@ pub struct Cpu {
     normal_mask: u8,
     /// Whether the partition that is loaded has a mask of its own.
     masks: bool,
-    /// Who missed something last, at which instruction and address, and how often in a row it was there all the same.
-    again: ((Slot, u64, u64), u8),
+    /// Who missed something last, at which instruction and address, after how many changes of its address spaces, and how
+    /// often in a row it was there all the same.
+    again: ((Slot, u64, u64, u32), u8),
 }
 
 /// No slot.
@@ -138,7 +139,7 @@ impl Cpu {
             mask: Mask::Open,
             normal_mask: gic::PRIORITY_MASK_OPEN,
             masks: false,
-            again: ((Slot(NOBODY), 0, 0), 0),
+            again: ((Slot(NOBODY), 0, 0, 0), 0),
         }
     }
 

@@ -64,10 +64,8 @@ impl Cpu {
         }
         // What is loaded of a partition at S-EL0 stays, whoever runs it next: nobody changes that.
         if self.loaded == Some(slot) && !self.host {
-            if self.features.pauth
-                && let Some(context) = pe.context(slot)
-            {
-                context.machine.keys.save();
+            if let Some(context) = pe.context(slot) {
+                context.machine.save_kept(&self.features);
             }
             self.loaded = None;
             self.find_plain();
@@ -104,7 +102,7 @@ impl Cpu {
     #[cold]
     #[inline(never)]
     pub(super) fn load_stage2(&mut self, pe: &mut PeState, previous: Option<Slot>, slot: Slot) {
-        self.change_keys(pe, previous, slot);
+        self.change_kept(pe, previous, slot);
         if self.host {
             el0::end();
             self.host = false;
@@ -124,16 +122,13 @@ impl Cpu {
         self.loaded = Some(slot);
     }
 
-    /// Saves the pointer authentication keys of who was loaded before, and loads those of `slot`.
-    pub(super) fn change_keys(&mut self, pe: &mut PeState, previous: Option<Slot>, slot: Slot) {
-        if !self.features.pauth {
-            return;
-        }
+    /// Saves the pointer authentication keys and the deferred error of who was loaded before, and loads those of `slot`.
+    pub(super) fn change_kept(&mut self, pe: &mut PeState, previous: Option<Slot>, slot: Slot) {
         if let Some(context) = previous.and_then(|previous| pe.context(previous)) {
-            context.machine.keys.save();
+            context.machine.save_kept(&self.features);
         }
         if let Some(context) = pe.context(slot) {
-            context.machine.keys.load();
+            context.machine.load_kept(&self.features);
         }
     }
 

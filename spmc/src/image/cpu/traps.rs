@@ -17,8 +17,8 @@ use platform::{
 };
 use spmc::{context::Slot, spm::TimerRegister};
 
-/// How often a partition may miss the same thing at the same instruction in a row although it is there. Who changes its
-/// stage 2 without end is nowhere near as fast as one instruction.
+/// How often a partition may miss the same thing at the same instruction in a row although it is there, and nobody has
+/// changed its stage 2 meanwhile.
 const AGAIN: u8 = 16;
 /// How often any of them did.
 static MET: AtomicU32 = AtomicU32::new(0);
@@ -50,21 +50,24 @@ impl Cpu {
         let Some(context) = pe.context(slot) else {
             return;
         };
-        let place = (slot, context.machine.regs.pc, fault.far);
-        let before = match self.again {
-            (last, times) if last == place => times,
-            _ => 0,
-        };
-        self.again = (place, before.saturating_add(1));
-        if before < AGAIN && estate::covers(slot, fault, &mut pe.held) {
-            let met = MET.fetch_add(1, Ordering::Relaxed).saturating_add(1);
-            // A sign that there are such, and how many roughly.
-            if met.is_power_of_two() {
-                info!("{=u32} faults met a change of stage 2: tried again", met);
+        let pc = context.machine.regs.pc;
+        if let Some(changes) = estate::covers(slot, fault, &mut pe.held) {
+            let place = (slot, pc, fault.far, changes);
+            let before = match self.again {
+                (last, times) if last == place => times,
+                _ => 0,
+            };
+            self.again = (place, before.saturating_add(1));
+            if before < AGAIN {
+                let met = MET.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+                // A sign that there are such, and how many roughly.
+                if met.is_power_of_two() {
+                    info!("{=u32} faults met a change of stage 2: tried again", met);
+                }
+                return;
             }
-            return;
+            self.again.1 = 0;
         }
-        self.again.1 = 0;
         if let Some(context) = pe.context(slot) {
             its_own(spmc, &mut context.machine, slot, fault);
         }

@@ -70,7 +70,7 @@ impl Cpu {
 
     /// Loads what a change of partition changes and EL3 keeps for us otherwise.
     fn load_user(&mut self, pe: &mut PeState, previous: Option<Slot>, slot: Slot) {
-        self.change_keys(pe, previous, slot);
+        self.change_kept(pe, previous, slot);
         let Some(context) = pe.context(slot) else {
             return;
         };
@@ -183,7 +183,8 @@ impl Cpu {
                     context.machine.regs.x[0] = UNKNOWN_CALL;
                 }
             }
-            _ if fault.is_translation_fault() && estate::covers(slot, &fault, &mut pe.held) => {}
+            _ if fault.is_translation_fault()
+                && estate::covers(slot, &fault, &mut pe.held).is_some() => {}
             _ => {
                 report(spmc, pe, slot, &fault);
                 return Some(spmc.abort(pe, slot, None, &mut Port));

@@ -39,8 +39,10 @@ static ESTATES: [Lock<Option<Estate>, { locks::MEMORY }>; MAX_PARTITIONS] =
 pub struct Estate {
     /// The memory that its package was loaded into.
     pub load: Range<u64>,
-    /// Memory regions outside of it.
+    /// Memory regions, those inside of it among them.
     pub others: Vec<Mapped, 16>,
+    /// Registers of devices.
+    pub devices: Vec<Mapped, 16>,
     /// Its address spaces; empty once it was destroyed.
     pub spaces: Spaces,
     /// What its package looked like before it ran first, boot information included.
@@ -49,6 +51,8 @@ pub struct Estate {
     pub start: GuestRegs,
     /// RX and TX as its manifest fixes them.
     pub rx_tx: Option<(Range<u64>, Range<u64>)>,
+    /// How often its address spaces were changed, or were about to be.
+    pub changes: u32,
 }
 
 impl Estate {
@@ -162,8 +166,14 @@ pub fn reload(slot: Slot, vcpu: &mut Vcpu, held: &mut Held<0>) -> bool {
     // What any core cached of the partition's own translations.
     tlbi.all(vmid);
     let reset = with_estate(slot, held, |estate| {
-        let inside = estate.others.iter().filter(|region| region.inside);
-        estate.spaces.reset(&estate.load, inside)
+        let Estate {
+            spaces,
+            load,
+            others,
+            devices,
+            ..
+        } = estate;
+        spaces.reset(load, others, devices)
     });
     if reset != Some(true) {
         error!("a partition's permissions could not be what they were");
@@ -186,6 +196,7 @@ pub fn wipe(core: &Core, slot: Slot, vcpu: &mut Vcpu, held: &mut Held<0>) {
     let _ = with_estate(slot, held, |estate| {
         estate.spaces.clear();
         estate.others.clear();
+        estate.devices.clear();
     });
     // The work takes time, and others need the locks meanwhile: none of it is done under one. Nobody gets memory
     // of a partition that has ended.

@@ -35,6 +35,7 @@ fn change<R>(
     work: impl FnOnce(&mut Stage2<'static>, &Tlbi) -> R,
 ) -> Option<R> {
     with_estate(slot, held, |estate| {
+        estate.changes = estate.changes.wrapping_add(1);
         let (space, flush) = estate.spaces.one(normal_world);
         work(space, &flush)
     })
@@ -155,17 +156,18 @@ pub fn zero(pages: Pages, normal_world: bool) {
 }
 
 /// Whether a translation fault of a partition is none any more: it was met in the middle of a change by another core,
-/// such as the splitting of a block.
+/// such as the splitting of a block. Gives how many changes there have been.
 ///
 /// Which of its two spaces it looked at HPFAR_EL2 says, but not on every CPU (QEMU 10.0.2 says the opposite). So this
-/// may be true of what the partition will never find: it is to be asked a few times in a row only.
-pub fn covers(slot: Slot, fault: &Fault, held: &mut Held<0>) -> bool {
+/// may say so of what the partition will never find: without another change, it is to be asked a few times in a row only.
+pub fn covers(slot: Slot, fault: &Fault, held: &mut Held<0>) -> Option<u32> {
     with_estate(slot, held, |estate| {
         let spaces = &estate.spaces;
-        match spaces.is_el0() {
+        let covered = match spaces.is_el0() {
             true => spaces.secure().covers(fault.far),
             false => spaces.secure().covers(fault.ipa()) || spaces.normal().covers(fault.ipa()),
-        }
+        };
+        covered.then_some(estate.changes)
     })
-    .unwrap_or(false)
+    .flatten()
 }

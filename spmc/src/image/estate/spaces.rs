@@ -53,7 +53,7 @@ pub fn share_tables(added: usize) {
     let left = added.min(COMMON.left());
     let each = left / 2 / partitions.clone().count().max(1);
     for quota in partitions {
-        // There are enough: they are more than twice as many.
+        // Beside those that it has. There are enough: they are more than twice as many.
         quota.guarantee(each.min(LATER));
     }
     COMMON.limit(COMMON.left() / 2);
@@ -175,23 +175,25 @@ impl Spaces {
         }
     }
 
-    /// Gives the memory that a partition at S-EL0 is loaded to, and `inside` of it the regions that its manifest has
-    /// there, the permissions of its start again. `false` if there are no tables for it.
-    pub fn reset<'m>(
-        &mut self,
-        load: &Range<u64>,
-        mut inside: impl Iterator<Item = &'m Mapped>,
-    ) -> bool {
+    /// Gives the memory that a partition at S-EL0 is loaded to, and the regions and devices of its manifest, the
+    /// permissions of its start again. `false` if there are no tables for it.
+    pub fn reset(&mut self, load: &Range<u64>, memory: &[Mapped], devices: &[Mapped]) -> bool {
         if !self.is_el0() {
             return true;
         }
+        let memory = memory.iter().map(|m| (m, attr(m.access)));
+        let devices = devices.iter().map(|d| (d, device_attr(d.access)));
         let at_first = self.at_first();
-        let (space, flush) = self.one(false);
-        let mut protect = |range: &Range<u64>, attr| {
+        let mut protect = |range: &Range<u64>, attr, normal_world| {
+            let attr = self.shown(attr, normal_world);
             let length = range.end.saturating_sub(range.start);
+            let (space, flush) = self.one(normal_world);
             space.protect(range.start, length, attr, &flush).is_ok()
         };
-        protect(load, at_first) && inside.all(|region| protect(&region.range, attr(region.access)))
+        protect(load, at_first, false)
+            && memory
+                .chain(devices)
+                .all(|(region, attr)| protect(&region.range, attr, region.normal_world))
     }
 
     /// Unmaps everything and gives all tables but the roots back: a core that ran the partition may

@@ -37,17 +37,18 @@ pub(in crate::spm) const fn is_hypercall(fid: u32) -> bool {
 }
 
 impl<'c, M: Registers> Spmc<'c, M> {
-    /// A hypercall of the partition that runs on this core.
+    /// The hypercall `function` of the partition that runs on this core.
     #[cold]
     #[inline(never)]
     pub(in crate::spm) fn hypercall(
         &self,
         pe: &mut Pe<'c, M>,
         slot: Slot,
+        function: u32,
         regs: &Regs,
         machine: &mut impl Machine,
     ) -> Reply {
-        let done = match regs.w::<0>() {
+        let done = match function {
             ENABLE => self.enable(pe, slot, regs, machine),
             GET => return Reply::X0(self.get(pe, slot, machine).map_or(NONE, u64::from)),
             DEACTIVATE => self.deactivate(pe, slot, regs, machine),

@@ -4,10 +4,9 @@
 use super::super::{Machine, Pe, Spmc, direct::Sender};
 use super::OfPartition;
 use crate::{
-    MAX_CPUS,
-    context::{PartitionInfo, Registers, Slot},
+    MAX_CPUS, MAX_PARTITIONS,
+    context::{Giver, PartitionInfo, Registers, Slot},
     locks::Held,
-    state::Model,
     virtual_interrupts::Interrupt,
 };
 use ffa_abi::EndpointId;
@@ -145,14 +144,28 @@ impl<'c, M: Registers> Spmc<'c, M> {
     ) {
         let goes_off = match caller {
             Sender::NormalWorld => false,
-            Sender::Partition(slot) => pe
-                .context(slot)
-                .is_some_and(|context| context.model == Model::PowerOff),
+            Sender::Partition(slot) => Self::goes_off(pe, slot),
         };
         match delay || goes_off {
             true => pe.sri = true,
             false => machine.schedule_receiver(),
         }
+    }
+
+    /// Whether this core goes off as soon as the call chain ends in which `slot` runs.
+    fn goes_off(pe: &mut Pe<'c, M>, slot: Slot) -> bool {
+        let mut current = slot;
+        // A chain has no more members than there are partitions.
+        for _ in 0..MAX_PARTITIONS {
+            match pe.context(current).map(|context| context.giver) {
+                Some(Giver::PowerOff) => return true,
+                Some(Giver::Partition(previous) | Giver::Interrupted(previous)) => {
+                    current = previous;
+                }
+                _ => return false,
+            }
+        }
+        false
     }
 
     /// Notes that a message lies in the RX buffer of `receiver`. Whether anybody is to be told of it: it

@@ -158,3 +158,13 @@ fn contexts_of_a_partition_interrupt_each_other() {
     assert_eq!(f.hypercall(&[ENABLE, 9, 1, 0]), 0);
     gets(&mut f, 9);
 }
+
+#[test]
+fn a_hint_of_smccc_makes_no_other_call_of_it() {
+    let mut f = world();
+    f.nwd_runs(B);
+    assert_eq!(f.hypercall(&[0xff03 | 1 << 16, 9, 1, 0]), 0);
+    assert_eq!(f.hypercall(&[0xff0a | 1 << 16, 0]), 0);
+    assert_eq!(f.hypercall(&[0xff04 | 1 << 16]), 9);
+    assert_eq!(f.hypercall(&[0xff04 | 1 << 16]), 0xffff_ffff);
+}

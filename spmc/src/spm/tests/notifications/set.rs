@@ -229,3 +229,38 @@ fn who_sets_the_same_again_interrupts_no_other_core_again() {
     f.on(0).answers(set(OS, id(A), 0, 1));
     assert_eq!(f.on(1).looks(), Some(Next::Partition(A)));
 }
+
+#[test]
+fn so_does_who_deals_with_an_interrupt_then_and_whom_it_calls() {
+    for calls in [false, true] {
+        let mut f = Fixture::booted(&[
+            Spec::up(Version::V1_2).notified(),
+            Spec::mp(Version::V1_2).notified().on_power_off(),
+            Spec::up(Version::V1_2).notified(),
+        ]);
+        f.by(A, &[bind(id(B), id(A), 0, 1), bind(id(C), id(A), 0, 2)]);
+        f.on(1).nwd_runs(B);
+        assert_eq!(f.hypercall(&[0xff03, 9, 1, 0]), 0);
+        f.sp(msg_wait());
+        assert_eq!(f.nwd(core_off()), Next::Partition(B));
+        // An interrupt of its own, so that its answer is intercepted.
+        assert_eq!(f.hypercall(&[0xff0a, 1]), 0);
+        let mut answer = message(DIRECT_RESP_32, id(B), EndpointId::SPMC);
+        answer[2] = (ffa_abi::message::FRAMEWORK_BIT | ffa_abi::message::POWER_RESPONSE).into();
+        answer[3] = 0;
+        assert_eq!(f.sp(answer), Next::Partition(B));
+        assert_eq!(f.hypercall(&[0xff04]), 9);
+        match calls {
+            false => f.answers(set(id(B), id(A), 0, 1)),
+            true => {
+                f.sp_requests(C, DIRECT_REQ2);
+                f.answers(set(id(C), id(A), 0, 2));
+                f.responds_to(B, DIRECT_RESP2);
+            }
+        }
+        f.sp(msg_wait());
+        assert_eq!(f.scheduled(), 0, "by a core that is off");
+        f.on(0).looks();
+        assert_eq!(f.scheduled(), 1);
+    }
+}
