@@ -112,7 +112,7 @@ impl Machine<Guest> for Cpu {
     }
 
     fn interrupts(&mut self, chain: &[VcpuId]) -> Turn {
-        let any = self.take();
+        let any = self.take(chain.is_empty());
         let live = self.live().map(|live| live.id);
         let over = self.interrupts.expire(live);
         // Everybody is looked at: the live one's list registers are filled anew at that.
@@ -276,18 +276,19 @@ impl Cpu {
         self.interrupts.go_on();
     }
 
-    /// Takes every interrupt that is pending: a VM's becomes pending for the VM. `true` if there was any.
-    fn take(&mut self) -> bool {
+    /// Takes every interrupt that is pending: a VM's becomes pending for the VM. `true` if there was any. `vacant`: this core
+    /// has no vCPU now.
+    fn take(&mut self, vacant: bool) -> bool {
         let mut any = false;
         while let Some(intid) = gic::acknowledge() {
             any = true;
-            self.take_one(intid);
+            self.take_one(intid, vacant);
         }
         any
     }
 
     /// Deals with an interrupt that was acknowledged, and ends it.
-    pub(super) fn take_one(&mut self, intid: u32) {
+    pub(super) fn take_one(&mut self, intid: u32, vacant: bool) {
         if self.is_given(intid) {
             // Only the priority is dropped: the VM deactivates it.
             gic::end(intid);
@@ -299,10 +300,13 @@ impl Cpu {
             // It goes as the list registers are filled.
             let _ = self.refresh();
         } else if let Some((_, receiver)) = self.sri.filter(|(sri, _)| *sri == intid) {
-            // Whose turn it is then is looked at next.
+            // Whose turn it is then is looked at next. The primary's vCPU of a vacant core is off, and would lose it: the
+            // others are told, of which one is on.
             let Receiver { vm, vcpu } = receiver;
-            let kick = vm.gic.lock().pend(vcpu, intid);
-            vm.kick(kick, Some(vcpu));
+            for other in (0..vm.vcpus).filter(|other| vacant != (*other == vcpu)) {
+                let kick = vm.gic.lock().pend(other, intid);
+                vm.kick(kick, Some(vcpu));
+            }
         } else if intid != KICK {
             nobodys(intid);
         }

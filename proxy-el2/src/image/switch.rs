@@ -174,7 +174,7 @@ impl Cpu {
         let (listed, other) = lists::arrive(self.shape, guest.vm, guest.index);
         self.listed = listed;
         if let Some(other) = other {
-            self.take_one(other);
+            self.take_one(other, false);
             // Whose turn it is now is looked at as soon as the vCPU is entered.
             vms::kick(self.index);
         }

@@ -33,6 +33,11 @@ fn all_states(name: &str) {
         let messages = !notified.messages.is_empty();
         assert_eq!(marks.unread > 0 && marks.full > 0, messages);
         assert!(marks.no_pair > 0 || !notified.maps);
+        assert_eq!(marks.acquired > 0, name == "10-messages");
+        assert_eq!(marks.handed_on > 0, name == "9-off-up");
+        let by_partition = notified.list.iter().any(|one| one.sender.is_partition());
+        let forgets = has.is_some_and(|has| has.fails) && by_partition;
+        assert!(marks.left_behind > 0 || !forgets);
     } else if let Some(has) = has {
         assert!(marks.interrupted > 0 && marks.masked > 0);
         assert!(marks.intercepted > 0);
@@ -124,6 +129,7 @@ configurations! {
     notifications_of_each_context: "9",
     notifications_of_a_migrating_partition: "9-up",
     messages_on_two_cores: "9-messages",
+    messages_to_a_partition_with_several_contexts: "9-messages-each",
     a_notification_and_cores_that_go_off: "9-off",
     a_notification_of_a_migrating_partition_and_cores_that_go_off: "9-off-up",
     a_notification_and_partitions_that_fail_on_two_cores: "9-fails",

@@ -77,3 +77,9 @@ fn a_message_of_which_one_reads_twice_is_seen() {
         assert!(found.what.contains("twice"), "{name}");
     }
 }
+
+#[test]
+fn an_interrupt_for_the_scheduler_that_is_lost_with_its_core_is_seen() {
+    let found = seen("9-off-up", Sabotage::ForgetsScheduler);
+    assert!(found.what.contains("is lost"));
+}

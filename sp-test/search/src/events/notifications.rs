@@ -132,7 +132,11 @@ fn buffers(world: &World, who: Who) -> Vec<Notes> {
         ]);
         if who.is_partition() {
             calls.push(Notes::Acquire { vm: 1 });
-        } else {
+        } else if who == Who::Os {
+            // There is no such pair, it is its own, or a partition's.
+            calls.extend([1, 0, World::id(0)].map(|vm| Notes::Acquire { vm }));
+        }
+        if !who.is_partition() {
             calls.push(send(to, true, None));
         }
     }

@@ -4,7 +4,7 @@
 use crate::{
     calls::Kind,
     events::{Event, Whose},
-    state::{Bit, By, Debt, Now, Rx, S, Unread},
+    state::{Bit, By, Debt, Now, Rx, S, Unread, Writer},
     world::{Who, World},
 };
 use proxy_el2::vcpu;
@@ -216,8 +216,10 @@ pub struct Marks {
     pub unread: usize,
     /// RX is full, and its owner has read of it.
     pub full: usize,
-    /// The hypervisor has the RX of its VM.
+    /// The proxy has written what its VM has in RX, which it holds at the SPMC meanwhile.
     pub acquired: usize,
+    /// The schedule receiver interrupt of a core that went off is another one's.
+    pub handed_on: usize,
     /// Who had a pair has none.
     pub no_pair: usize,
 }
@@ -275,7 +277,8 @@ impl Marks {
         let read = |rx: &(&Rx, &[Option<Unread>; 2])| matches!(rx, (Rx::Full(by), unread) if unread[*by as usize].is_none());
         let mut all = s.notes.rx.iter().zip(&s.notes.unread);
         self.full += usize::from(all.any(|rx| read(&rx)));
-        self.acquired += buffers(&|rx| *rx == Rx::Acquired);
+        self.acquired += buffers(&|rx| *rx == Rx::Full(Writer::Proxy));
+        self.handed_on += usize::from(s.core.iter().any(|core| core.news_sri));
         let all = world.messages().iter().flat_map(|(from, to)| [*from, *to]);
         let none = |who: Who| s.notes.rx[who.buffer()] == Rx::None;
         self.no_pair += usize::from(all.into_iter().any(none));

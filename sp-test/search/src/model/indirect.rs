@@ -33,6 +33,7 @@ impl Calls<'_> {
             } => self.send(from, to, delay, fault),
             Call::Release { vm } => self.release(vm),
             Call::Acquire { .. } if self.caller.is_partition() => Err(NotSupported),
+            Call::Acquire { vm } if vm & 0x8000 != 0 => Err(NotSupported),
             Call::Acquire { .. } => Err(InvalidParameters),
             Call::Map { .. } => match self.wanted.notes.rx[own] {
                 Rx::None if !self.is_alive(self.caller) => Err(Aborted),

@@ -50,8 +50,11 @@ impl Calls<'_> {
             }
         }
         if has_news(self.world, &self.wanted.notes, to, false) {
-            self.wanted.raised = !delay;
-            self.wanted.delayed = delay;
+            // A core that goes off takes no interrupt any more: another one is asked then.
+            let goes_off = self.caller.is_partition() && self.s.core[self.core].told.is_some();
+            let later = delay || goes_off;
+            self.wanted.raised = !later;
+            self.wanted.delayed = later;
         }
     }
 

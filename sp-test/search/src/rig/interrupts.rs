@@ -155,7 +155,7 @@ fn id(place: u8) -> Result<Id, String> {
 }
 
 /// Of the news of a core: the schedule receiver interrupt is to be raised.
-const SCHEDULER: u32 = 1 << 31;
+pub(super) const SCHEDULER: u32 = 1 << 31;
 
 /// Gives a context its part of what is remembered.
 pub fn restore_interrupts(context: &mut Context<General>, irq: &Irq) {

@@ -1,6 +1,6 @@
 //! What goes wrong, where a test wants to see that it is found.
 
-use super::Rig;
+use super::{Rig, interrupts::SCHEDULER};
 use crate::{
     calls::{Kind, Notes},
     events::Event,
@@ -41,6 +41,13 @@ impl Rig {
             (Sabotage::LosesMessage, Kind::Notes(Notes::Send { .. })) => {
                 self.load_pairs(world, before);
                 self.load_proxys_pairs(world, before);
+            }
+            (Sabotage::ForgetsScheduler, Kind::PowerResponse { .. }) => {
+                for core in 0..world.cores as u16 {
+                    let (on, news) = self.spmc.news(core);
+                    let is_on = on & 1 << core != 0;
+                    self.spmc.set_news(core, is_on, news & !SCHEDULER);
+                }
             }
             _ => {}
         }

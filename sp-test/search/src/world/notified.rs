@@ -79,6 +79,8 @@ pub enum Sabotage {
     Misdirects,
     /// RX that got a message is anybody's to write.
     LosesMessage,
+    /// Of a core that goes off, no other one raises the schedule receiver interrupt.
+    ForgetsScheduler,
 }
 
 /// Notifications and indirect messages.

@@ -1,6 +1,6 @@
 //! Configurations with notifications and indirect messages.
 
-use super::{Interrupts, Notification, Notified, Vm, Who, World, part, restarted};
+use super::{Interrupts, Notification, Notified, Partition, Vm, Who, World, part, restarted};
 use crate::state::Form;
 use ffa_abi::contract::Mode::Permissive;
 
@@ -195,6 +195,10 @@ impl World {
 
     fn notified_on_two_cores() -> Vec<Self> {
         let (up, mp) = (part(true, Permissive, 2), part(false, Permissive, 2));
+        let told = Partition {
+            told_off: true,
+            ..mp
+        };
         let off = Interrupts {
             power: true,
             ..STARTED
@@ -232,6 +236,18 @@ impl World {
                 ..messages(&[(A, B), (OS, B)])
             }),
             Self::new(
+                "9-messages-each",
+                "messages to a partition with a context on each of two cores",
+                2,
+                &[mp, up],
+            )
+            .with(STARTED)
+            .notifying(Notified {
+                maps: false,
+                delays: false,
+                ..messages(&[(B, A)])
+            }),
+            Self::new(
                 "9-off",
                 "a notification of each context of a partition, and cores that go off and on",
                 2,
@@ -241,9 +257,9 @@ impl World {
             .notifying(only(const { &[each(B, A, 0)] })),
             Self::new(
                 "9-off-up",
-                "the same of a partition that migrates",
+                "the same of a partition that migrates, set by one that is told that cores go off",
                 2,
-                &[mp, up],
+                &[told, up],
             )
             .with(off)
             .notifying(only(const { &[global(A, B, 0)] })),
