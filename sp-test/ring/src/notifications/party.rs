@@ -111,3 +111,23 @@ impl Head {
         self.fits(version, size).then_some(self)
     }
 }
+
+/// What a hypervisor leaves in its TX of the pair of a VM: RX behind TX.
+pub(super) fn forwarded(vm: u16, tx: u64, pages: u32) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(80);
+    bytes.extend(vm.to_le_bytes());
+    bytes.extend([0; 2]);
+    bytes.extend(16_u32.to_le_bytes());
+    bytes.extend(48_u32.to_le_bytes());
+    bytes.extend([0; 4]);
+    for base in [tx + u64::from(pages) * PAGE, tx] {
+        // One region, of one piece.
+        bytes.extend(pages.to_le_bytes());
+        bytes.extend(1_u32.to_le_bytes());
+        bytes.extend([0; 8]);
+        bytes.extend(base.to_le_bytes());
+        bytes.extend(pages.to_le_bytes());
+        bytes.extend([0; 4]);
+    }
+    bytes
+}
