@@ -13,6 +13,7 @@ pub const INTERRUPT: u32 = 0x8400_0062;
 pub const VERSION: u32 = 0x8400_0063;
 pub const FEATURES: u32 = 0x8400_0064;
 pub const RXTX_MAP_64: u32 = 0xc400_0066;
+pub const PARTITION_INFO_GET: u32 = 0x8400_0068;
 pub const ID_GET: u32 = 0x8400_0069;
 pub const MSG_WAIT_32: u32 = 0x8400_006b;
 pub const MSG_WAIT_64: u32 = 0xc400_006b;

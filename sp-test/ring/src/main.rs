@@ -149,7 +149,9 @@ fn notifications(seed: u64, options: &Options) -> Result<(), String> {
     let seconds = started.elapsed().as_secs_f64();
     if options.json {
         println!(
-            "{{\"seed\": {seed}, \"calls\": {calls}, \"digest\": {digest}, \"seconds\": {seconds:.1}}}"
+            "{{\"seed\": {seed}, \"calls\": {calls}, \"digest\": {digest}, \"seconds\": {seconds:.1}, \
+             \"set\": {}, \"read\": {}, \"messages\": {}, \"named\": {}}}",
+            report.counts.set, report.counts.read, report.counts.messages, report.counts.named
         );
         return Ok(());
     }

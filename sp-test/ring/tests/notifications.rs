@@ -34,13 +34,11 @@ fn the_same_seed_is_the_same_run() {
     assert_ne!(first, run(6, 1));
 }
 
-/// What a run sees that goes wrong once.
+/// What runs see that go wrong: nearly all of them something.
 fn seen(wrong: Sabotage) -> Vec<String> {
-    let seeds = 1..=16;
-    let runs = seeds.map(|seed| notifications::sabotaged(seed, 2000, Some(wrong)));
+    let runs = (1..=8).map(|seed| notifications::sabotaged(seed, 2000, Some(wrong)));
     let failures: Vec<String> = runs.filter_map(|run| Some(run.err()?.what)).collect();
-    // In the others it came to nothing: what was lost was set again, what is told again was read before.
-    assert!(failures.len() >= 3, "{wrong:?}: {failures:#?}");
+    assert!(failures.len() >= 7, "{wrong:?}: {failures:#?}");
     failures
 }
 

@@ -56,6 +56,8 @@ pub(super) enum Deed {
     Forward { vm: u16, base: u64, pages: u32 },
     /// `FFA_RXTX_UNMAP`.
     Unmap { vm: u16 },
+    /// `FFA_PARTITION_INFO_GET`: the number, or the list in RX.
+    Discover { count_only: bool },
     /// A partition asks for its next virtual interrupt.
     Take,
 }
@@ -92,6 +94,10 @@ impl Deed {
             Self::Map { tx, rx, pages } => [fid::RXTX_MAP_64.into(), *tx, *rx, (*pages).into(), 0],
             Self::Forward { .. } => short(fid::RXTX_MAP_64, 0, 0),
             Self::Unmap { vm } => short(fid::RXTX_UNMAP, u64::from(*vm) << 16, 0),
+            Self::Discover { count_only } => {
+                x[5] = (*count_only).into();
+                short(fid::PARTITION_INFO_GET, 0, 0)
+            }
             Self::Take => short(0xff04, 0, 0),
         };
         x[..5].copy_from_slice(&args);

@@ -59,7 +59,10 @@ pub(super) fn deed(books: &Books, rng: &mut Rng, by: &Party, patient: bool) -> D
         160..440 => set(books, rng, by, own),
         440..590 => get(books, rng, by, own),
         590..760 => send(books, rng, by, own),
-        760..850 => release(books, rng, by, own),
+        760..840 => release(books, rng, by, own),
+        840..855 => Deed::Discover {
+            count_only: rng.chance(1, 2),
+        },
         850..880 if by.is_partition() => Deed::Take,
         850..880 if by.kind == Kind::NormalWorld => lives(books, rng),
         880..905 => map(books, rng, by, own),

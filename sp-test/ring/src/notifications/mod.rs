@@ -52,6 +52,9 @@ impl Report {
     }
 }
 
+/// Bytes of stack of a run.
+const STACK: usize = 32 << 20;
+
 /// The command that finds a failure again.
 const COMMAND: &str = "notifications";
 
@@ -63,16 +66,27 @@ pub fn system(seed: u64, calls: u64) -> Result<Report, Failure> {
     sabotaged(seed, calls, None)
 }
 
-/// The same in a system that does something wrong once, about in the middle.
+/// The same in a system that does something wrong from the middle on.
 ///
 /// # Errors
 /// What was broken, with the last steps.
 pub fn sabotaged(seed: u64, calls: u64, wrong: Option<Sabotage>) -> Result<Report, Failure> {
     let mut log = Vec::new();
     let mut report = Report::default();
-    let done = catch_unwind(AssertUnwindSafe(|| {
-        one(seed, calls, wrong, &mut log, &mut report)
-    }));
+    let run = || {
+        catch_unwind(AssertUnwindSafe(|| {
+            one(seed, calls, wrong, &mut log, &mut report)
+        }))
+    };
+    // Without optimisation, both cores' states take more than what threads have.
+    let done = std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK);
+        match thread.spawn_scoped(scope, run).map(|run| run.join()) {
+            Ok(Ok(done)) => done,
+            Ok(Err(panic)) => Err(panic),
+            Err(error) => Ok(Err(error.to_string())),
+        }
+    });
     let steps = fuzz::Report {
         steps: report.calls,
         ..fuzz::Report::default()

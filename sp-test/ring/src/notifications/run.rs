@@ -82,7 +82,9 @@ impl<S: Stage + Damage> Run<S> {
 
     /// Who calls next.
     fn somebody(&self, rng: &mut Rng) -> Option<u16> {
-        let all: Vec<_> = self.books.parties.values().collect();
+        let proxied = self.books.proxied;
+        let parties = self.books.parties.values();
+        let all: Vec<_> = parties.filter(|party| party.id != 0 || !proxied).collect();
         let party = all[rng.below(all.len())];
         // What calls for all its VMs shall not be all that there is.
         let one = match party.kind {
@@ -140,8 +142,12 @@ impl<S: Stage + Damage> Run<S> {
         good.map_err(|what| format!("core {core}: {who:#x}, {deed}: {what}"))?;
         let told = self.stage.vm_interrupts();
         self.books.told(&told)?;
-        if wanted == Answer::Done {
-            self.note_pair(&by, &deed);
+        match (&wanted, &deed) {
+            (Answer::Done, _) => self.note_pair(&by, &deed),
+            (Answer::Counted, Deed::Discover { count_only: false }) => {
+                self.note_list(who, got[2] * got[3])?;
+            }
+            _ => {}
         }
         let before = before.filter(|_| match wanted {
             // What it was before it is to be again.
@@ -195,6 +201,22 @@ impl<S: Stage + Damage> Run<S> {
         }
     }
 
+    /// A list of so many bytes lies in RX, and nothing behind it.
+    fn note_list(&mut self, who: u16, length: u64) -> Result<(), String> {
+        let Some(pair) = self.books.pairs.get_mut(&who) else {
+            return Err(format!("{who:#x} gets a list, and has no RX"));
+        };
+        let bytes = self.stage.bytes(pair.rx, pair.size() as usize);
+        let rest = bytes.get(length as usize..).unwrap_or_default();
+        if length == 0 || rest.is_empty() || rest.iter().any(|byte| *byte != 0) {
+            return Err(format!(
+                "{who:#x} finds more in RX than {length:#x} bytes of a list"
+            ));
+        }
+        pair.holds = Some(bytes);
+        Ok(())
+    }
+
     /// Whether a call was answered so.
     fn judge(&mut self, wanted: &Answer, got: &[u64; 18]) -> Result<(), String> {
         let success = u64::from(fid::SUCCESS_32);
@@ -218,6 +240,8 @@ impl<S: Stage + Damage> Run<S> {
                     *hypervisor,
                 ];
             }
+            // How long the list is is not the ledger's to say.
+            Answer::Counted => (x[0], x[2], x[3]) = (success, got[2], got[3]),
             Answer::Lists => return self.books.named(got),
             // The other registers are the caller's own.
             Answer::Interrupt(id) => {
@@ -238,7 +262,6 @@ impl<S: Stage + Damage> Run<S> {
         let mut raised = self.stage.scheduler_interrupts();
         let first = !self.books.scheduler && !self.books.news.is_empty();
         if self.is_due(Sabotage::Silent) && first && raised > 0 {
-            self.wrong = None;
             raised = 0;
         }
         let normal = self.stage.normal();
@@ -319,7 +342,7 @@ impl<S: Stage + Damage> Run<S> {
 
     /// Who asks whom to run.
     fn scheduler(&self) -> u16 {
-        u16::from(!self.books.parties.contains_key(&0))
+        u16::from(self.books.proxied)
     }
 }
 

@@ -1,14 +1,14 @@
-//! Systems that do something wrong once: a ledger that does not see it is none.
+//! Systems that do something wrong from some call on: a ledger that does not see it is none.
 
 use super::{
-    behind::Behind,
+    behind::{Behind, index},
     books::{Answer, Rx},
     deed::Deed,
     run::Run,
     stage::{Direct, Stage, slot_of},
 };
 
-/// What goes wrong once, so that it must be seen.
+/// What goes wrong, so that it must be seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sabotage {
     /// A notification that was set is not pending.
@@ -28,7 +28,7 @@ pub(super) trait Damage {
     /// What is noted of a receiver's notifications.
     type Note;
 
-    /// Notes what a partition has.
+    /// Notes what is kept of it, if that can be put back.
     fn note(&self, id: u16) -> Option<Self::Note>;
 
     /// Puts it back.
@@ -48,12 +48,11 @@ impl<S: Stage + Damage> Run<S> {
             Deed::Get { receiver, .. } => (*receiver, Sabotage::Twice),
             Deed::Info { .. } => {
                 let mut news = self.books.news.iter();
-                let first = news.find(|(of, ..)| slot_of(*of).is_some())?;
-                (first.0, Sabotage::ToldAgain)
+                (news.next_back()?.0, Sabotage::ToldAgain)
             }
             _ => return None,
         };
-        let due = self.is_due(sabotage) && slot_of(of).is_some();
+        let due = self.is_due(sabotage);
         due.then(|| Some((of, self.stage.note(of)?))).flatten()
     }
 
@@ -61,7 +60,6 @@ impl<S: Stage + Damage> Run<S> {
     pub(super) fn go_wrong(&mut self, deed: &Deed, done: &Answer, before: Option<(u16, S::Note)>) {
         if let Some((of, note)) = before {
             self.stage.put_back(of, &note);
-            self.wrong = None;
         }
         if let (Deed::Send { head, .. }, Answer::Done) = (deed, done)
             && self.is_due(Sabotage::Tail)
@@ -71,29 +69,61 @@ impl<S: Stage + Damage> Run<S> {
             let last = pair.rx + pair.size() - 1;
             let byte = self.stage.bytes(last, 1);
             self.stage.put(last, &[byte[0] ^ 1]);
-            self.wrong = None;
         }
     }
 }
 
-macro_rules! damage {
-    ($stage:ty) => {
-        impl Damage for $stage {
-            type Note = ffa_abi::notifications::Receiver<{ spmc::MAX_CPUS }>;
+/// What the SPMC has of a partition.
+type OfPartition = ffa_abi::notifications::Receiver<{ spmc::MAX_CPUS }>;
+/// What the proxy has of a VM.
+type OfVm = ffa_abi::notifications::Receiver<{ proxy_el2::MAX_VCPUS }>;
 
-            fn note(&self, id: u16) -> Option<Self::Note> {
-                let slot = slot_of(id)?;
-                Some(self.world.spmc.notifications(slot, Clone::clone))
-            }
+impl Damage for Direct<'_> {
+    type Note = OfPartition;
 
-            fn put_back(&self, id: u16, note: &Self::Note) {
-                if let Some(slot) = slot_of(id) {
-                    self.world.spmc.set_notifications(slot, note);
-                }
-            }
+    fn note(&self, id: u16) -> Option<Self::Note> {
+        let slot = slot_of(id)?;
+        Some(self.world.spmc.notifications(slot, Clone::clone))
+    }
+
+    fn put_back(&self, id: u16, note: &Self::Note) {
+        if let Some(slot) = slot_of(id) {
+            self.world.spmc.set_notifications(slot, note);
         }
-    };
+    }
 }
 
-damage!(Direct<'_>);
-damage!(Behind<'_>);
+/// Either.
+#[derive(Debug)]
+pub(super) enum OfEither {
+    Partition(OfPartition),
+    Vm((OfVm, bool)),
+}
+
+impl Damage for Behind<'_> {
+    type Note = OfEither;
+
+    fn note(&self, id: u16) -> Option<Self::Note> {
+        match slot_of(id) {
+            Some(slot) => {
+                let note = self.world.spmc.notifications(slot, Clone::clone);
+                Some(OfEither::Partition(note))
+            }
+            None if id > 0 && id < 4 => {
+                let note = self.proxy.note_notifications(index(id))?;
+                Some(OfEither::Vm(note))
+            }
+            None => None,
+        }
+    }
+
+    fn put_back(&self, id: u16, note: &Self::Note) {
+        match (slot_of(id), note) {
+            (Some(slot), OfEither::Partition(note)) => {
+                self.world.spmc.set_notifications(slot, note);
+            }
+            (None, OfEither::Vm(note)) => self.proxy.restore_notifications(index(id), note),
+            _ => {}
+        }
+    }
+}

@@ -3,7 +3,7 @@
 use super::{
     Report,
     behind::{Behind, PRIMARY, buffers, index},
-    books::Books,
+    books::{Books, Pair},
     direct::{VERSIONS, config, first_pairs, partition},
     host::{Host, own_pair, vm_memory},
     party::{Kind, Party},
@@ -57,6 +57,20 @@ fn vms(rng: &mut Rng, cores: usize) -> Vec<Party> {
         }
     });
     vms.collect()
+}
+
+/// The proxy, which has a pair of its own, and wants no messages.
+fn the_proxy(version: Version) -> Party {
+    Party {
+        id: 0,
+        kind: Kind::NormalWorld,
+        version,
+        contexts: 0,
+        notified: false,
+        indirect: true,
+        services: Vec::new(),
+        base: own_pair().tx,
+    }
 }
 
 /// A VM as its manifest says.
@@ -138,7 +152,11 @@ pub(super) fn random(
         return Err(format!("{refused:?} have no bitmaps: {:?}", boot.failed));
     }
     let partitions = (0..config.partitions.len()).map(|n| partition(&config, n));
-    let mut books = Books::new(partitions.chain(parties.iter().cloned()), version);
+    let others = partitions.chain([the_proxy(version)]);
+    let mut books = Books::new(others.chain(parties.iter().cloned()), version);
+    let own = own_pair();
+    let pair = Pair::new(own.tx, own.rx, own.pages.into());
+    books.pairs.insert(0, pair);
     for vm in parties.iter().filter(|vm| vm.notified) {
         books.bitmaps.insert(vm.id, vm.contexts);
     }

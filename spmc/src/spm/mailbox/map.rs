@@ -87,7 +87,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
         self.close_buffer(machine, held, owner, pair.tx);
         self.close_buffer(machine, held, owner, pair.rx);
         if let Some(fetch) = pair.fetch {
-            self.forget_fetch(fetch.handle, held);
+            self.forget_fetch(fetch, held);
         }
     }
 

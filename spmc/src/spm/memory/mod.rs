@@ -22,7 +22,10 @@ mod permissions;
 mod resources;
 mod retrieve;
 
-use super::{Machine, Mem, Owner, Pe, Spmc, mailbox::Mailbox};
+use super::{
+    Machine, Mem, Owner, Pe, Spmc,
+    mailbox::{Fetch, Mailbox},
+};
 use crate::{
     MAX_PARTITIONS,
     context::{Registers, Slot},
@@ -157,6 +160,18 @@ impl<M: Mem> Estates for Ground<'_, M> {
 
     fn zero(&mut self, pieces: Pieces<'_>, normal: bool) {
         self.machine.clear(self.held, pieces, normal);
+    }
+}
+
+/// `borrower` will be told no more of a transaction. If that is a donation to it, its handle is gone; a hypervisor's own
+/// request leaves it to who has received it.
+fn told(sharing: &mut Shares, handle: Handle, borrower: EndpointId) {
+    let is_its = sharing.find(handle).is_some_and(|it| {
+        let mut all = it.receivers().iter();
+        all.any(|one| one.receiver().endpoint == borrower)
+    });
+    if is_its {
+        sharing.told(handle);
     }
 }
 
@@ -330,8 +345,9 @@ impl<'c, M: Registers> Spmc<'c, M> {
     }
 
     /// Nobody fetches the rest of an answer any more.
-    pub(super) fn forget_fetch<const HELD: u8>(&self, handle: Handle, held: &mut Held<HELD>) {
-        self.memory
-            .with(held, |memory, _| memory.sharing.told(handle));
+    pub(super) fn forget_fetch<const HELD: u8>(&self, fetch: Fetch, held: &mut Held<HELD>) {
+        self.memory.with(held, |memory, _| {
+            told(&mut memory.sharing, fetch.handle, fetch.borrower);
+        });
     }
 }

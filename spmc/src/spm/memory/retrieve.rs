@@ -24,7 +24,7 @@ use super::{
     Caller, Copied, Ground, Memory, Shares,
     fast::{bytes, has_words, words},
     offer::{check_place, copy},
-    slot,
+    slot, told,
 };
 use crate::{
     context::Registers,
@@ -320,12 +320,12 @@ impl Answer<'_> {
             next,
         });
         if let Some(before) = core::mem::replace(&mut pair.fetch, fetch)
-            && before.handle != handle
+            && (before.handle, before.borrower) != (handle, self.borrower)
         {
-            sharing.told(before.handle);
+            told(sharing, before.handle, before.borrower);
         }
         if fetch.is_none() {
-            sharing.told(handle);
+            told(sharing, handle, self.borrower);
         }
         Ok(length)
     }

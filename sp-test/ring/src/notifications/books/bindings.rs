@@ -26,7 +26,7 @@ impl Books {
         }
         let exists = match (is_secure(sender), by.kind) {
             (true, _) => self.is_partition(sender),
-            (false, Kind::Vm) => self.parties.contains_key(&sender),
+            (false, Kind::Vm) => sender != 0 && self.parties.contains_key(&sender),
             (false, _) => sender < 0x7fff,
         };
         match exists && self.contexts(receiver).is_some() {
@@ -259,6 +259,8 @@ impl Books {
         if !is_secure(id) {
             self.bitmaps.remove(&id);
             self.parties.remove(&id);
+            // Whom the proxy is to tell of that it finds with its own RX.
+            self.proxy_reads();
         }
         self.unread.remove(&id);
         self.interrupts.retain(|(of, _)| *of != id);

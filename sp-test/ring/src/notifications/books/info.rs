@@ -48,7 +48,6 @@ impl Books {
         let (all, more) = lists(x).ok_or_else(|| format!("{x:x?} are no lists"))?;
         let wrong = |what: &str, one: &Named| Err(format!("{what}: {one:x?} of {all:x?}"));
         self.vm_interrupts.clear();
-        let proxied = !self.parties.contains_key(&0);
         for one in &all {
             let (id, contexts) = one;
             let scopes: Vec<Option<u16>> = match contexts.is_empty() {
@@ -56,7 +55,7 @@ impl Books {
                 false => contexts.iter().map(|context| Some(*context)).collect(),
             };
             // The proxy keeps what is between VMs, the SPMC the rest.
-            let two = proxied && !is_secure(*id);
+            let two = self.proxied && !is_secure(*id);
             for scope in scopes {
                 let mut there = self.news_of(*id, scope);
                 let keepers: BTreeSet<bool> =

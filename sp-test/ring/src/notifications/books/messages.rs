@@ -143,6 +143,21 @@ impl Books {
         Ok(())
     }
 
+    /// The list of partitions is to lie in RX; nobody is told of that.
+    pub(super) fn discover(&mut self, by: &Party, count_only: bool) -> Result<(), i32> {
+        if count_only {
+            return Ok(());
+        }
+        match self.pairs.get_mut(&by.id) {
+            Some(pair) if pair.state == Rx::Empty => {
+                // What it is is not the ledger's to say.
+                (pair.state, pair.holds) = (Rx::Full, None);
+                Ok(())
+            }
+            _ => Err(BUSY),
+        }
+    }
+
     /// A partition waits, and does not keep its RX.
     pub fn waits(&mut self, id: u16) {
         let unread = self.unread.contains_key(&id);
@@ -159,7 +174,7 @@ impl Books {
         let known = match (is_secure(id), by.kind) {
             (true, _) => self.is_partition(id),
             (false, Kind::NormalWorld) => false,
-            (false, Kind::Vm) => true,
+            (false, Kind::Vm) => id != 0,
             (false, Kind::Partition) => {
                 let indirect = self.parties.get(&id).is_none_or(|party| party.indirect);
                 let pair = indirect && self.pairs.contains_key(&id);

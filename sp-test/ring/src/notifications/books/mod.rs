@@ -60,6 +60,8 @@ pub(super) enum Answer {
     Refused(i32),
     /// By [`Source`].
     Pending([u64; 4]),
+    /// How many descriptors there are, and their size if they lie in RX.
+    Counted,
     /// Whoever is to be named; see [`Books::named`].
     Lists,
     /// The id of a virtual interrupt, or none.
@@ -135,6 +137,8 @@ impl Counts {
 #[derive(Clone, Debug)]
 pub(super) struct Books {
     pub parties: BTreeMap<u16, Party>,
+    /// Whether the normal world's VMs are behind the proxy, which is 0 then and calls for itself.
+    pub proxied: bool,
     /// The version that the SPMC knows of the normal world.
     pub upstream: Version,
     /// Who of the normal world has a bitmap at the SPMC, and for how many contexts.
@@ -164,8 +168,10 @@ pub(super) struct Books {
 impl Books {
     pub fn new(parties: impl IntoIterator<Item = Party>, upstream: Version) -> Self {
         let parties = parties.into_iter().map(|party| (party.id, party));
+        let parties: BTreeMap<_, _> = parties.collect();
         Self {
-            parties: parties.collect(),
+            proxied: parties.values().any(|party| party.kind == Kind::Vm),
+            parties,
             upstream,
             bitmaps: BTreeMap::new(),
             bound: BTreeMap::new(),
@@ -270,6 +276,15 @@ impl Books {
             Deed::Map { tx, rx, pages } => self.map(&by, *tx, *rx, *pages).into(),
             Deed::Forward { vm, base, pages } => self.forward(&by, *vm, *base, *pages).into(),
             Deed::Unmap { vm } => self.unmap(&by, *vm).into(),
+            Deed::Discover { count_only } => {
+                if by.kind == Kind::Vm {
+                    self.proxy_reads();
+                }
+                match self.discover(&by, *count_only) {
+                    Ok(()) => Answer::Counted,
+                    Err(error) => Answer::Refused(error),
+                }
+            }
             Deed::Take => {
                 let context = core as u16 % by.contexts.max(1);
                 let taken = self.interrupts.remove(&(caller, context));
@@ -281,6 +296,13 @@ impl Books {
             self.counts.refused += 1;
         }
         answer
+    }
+
+    /// The proxy has used its own RX. What lay there was for nobody.
+    fn proxy_reads(&mut self) {
+        if let Some(pair) = self.pairs.get_mut(&0) {
+            (pair.state, pair.holds) = (Rx::Empty, None);
+        }
     }
 
     /// Whether only the normal world's hypervisor may do this, and `by` is none.

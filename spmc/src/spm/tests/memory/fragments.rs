@@ -349,3 +349,39 @@ fn a_donation_is_known_until_its_receiver_was_told_all_of_it() {
         assert!(after.map != before.map, "the memory is another's");
     }
 }
+
+#[test]
+fn what_a_hypervisor_fetches_for_itself_ends_nobody_elses_donation() {
+    for end in 0..3 {
+        let mut f = Fixture::with_pairs();
+        let who = Who::Vm;
+        let b = Who::Partition(B);
+        let draft = donate(who, B).parts(&scattered(who, 300));
+        let handle = f.offer(who, DONATE, &draft).unwrap();
+        // A page of RX holds 250 constituents.
+        for party in [b, Who::Hypervisor] {
+            f.turn_of(party);
+            let base = f.tx();
+            f.answered(frame(&[0x8400_0067, 0]), &DONE);
+            f.answered(frame(&[0xc400_0066, base, base + PAIR * PAGE, 1]), &DONE);
+        }
+        let own = super::hypervisor::own(handle).bytes(Version::V1_2);
+        let of_hypervisor = fetching(&mut f, Who::Hypervisor, &own);
+        let bytes = borrow(who, B, handle).bytes(Version::V1_2);
+        let at = fetching(&mut f, b, &bytes);
+        let (low, high) = handle.words();
+        f.turn_of(Who::Hypervisor);
+        match end {
+            0 => {
+                let _ = f.ask(&[FRAG_RX, low.into(), high.into(), of_hypervisor]);
+                f.release();
+            }
+            1 => f.answered(frame(&[0x8400_0067, 0]), &DONE),
+            _ => {}
+        }
+        f.turn_of(b);
+        let answer = f.ask(&[FRAG_RX, low.into(), high.into(), at]).unwrap();
+        assert_eq!(answer[0], FRAG_TX, "{end}");
+        assert_eq!(f.memory().map.transactions().count(), 0, "{end}");
+    }
+}
