@@ -11,7 +11,7 @@ const DEPTH: usize = 12;
 /// The same with interrupts on two cores, where each event may be followed by many.
 const SHORT_DEPTH: usize = 10;
 /// The same with notifications: everything has started at the start.
-const STARTED_DEPTH: usize = 8;
+const STARTED_DEPTH: usize = 7;
 
 #[test]
 fn a_few_events_in_every_configuration() {
