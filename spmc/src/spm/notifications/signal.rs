@@ -171,7 +171,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
     /// Notes that a message lies in the RX buffer of `receiver`. Whether anybody is to be told of it: it
     /// has notifications, and its scheduler does not know it yet. [`signal_rx_full`](Self::signal_rx_full)
     /// follows then.
-    pub fn note_rx_full<const HELD: u8>(
+    pub(in crate::spm) fn note_rx_full<const HELD: u8>(
         &self,
         receiver: EndpointId,
         held: &mut Held<HELD>,
@@ -220,7 +220,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
     }
 
     /// Whether `receiver` has notifications and has not read yet that a message lies in its RX buffer.
-    pub fn has_unread_rx_full<const HELD: u8>(
+    pub(in crate::spm) fn has_unread_rx_full<const HELD: u8>(
         &self,
         receiver: EndpointId,
         held: &mut Held<HELD>,
@@ -239,7 +239,7 @@ impl<'c, M: Registers> Spmc<'c, M> {
 
     /// No message lies in the RX buffer of an endpoint of the normal world any more that it would read of: its
     /// pair is gone.
-    pub fn forget_rx_full<const HELD: u8>(&self, receiver: EndpointId, held: &mut Held<HELD>) {
+    pub(in crate::spm) fn forget_rx_full<const HELD: u8>(&self, receiver: EndpointId, held: &mut Held<HELD>) {
         self.notifications.normal_world.with(held, |all, _| {
             if let Some(of) = all.find(receiver) {
                 of.receiver.rx_emptied();
