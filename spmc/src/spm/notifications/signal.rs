@@ -239,7 +239,11 @@ impl<'c, M: Registers> Spmc<'c, M> {
 
     /// No message lies in the RX buffer of an endpoint of the normal world any more that it would read of: its
     /// pair is gone.
-    pub(in crate::spm) fn forget_rx_full<const HELD: u8>(&self, receiver: EndpointId, held: &mut Held<HELD>) {
+    pub(in crate::spm) fn forget_rx_full<const HELD: u8>(
+        &self,
+        receiver: EndpointId,
+        held: &mut Held<HELD>,
+    ) {
         self.notifications.normal_world.with(held, |all, _| {
             if let Some(of) = all.find(receiver) {
                 of.receiver.rx_emptied();
