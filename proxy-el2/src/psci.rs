@@ -81,12 +81,7 @@ pub(crate) fn answer<'v, R: Registers>(
             match another_on(proxy, vm, id) {
                 // The last one would never come back.
                 None => status(psci::DENIED),
-                Some(other) => {
-                    if vm.info.primary {
-                        proxy.hand_on(other, machine);
-                    }
-                    return switch_off(proxy, pe, machine);
-                }
+                Some(_) => return switch_off(proxy, pe, machine),
             }
         }
         psci::CPU_SUSPEND_32 | psci::CPU_SUSPEND_64 => {
@@ -152,8 +147,6 @@ fn switch_on<'v, R: Registers>(
             },
         }
     }
-    // What was pending for it went when it was made anew.
-    proxy.hears_again(other, machine);
     let Some(core) = vm
         .info
         .cores

@@ -225,18 +225,22 @@ fn nobody_takes_the_tables_that_another_is_guaranteed() {
     quotas[0].free(1);
     assert_eq!(quotas[0].taken(), 0);
     assert_eq!(quotas[0].available(), 5);
-    // What it has already counts for what it is guaranteed later.
+    // What it is guaranteed later is beside what it has already.
     let tables: Vec<u64> = (0..5)
         .filter_map(|_| quotas[0].alloc(Contents::Any))
         .collect();
     assert_eq!(common.left(), 1);
     assert!(!quotas[0].guarantee(2));
     assert!(quotas[0].guarantee(1));
-    assert_eq!(common.left(), 1);
-    for table in tables {
+    assert_eq!(common.left(), 0);
+    let own = quotas[0].alloc(Contents::Any);
+    assert!(own.is_some());
+    assert!(quotas[0].alloc(Contents::Any).is_none());
+    for table in tables.into_iter().chain(own) {
         quotas[0].free(table);
     }
-    assert_eq!(common.left(), 3);
+    // They stay its own.
+    assert_eq!((common.left(), quotas[0].available()), (0, 6));
 }
 
 #[test]

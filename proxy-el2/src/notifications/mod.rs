@@ -13,8 +13,7 @@
 //!
 //! When something becomes pending that the proxy keeps, the receiver's vCPUs get the notification pending interrupt, and the
 //! primary the schedule receiver interrupt, as it has it from the SPMC. Of what the SPMC keeps the receiver is told when
-//! the primary has been told that it is to run. A vCPU that is switched on, and another one of the primary's when one goes
-//! off, are told in any case: with interrupts that may be for nothing, but none is lost.
+//! the primary has been told that it is to run.
 //!
 //! The lock of a VM's notifications is innermost, and nothing is called with it.
 
@@ -250,21 +249,6 @@ impl<'v, R: Registers> Proxy<'v, R> {
         self.interrupt_vm(pe, to, context, machine);
         if let (Some(sri), Some(primary)) = (self.upstream.sri, self.primary_on(pe.index)) {
             machine.raise(primary, sri);
-        }
-    }
-
-    /// A vCPU is switched on, and its interrupts are as at a reset. Something may be pending for it: it looks.
-    pub(crate) fn hears_again(&self, vcpu: VcpuId, machine: &mut impl Machine<R>) {
-        if self.vm(vcpu.vm).is_some_and(Vm::is_notified) {
-            machine.raise(vcpu, self.npi());
-        }
-    }
-
-    /// A vCPU of the primary goes off, and takes no interrupts any more: what it alone was told this one hears.
-    pub(crate) fn hand_on(&self, to: VcpuId, machine: &mut impl Machine<R>) {
-        self.hears_again(to, machine);
-        if let Some(sri) = self.upstream.sri {
-            machine.raise(to, sri);
         }
     }
 

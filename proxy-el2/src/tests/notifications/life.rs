@@ -1,8 +1,7 @@
 //! Bitmaps live as long as their VMs.
 
 use super::{super::indirect::rig::*, *};
-use crate::proxy::Next;
-use ffa_abi::{FfaError::*, fid::raw::SUCCESS_64};
+use ffa_abi::FfaError::*;
 
 #[test]
 fn who_receives_any_has_a_bitmap_from_the_start_to_the_end() {
@@ -88,43 +87,4 @@ fn nothing_is_bound_to_it_or_by_it_any_more() {
     rig.sees(2, &get(2, 0, 2), &pending(0, 1, 0, 0));
     rig.succeeds(2, &bind(1, 2, 0, 3));
     rig.succeeds(1, &set(1, 2, 0, 7));
-}
-
-#[test]
-fn a_vcpu_that_is_switched_on_looks_for_what_is_pending() {
-    let mut rig = Rig::new();
-    rig.succeeds(2, &bind(3, 2, 1, 1));
-    rig.succeeds(3, &set(3, 2, 1 << 16 | 1, 1));
-    // The scheduler knows of it, and nobody will be told again.
-    assert_eq!(rig.call(1, &[PENDING_64.into()])[0] as u32, SUCCESS_64);
-    rig.raised();
-    // Its interrupts are those of a reset.
-    let on = u64::from(ffa_abi::smccc::psci::CPU_ON_64);
-    assert_eq!(rig.call(2, &[on, 1, page(2, 32), 0])[0], 0);
-    assert_eq!(rig.raised(), [(2, 1, NPI)]);
-    // One that is not switched on hears nothing, nor one of a VM without notifications.
-    assert_ne!(rig.call(2, &[on, 1, page(2, 32), 0])[0], 0);
-    assert_eq!(rig.raised(), []);
-    let mut rig = Rig::of(Setup {
-        notified: [true, false, true],
-        ..SETUP
-    });
-    rig.raised();
-    assert_eq!(rig.call(2, &[on, 1, page(2, 32), 0])[0], 0);
-    assert_eq!(rig.raised(), []);
-}
-
-#[test]
-fn what_a_vcpu_of_the_primary_was_told_another_hears_when_it_goes_off() {
-    let mut rig = Rig::new();
-    let off = u64::from(ffa_abi::smccc::psci::CPU_OFF);
-    // VM 2, which runs on core 1, gives the core back.
-    rig.call(2, &[ffa_abi::fid::raw::MSG_WAIT.into()]);
-    rig.raised();
-    let Rig {
-        proxy, cores, host, ..
-    } = &mut rig;
-    cores[1].running().unwrap().machine.0[0] = off;
-    assert_eq!(proxy.call(&mut cores[1], host), Next::Idle);
-    assert_eq!(rig.raised(), [(1, 0, NPI), (1, 0, 8)]);
 }
