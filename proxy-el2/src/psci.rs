@@ -78,10 +78,11 @@ pub(crate) fn answer<'v, R: Registers>(
         psci::CPU_OFF => {
             // Until it is parked: another one looks whether it is on.
             let _going_off = vm.going_off.lock();
-            match another_on(proxy, vm, id) {
+            if !others_are_on(proxy, vm, id) {
                 // The last one would never come back.
-                None => status(psci::DENIED),
-                Some(_) => return switch_off(proxy, pe, machine),
+                status(psci::DENIED)
+            } else {
+                return switch_off(proxy, pe, machine);
             }
         }
         psci::CPU_SUSPEND_32 | psci::CPU_SUSPEND_64 => {
@@ -171,13 +172,14 @@ fn switch_on<'v, R: Registers>(
     psci::SUCCESS
 }
 
-/// Another vCPU of the VM that is on.
-fn another_on<R: Registers>(proxy: &Proxy<'_, R>, vm: &Vm<'_, R>, own: VcpuId) -> Option<VcpuId> {
-    let all = (0..vm.info.vcpus).map(|vcpu| VcpuId { vcpu, ..own });
-    all.filter(|other| *other != own).find(|other| {
-        let state = proxy.parked_state(*other);
-        !matches!(state, Some(State::Off | State::Dead))
-    })
+/// Whether another vCPU of the VM is on.
+fn others_are_on<R: Registers>(proxy: &Proxy<'_, R>, vm: &Vm<'_, R>, own: VcpuId) -> bool {
+    (0..vm.info.vcpus)
+        .filter(|vcpu| *vcpu != own.vcpu)
+        .any(|vcpu| {
+            let state = proxy.parked_state(VcpuId { vcpu, ..own });
+            !matches!(state, Some(State::Off | State::Dead))
+        })
 }
 
 fn switch_off<'v, R: Registers>(
